@@ -1,0 +1,1 @@
+"""What Earlybird decides: flags, segments, who is served what. Knows no framework, no store, no protocol."""

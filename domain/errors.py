@@ -1,0 +1,136 @@
+"""Every failure that a caller can act on, with its stable code. Anything else is a fault of ours."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, ClassVar
+
+
+class ErrorCode(Enum):
+    """The stable codes that clients branch on."""
+
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    ALREADY_EXISTS = "ALREADY_EXISTS"
+    VERSION_CONFLICT = "VERSION_CONFLICT"
+    LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One thing wrong with an input.
+
+    Attributes:
+        path: Where, from the input's root: names and list indexes, `("flags", "a", "rules", 0)`.
+        message: What is wrong there, as a phrase that follows the path.
+    """
+
+    path: tuple[str | int, ...]
+    message: str
+
+    def __str__(self) -> str:
+        """Render `flags.a.rules[0]: message`."""
+        place = ""
+        for step in self.path:
+            place += f"[{step}]" if isinstance(step, int) else f".{step}" if place else step
+        return f"{place}: {self.message}" if place else self.message
+
+
+class DomainError(Exception):
+    """A failure that the caller can act on.
+
+    Attributes:
+        code: The stable code of the class.
+        details: What a program needs to act on it, in JSON types.
+    """
+
+    code: ClassVar[ErrorCode]
+
+    def __init__(self, message: str, *, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details: Mapping[str, Any] = details or {}
+
+
+class InvalidInputError(DomainError):
+    """The input breaks rules; all of them are listed, and nothing was stored."""
+
+    code = ErrorCode.BAD_USER_INPUT
+
+    def __init__(self, violations: Sequence[Violation], *, message: str | None = None) -> None:
+        text = message or "; ".join(str(violation) for violation in violations[:3])
+        if message is None and len(violations) > 3:  # noqa: PLR2004 - three fit in one readable line
+            text += f"; and {len(violations) - 3} more"
+        super().__init__(
+            text,
+            details={"violations": [{"path": list(v.path), "message": v.message} for v in violations]},
+        )
+        self.violations = tuple(violations)
+
+
+class UnauthenticatedError(DomainError):
+    """No secret came with the request, or one that is not known here."""
+
+    code = ErrorCode.UNAUTHENTICATED
+
+
+class ForbiddenError(DomainError):
+    """The caller is known and may not do this; names the action and the resource."""
+
+    code = ErrorCode.FORBIDDEN
+
+    def __init__(self, message: str, *, action: str, resource: str) -> None:
+        super().__init__(message, details={"action": action, "resource": resource})
+
+
+class NotFoundError(DomainError):
+    """What the input names does not exist (or not for this caller)."""
+
+    code = ErrorCode.NOT_FOUND
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"{kind} {key!r} does not exist", details={"kind": kind, "key": key})
+
+
+class AlreadyExistsError(DomainError):
+    """What the input would create exists already."""
+
+    code = ErrorCode.ALREADY_EXISTS
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"{kind} {key!r} already exists", details={"kind": kind, "key": key})
+
+
+class VersionConflictError(DomainError):
+    """The thing has changed since the caller saw it; names both versions."""
+
+    code = ErrorCode.VERSION_CONFLICT
+
+    def __init__(self, kind: str, key: str, *, expected: int, actual: int | None) -> None:
+        super().__init__(
+            f"{kind} {key!r} is at version {actual}, not {expected}"
+            if actual is not None
+            else f"{kind} {key!r} at version {expected} no longer exists",
+            details={"kind": kind, "key": key, "expectedVersion": expected, "actualVersion": actual},
+        )
+
+
+class LimitExceededError(DomainError):
+    """A limit of the settings is exceeded; names the setting, the limit and the amount."""
+
+    code = ErrorCode.LIMIT_EXCEEDED
+
+    def __init__(self, what: str, *, setting: str, limit: int, actual: int) -> None:
+        super().__init__(
+            f"{what}: {actual} exceeds the limit of {limit} (setting {setting})",
+            details={"setting": setting, "limit": limit, "actual": actual},
+        )
+
+
+class UnavailableError(DomainError):
+    """The store cannot be reached in time; nothing was changed, or it is not known to be; try again."""
+
+    code = ErrorCode.UNAVAILABLE

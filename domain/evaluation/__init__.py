@@ -1,0 +1,1 @@
+"""Evaluation: synchronous, pure, over an immutable compiled snapshot."""

@@ -1,0 +1,39 @@
+"""Key and tag syntax, and the name of an environment. One place says what may name a thing."""
+
+import re
+from dataclasses import dataclass
+
+from domain.errors import Violation
+
+KEY_LENGTH_LIMIT = 256
+
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NOT_KEY_CHARACTERS = re.compile(r"[^a-z0-9._-]+")
+
+
+def key_violation(key: str, path: tuple[str | int, ...]) -> Violation | None:
+    """Return what is wrong with `key`, or None if it is a key."""
+    if _KEY.fullmatch(key) and len(key) <= KEY_LENGTH_LIMIT:
+        return None
+    return Violation(
+        path,
+        f"{key[:60]!r} is not a key: 1 to {KEY_LENGTH_LIMIT} letters, digits, '.', '_' or '-', "
+        "beginning with a letter or digit",
+    )
+
+
+def key_from_name(name: str) -> str:
+    """Derive a key from a name: `eap: New dashboard` gives `eap-new-dashboard` (may be empty)."""
+    return _NOT_KEY_CHARACTERS.sub("-", name.lower()).strip("-._")[:KEY_LENGTH_LIMIT]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EnvironmentRef:
+    """An environment's full name: the project's key and its own."""
+
+    project: str
+    environment: str
+
+    def __str__(self) -> str:
+        """Render `project/environment`; neither part can hold a slash."""
+        return f"{self.project}/{self.environment}"

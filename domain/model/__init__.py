@@ -1,0 +1,1 @@
+"""The data model: frozen dataclasses that are valid by construction."""

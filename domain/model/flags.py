@@ -1,0 +1,142 @@
+"""Flags: what a project knows of one, and the flag as one environment sees it."""
+
+from dataclasses import dataclass
+
+from domain.keys import EnvironmentRef
+from domain.model.targeting import (
+    ClientSideAvailability,
+    FlagRule,
+    Prerequisite,
+    Target,
+    Targeting,
+    Variation,
+    VariationOrRollout,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flag:
+    """What is true of a flag in every environment of its project.
+
+    Attributes:
+        archived: An archived flag evaluates as an unknown one.
+    """
+
+    project: str
+    key: str
+    version: int = 1
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    variations: tuple[Variation, ...] = ()
+    temporary: bool = False
+    client_side_availability: ClientSideAvailability = ClientSideAvailability()
+    archived: bool = False
+
+    @property
+    def id(self) -> str:
+        """Identify the flag: `project/flag`."""
+        return f"{self.project}/{self.key}"
+
+    @property
+    def scope(self) -> str:
+        """Name what it is listed under: its project."""
+        return self.project
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFlag:
+    """A flag as one environment sees it: the project's flag joined with its targeting there."""
+
+    flag: Flag
+    targeting: Targeting
+
+    @property
+    def id(self) -> str:
+        """Identify it: `project/environment/flag`."""
+        return self.targeting.id
+
+    @property
+    def environment(self) -> EnvironmentRef:
+        """The environment that sees it."""
+        return self.targeting.environment
+
+    @property
+    def key(self) -> str:
+        """The flag's key."""
+        return self.flag.key
+
+    @property
+    def name(self) -> str:
+        """The flag's name; its key where it has none."""
+        return self.flag.name or self.flag.key
+
+    @property
+    def description(self) -> str:
+        """What the flag is for."""
+        return self.flag.description
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The flag's tags, sorted."""
+        return self.flag.tags
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the flag is meant to be removed one day."""
+        return self.flag.temporary
+
+    @property
+    def archived(self) -> bool:
+        """Whether the flag is archived; it then evaluates as an unknown one."""
+        return self.flag.archived
+
+    @property
+    def variations(self) -> tuple[Variation, ...]:
+        """The variations that hold in this environment."""
+        return self.flag.variations if self.targeting.variations is None else self.targeting.variations
+
+    @property
+    def client_side_availability(self) -> ClientSideAvailability:
+        """Which client SDKs see the flag in this environment."""
+        return self.targeting.client_side_availability or self.flag.client_side_availability
+
+    @property
+    def version(self) -> int:
+        """The version of its targeting here."""
+        return self.targeting.version
+
+    @property
+    def on(self) -> bool:
+        """Whether targeting is on here; off serves the off variation only."""
+        return self.targeting.on
+
+    @property
+    def off_variation(self) -> int | None:
+        """Index of the variation served when off."""
+        return self.targeting.off_variation
+
+    @property
+    def fallthrough(self) -> VariationOrRollout:
+        """What is served when nothing else matches."""
+        return self.targeting.fallthrough
+
+    @property
+    def prerequisites(self) -> tuple[Prerequisite, ...]:
+        """The flags it depends on, in order."""
+        return self.targeting.prerequisites
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Individually targeted users."""
+        return self.targeting.targets
+
+    @property
+    def context_targets(self) -> tuple[Target, ...]:
+        """Individually targeted contexts of any kind."""
+        return self.targeting.context_targets
+
+    @property
+    def rules(self) -> tuple[FlagRule, ...]:
+        """The rules, in order."""
+        return self.targeting.rules

@@ -1,0 +1,89 @@
+"""Segments: named audiences of one environment (LaunchDarkly semantics 1.2)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from domain.keys import EnvironmentRef
+from domain.model.targeting import DEFAULT_CONTEXT_KIND, Clause
+
+
+class SegmentKind(Enum):
+    """How a segment gets its members."""
+
+    RULE_BASED = "RULE_BASED"
+    INDIVIDUAL_TARGETS = "INDIVIDUAL_TARGETS"
+    LARGE_LIST = "LARGE_LIST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentTarget:
+    """Context keys of one kind that are in (or out) by name."""
+
+    context_kind: str | None = None
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentRule:
+    """ANDed clauses; `weight` (thousandths of a percent) takes a share of those that match, None all."""
+
+    id: str = ""
+    description: str = ""
+    clauses: tuple[Clause, ...] = ()
+    weight: int | None = None
+    bucket_by: str | None = None
+    rollout_context_kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """An audience. Any rule that matches makes a member; individual targets win over rules.
+
+    Attributes:
+        unbounded: A large list: `included` and `excluded` are ignored, members are looked up.
+        generation: Which list of members holds; None means that none was ever loaded.
+    """
+
+    environment: EnvironmentRef
+    key: str
+    version: int = 1
+    name: str = ""
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    included: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    included_contexts: tuple[SegmentTarget, ...] = ()
+    excluded_contexts: tuple[SegmentTarget, ...] = ()
+    rules: tuple[SegmentRule, ...] = ()
+    salt: str = ""
+    unbounded: bool = False
+    unbounded_context_kind: str | None = None
+    generation: int | None = None
+
+    @property
+    def id(self) -> str:
+        """Identify the segment: `project/environment/segment`."""
+        return f"{self.environment}/{self.key}"
+
+    @property
+    def scope(self) -> str:
+        """Name what it is listed under: its environment."""
+        return str(self.environment)
+
+    @property
+    def kind(self) -> SegmentKind:
+        """How it gets its members: a list that is looked up, rules, or individual targets only."""
+        if self.unbounded:
+            return SegmentKind.LARGE_LIST
+        has_targets = self.included or self.excluded or self.included_contexts or self.excluded_contexts
+        return SegmentKind.INDIVIDUAL_TARGETS if has_targets and not self.rules else SegmentKind.RULE_BASED
+
+    @property
+    def member_kind(self) -> str:
+        """The context kind of a large list's members."""
+        return self.unbounded_context_kind or DEFAULT_CONTEXT_KIND
+
+    @property
+    def list_reference(self) -> str:
+        """Name the list of members that holds: `key.gN` (LaunchDarkly semantics 2.7)."""
+        return f"{self.key}.g{self.generation}"

@@ -1,0 +1,128 @@
+"""What storage owes the domain. These docstrings are the contract; tests/storage proves each sentence of it.
+
+A store holds *entities*: frozen dataclasses with an `id` unique among their class, a `scope` they are listed
+under, and a `version`. It also holds *revisions*: integers by scope that only grow. An environment's scope is
+`str(EnvironmentRef)`; what concerns access has the scope `ACCESS_SCOPE`.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from domain.access.credentials import Credential
+from domain.keys import EnvironmentRef
+from domain.model.changes import AuditEntry
+from domain.model.flags import EnvironmentFlag, Flag
+from domain.model.projects import Environment, Project
+from domain.model.segments import Segment
+from domain.model.targeting import Targeting
+
+Entity = Project | Environment | Flag | Targeting | Segment | Credential
+E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential)
+
+ACCESS_SCOPE = "access"
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Store `entity` as it is, its new version included.
+
+    Attributes:
+        expected_version: The version that must be stored now; None if nothing may be stored yet.
+    """
+
+    entity: Entity
+    expected_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove `entity`, whose version must be the one stored now."""
+
+    entity: Entity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """One change: everything in it takes effect at one instant, or nothing does.
+
+    Attributes:
+        writes: At most one per entity.
+        revise: The scopes whose revision grows by one.
+        entry: The audit log's entry; the store fills in `revisions`.
+    """
+
+    writes: tuple[Save | Delete, ...]
+    revise: frozenset[str] = field(default_factory=frozenset)
+    entry: AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentState:
+    """Everything that evaluation in one environment needs, at one revision."""
+
+    environment: EnvironmentRef
+    revision: int
+    flags: Mapping[str, EnvironmentFlag]
+    segments: Mapping[str, Segment]
+
+
+class Store(Protocol):
+    """Durable, versioned entities. Each method raises UnavailableError, in bounded time, if it cannot work."""
+
+    async def find(self, entity_type: type[E], entity_id: str) -> E | None:
+        """Return the entity, or None."""
+
+    async def get(self, entity_type: type[E], entity_id: str) -> E:
+        """Return the entity.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+
+    async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
+        """Return at most `first` entities of a scope, by id (code point order), those after the id `after`.
+
+        An entity that is there throughout is on exactly one page, whatever is written between the pages.
+        """
+
+    async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
+        """Return all entities of a scope, by id."""
+
+    async def load_environment(self, environment: EnvironmentRef) -> EnvironmentState:
+        """Return an environment's flags (those with targeting in it) and segments at one revision.
+
+        Never half a commit, and never older than the last commit that was acknowledged before the call. An
+        environment without changes has revision 0.
+        """
+
+    async def commit(self, commit: Commit) -> Mapping[str, int]:
+        """Apply a commit, durably, and return the new revisions by scope.
+
+        Once it returns, a crash of the process or of the store's server loses nothing of it. If it raises,
+        nothing was changed, except that UnavailableError may come when it is not known.
+
+        Raises:
+            AlreadyExistsError: Something to be created is there.
+            VersionConflictError: Something is not at the version expected (or gone).
+        """
+
+    async def revisions(self) -> Mapping[str, int]:
+        """Return all revisions by scope."""
+
+    def watch_revisions(self) -> AsyncIterator[Mapping[str, int]]:
+        """Yield revisions by scope: first all of them, then those that grew, soon after they did.
+
+        A growth may be reported with a later one of its scope, or twice; the last one is always reported.
+        What other processes commit is reported too. While the store is away the iterator raises
+        UnavailableError once; a new one starts afresh.
+        """
+
+    async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
+        """Return audit entries, newest first, of one scope or (None) of all, those before the id `before`."""
+
+    async def ping(self) -> None:
+        """Return if the store answers."""
+
+    async def close(self) -> None:
+        """Release everything; nothing that was acknowledged is lost."""

@@ -1,0 +1,1 @@
+"""The use cases, in the product's verbs. Every one authorises first."""

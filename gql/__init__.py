@@ -1,0 +1,1 @@
+"""GraphQL speaks: schema, views over domain objects, HTTP, the command line."""

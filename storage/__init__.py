@@ -1,0 +1,1 @@
+"""Storage remembers: two adapters of domain.ports.Store, one codec."""
