@@ -1,0 +1,119 @@
+"""Snapshots: everything that evaluation in one environment needs, compiled, at one revision, never changed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from domain.evaluation.flags import CompiledFlag, compile_flag
+from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
+from domain.evaluation.segments import (
+    CompiledSegment,
+    MembershipReason,
+    compile_segment,
+)
+from domain.evaluation.subject import MalformedError, Membership, Subject
+from domain.keys import EnvironmentRef
+from domain.model.contexts import Context
+from domain.model.flags import EnvironmentFlag
+from domain.model.segments import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMembership:
+    """Whether a context is in a segment, and why; `rule_index` where a rule made it so."""
+
+    segment: Segment
+    is_member: bool
+    reason: MembershipReason | None = None
+    rule_index: int | None = None
+    big_segments_status: BigSegmentsStatus | None = None
+    error_kind: EvaluationErrorKind | None = None
+
+    @property
+    def rule_id(self) -> str | None:
+        """The id of that rule, if it has one."""
+        return None if self.rule_index is None else self.segment.rules[self.rule_index].id or None
+
+
+class Snapshot:
+    """An environment at one revision. Archived flags are listed but evaluate as unknown.
+
+    Attributes:
+        flags: The environment's flags by key, in the order of keys.
+        segments: The environment's segments by key, in the order of keys.
+        large_lists: The segments whose members must be fetched before evaluation.
+    """
+
+    def __init__(
+        self,
+        environment: EnvironmentRef,
+        revision: int,
+        flags: Mapping[str, EnvironmentFlag],
+        segments: Mapping[str, Segment],
+    ) -> None:
+        self.environment = environment
+        self.revision = revision
+        self.flags = dict(sorted(flags.items()))
+        self.segments = dict(sorted(segments.items()))
+        self.large_lists = tuple(segment for segment in self.segments.values() if segment.unbounded)
+        self._flags: dict[str, CompiledFlag] = {
+            key: compile_flag(flag) for key, flag in self.flags.items() if not flag.archived
+        }
+        self._segments: dict[str, CompiledSegment] = {
+            key: compile_segment(segment) for key, segment in self.segments.items()
+        }
+
+    def subject(self, context: Context, memberships: Mapping[str, Membership] | None = None) -> Subject:
+        """Prepare a context for evaluation.
+
+        Args:
+            context: Who is asking.
+            memberships: By context key, what the store of large lists knows; a key that is absent was not looked
+                up, since no store is configured.
+        """
+        return Subject(context, self._flags, self._segments, memberships or {})
+
+    def evaluate(self, flag_key: str, subject: Subject) -> Evaluation:
+        """Evaluate one flag. Never raises for data: what is wrong with it is the reason."""
+        flag = self._flags.get(flag_key)
+        if flag is None:
+            return failed(flag_key, EvaluationErrorKind.FLAG_NOT_FOUND)
+        subject.begin()
+        try:
+            result = flag(subject)
+        except MalformedError:
+            subject.forget_undecided()
+            result = failed(flag_key, EvaluationErrorKind.MALFORMED_FLAG)
+        status = subject.status
+        if status is None:
+            return result
+        return replace(result, reason=replace(result.reason, big_segments_status=status))
+
+    def evaluate_all(self, flag_keys: Iterable[str], subject: Subject) -> list[Evaluation]:
+        """Evaluate several flags, in the order asked."""
+        return [self.evaluate(key, subject) for key in flag_keys]
+
+    def memberships(self, subject: Subject) -> list[SegmentMembership]:
+        """Tell for every segment whether the subject is in it, and why."""
+        return [self._membership(segment, subject) for segment in self.segments.values()]
+
+    def _membership(self, segment: Segment, subject: Subject) -> SegmentMembership:
+        subject.begin()
+        try:
+            if not subject.is_in_segment(segment.key):
+                return SegmentMembership(segment, is_member=False, big_segments_status=subject.status)
+        except MalformedError:
+            subject.forget_undecided()
+            return SegmentMembership(
+                segment,
+                is_member=False,
+                big_segments_status=subject.status,
+                error_kind=EvaluationErrorKind.MALFORMED_FLAG,
+            )
+        reason, rule_index = self._segments[segment.key].explain(subject)
+        return SegmentMembership(
+            segment,
+            is_member=True,
+            reason=reason,
+            rule_index=rule_index,
+            big_segments_status=subject.status,
+        )

@@ -1,0 +1,152 @@
+"""The subject of an evaluation: one context with what was found out about it so far, at one revision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from domain.evaluation.results import BigSegmentsStatus, Evaluation, worst_status
+from domain.model.contexts import Context
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
+
+if TYPE_CHECKING:
+    from domain.evaluation.flags import CompiledFlag
+    from domain.evaluation.segments import CompiledSegment
+    from domain.json import Json
+
+
+class MalformedError(Exception):
+    """Something reached in the evaluation is broken: the whole flag is MALFORMED_FLAG (semantics 2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """What the store of large lists knows of one context key.
+
+    Attributes:
+        listed: By list reference (`key.gN`): included (true) or excluded (false); absent means not listed.
+    """
+
+    status: BigSegmentsStatus
+    listed: Mapping[str, bool] = field(default_factory=dict)
+
+
+NOT_CONFIGURED = Membership(BigSegmentsStatus.NOT_CONFIGURED)
+
+
+class Subject:
+    """A context under evaluation. Segments and prerequisites are decided once; not for use by two threads.
+
+    Attributes:
+        individuals: The context's attributes by kind.
+        user_key: The key of kind user, if there is one.
+        decided_segments: By key, whether the context is in it; None while that is being decided.
+        decided_flags: By key, a prerequisite's evaluation; None while it is being decided.
+        statuses: By segment or flag, the worst status of the large lists that deciding it consulted.
+        status: The same for the evaluation that is under way.
+    """
+
+    __slots__ = (
+        "decided_flags",
+        "decided_segments",
+        "flags",
+        "individuals",
+        "memberships",
+        "segments",
+        "status",
+        "statuses",
+        "user_key",
+    )
+
+    def __init__(
+        self,
+        context: Context,
+        flags: "Mapping[str, CompiledFlag]",
+        segments: "Mapping[str, CompiledSegment]",
+        memberships: Mapping[str, Membership],
+    ) -> None:
+        individuals = context.individuals
+        self.individuals = individuals
+        user = individuals.get(DEFAULT_CONTEXT_KIND)
+        self.user_key: Json = user["key"] if user is not None else None
+        self.flags = flags
+        self.segments = segments
+        self.memberships = memberships
+        self.decided_segments: dict[str, bool | None] = {}
+        self.decided_flags: dict[str, Evaluation | None] = {}
+        self.statuses: dict[CompiledFlag | CompiledSegment, BigSegmentsStatus] = {}
+        self.status: BigSegmentsStatus | None = None
+
+    def begin(self) -> None:
+        """Start an evaluation: it has not consulted any large list yet."""
+        self.status = None
+
+    def is_in_segment(self, key: str) -> bool:
+        """Tell whether the context is in a segment; an unknown one contains nobody (semantics 2.3).
+
+        Raises:
+            MalformedError: The segment is reached from itself, or holds something broken.
+        """
+        decided = self.decided_segments
+        if key in decided:
+            known = decided[key]
+            if known is None:
+                raise MalformedError
+            if self.statuses:
+                self._consulted(self.segments[key])
+            return known
+        segment = self.segments.get(key)
+        if segment is None:
+            return False
+        decided[key] = None
+        before, self.status = self.status, None
+        try:
+            result = segment.contains(self)
+        finally:
+            self._note(segment, before)
+        decided[key] = result
+        return result
+
+    def prerequisite(self, key: str) -> Evaluation | None:
+        """Return a prerequisite's evaluation; None if there is no such flag.
+
+        Raises:
+            MalformedError: The flag is reached from itself, or reaches something broken (semantics 2.2).
+        """
+        decided = self.decided_flags
+        if key in decided:
+            known = decided[key]
+            if known is None:
+                raise MalformedError
+            if self.statuses:
+                self._consulted(self.flags[key])
+            return known
+        flag = self.flags.get(key)
+        if flag is None:
+            return None
+        decided[key] = None
+        before, self.status = self.status, None
+        try:
+            result = flag(self)
+        finally:
+            self._note(flag, before)
+        decided[key] = result
+        return result
+
+    def forget_undecided(self) -> None:
+        """Drop the marks that an evaluation left when it was cut short."""
+        self.decided_segments = {k: v for k, v in self.decided_segments.items() if v is not None}
+        self.decided_flags = {k: v for k, v in self.decided_flags.items() if v is not None}
+
+    def consult(self, context_key: str) -> Membership:
+        """Return what is known of a key's large lists, and remember the status (semantics 2.7)."""
+        membership = self.memberships.get(context_key, NOT_CONFIGURED)
+        self.status = worst_status(self.status, membership.status)
+        return membership
+
+    def _consulted(self, decided: "CompiledFlag | CompiledSegment") -> None:
+        self.status = worst_status(self.status, self.statuses.get(decided))
+
+    def _note(self, decided: "CompiledFlag | CompiledSegment", before: BigSegmentsStatus | None) -> None:
+        if self.status is not None:
+            self.statuses[decided] = self.status
+        self.status = worst_status(before, self.status)

@@ -1,0 +1,18 @@
+"""LaunchDarkly's flag data JSON, in and out: the format that its SDKs' file data source reads.
+
+Three properties go beyond it and are ignored by SDKs: `name`, `description` and `tags` of flags and segments.
+"""
+
+from domain.flag_data.reading import FlagData, ReadFlag, ReadSegment, read_flag_data
+from domain.flag_data.writing import write_flag, write_flag_data, write_segment, write_targeting
+
+__all__ = [
+    "FlagData",
+    "ReadFlag",
+    "ReadSegment",
+    "read_flag_data",
+    "write_flag",
+    "write_flag_data",
+    "write_segment",
+    "write_targeting",
+]
