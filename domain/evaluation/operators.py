@@ -46,16 +46,25 @@ def _in(values: Iterable[Json]) -> Matcher:
     return matches
 
 
-def _on_strings(test: Callable[[str, str], bool]) -> Callable[[Iterable[Json]], Matcher]:
+def _on_affixes(test: Callable[[str, tuple[str, ...]], bool]) -> Callable[[Iterable[Json]], Matcher]:
     def compile_values(values: Iterable[Json]) -> Matcher:
-        strings = tuple(value for value in values if isinstance(value, str))
+        affixes = tuple(value for value in values if isinstance(value, str))
 
         def matches(value: Any) -> bool:  # noqa: ANN401 - any JSON value
-            return value.__class__ is str and any(test(value, string) for string in strings)
+            return value.__class__ is str and test(value, affixes)
 
         return matches
 
     return compile_values
+
+
+def _contains(values: Iterable[Json]) -> Matcher:
+    parts = tuple(value for value in values if isinstance(value, str))
+
+    def matches(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+        return value.__class__ is str and any(part in value for part in parts)
+
+    return matches
 
 
 def compile_pattern(pattern: str) -> Any | None:  # noqa: ANN401 - the library is untyped
@@ -115,9 +124,9 @@ def _on_parsed(
 
 _OPERATORS: dict[str, Callable[[Iterable[Json]], Matcher]] = {
     "in": _in,
-    "startsWith": _on_strings(str.startswith),
-    "endsWith": _on_strings(str.endswith),
-    "contains": _on_strings(str.__contains__),
+    "startsWith": _on_affixes(str.startswith),
+    "endsWith": _on_affixes(str.endswith),
+    "contains": _contains,
     "matches": _matches,
     "lessThan": _on_numbers(operator.lt, max),
     "lessThanOrEqual": _on_numbers(operator.le, max),

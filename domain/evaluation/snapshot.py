@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from domain.evaluation.dependencies import Dependencies
 from domain.evaluation.flags import CompiledFlag, compile_flag
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.segments import (
@@ -41,6 +42,7 @@ class Snapshot:
         flags: The environment's flags by key, in the order of keys.
         segments: The environment's segments by key, in the order of keys.
         large_lists: The segments whose members must be fetched before evaluation.
+        dependencies: Which flags and segments refer to which segments.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Snapshot:
         self.flags = dict(sorted(flags.items()))
         self.segments = dict(sorted(segments.items()))
         self.large_lists = tuple(segment for segment in self.segments.values() if segment.unbounded)
+        self.dependencies = Dependencies(self.flags, self.segments)
         self._flags: dict[str, CompiledFlag] = {
             key: compile_flag(flag) for key, flag in self.flags.items() if not flag.archived
         }
@@ -77,7 +80,7 @@ class Snapshot:
         flag = self._flags.get(flag_key)
         if flag is None:
             return failed(flag_key, EvaluationErrorKind.FLAG_NOT_FOUND)
-        subject.begin()
+        subject.status = None
         try:
             result = flag(subject)
         except MalformedError:

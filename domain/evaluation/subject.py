@@ -102,7 +102,10 @@ class Subject:
         try:
             result = segment.contains(self)
         finally:
-            self._note(segment, before)
+            if self.status is None:
+                self.status = before
+            else:
+                self._note(segment, self.status, before)
         decided[key] = result
         return result
 
@@ -128,7 +131,10 @@ class Subject:
         try:
             result = flag(self)
         finally:
-            self._note(flag, before)
+            if self.status is None:
+                self.status = before
+            else:
+                self._note(flag, self.status, before)
         decided[key] = result
         return result
 
@@ -146,7 +152,11 @@ class Subject:
     def _consulted(self, decided: "CompiledFlag | CompiledSegment") -> None:
         self.status = worst_status(self.status, self.statuses.get(decided))
 
-    def _note(self, decided: "CompiledFlag | CompiledSegment", before: BigSegmentsStatus | None) -> None:
-        if self.status is not None:
-            self.statuses[decided] = self.status
-        self.status = worst_status(before, self.status)
+    def _note(
+        self,
+        decided: "CompiledFlag | CompiledSegment",
+        status: BigSegmentsStatus,
+        before: BigSegmentsStatus | None,
+    ) -> None:
+        self.statuses[decided] = status
+        self.status = worst_status(before, status)

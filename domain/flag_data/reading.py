@@ -154,7 +154,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
     flag = Flag(
         project=environment.project,
         key=key,
-        name=item.text("name"),
+        name=item.text("name") or key,
         description=item.text("description"),
         tags=_tags(item),
         variations=tuple(Variation(value) for value in item.values_of("variations")),
@@ -170,7 +170,7 @@ def _flag_of_value(key: str, value: Json, environment: EnvironmentRef) -> ReadFl
     targeting = Targeting(
         environment=environment, flag_key=key, on=True, fallthrough=VariationOrRollout(variation=0)
     )
-    flag = Flag(project=environment.project, key=key, variations=(Variation(value),))
+    flag = Flag(project=environment.project, key=key, name=key, variations=(Variation(value),))
     return ReadFlag(flag, targeting, frozenset(), deleted=False, notes=())
 
 
@@ -179,7 +179,7 @@ def _segment(item: Properties, key: str, environment: EnvironmentRef) -> ReadSeg
         environment=environment,
         key=key,
         version=max(item.integer("version", default=1), 1),
-        name=item.text("name"),
+        name=item.text("name") or key,
         description=item.text("description"),
         tags=_tags(item),
         included=item.texts("included"),

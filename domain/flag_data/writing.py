@@ -36,7 +36,7 @@ def write_flag(flag: EnvironmentFlag) -> _Object:
     return {
         "key": flag.key,
         "version": flag.version,
-        **_said(name=flag.flag.name, description=flag.description, tags=list(flag.tags)),
+        **_details(flag),
         **write_targeting(flag.targeting),
         "variations": [variation.value for variation in flag.variations],
         "clientSideAvailability": {
@@ -76,7 +76,7 @@ def write_segment(segment: Segment) -> _Object:
     return {
         "key": segment.key,
         "version": segment.version,
-        **_said(name=segment.name, description=segment.description, tags=list(segment.tags)),
+        **_details(segment),
         "included": list(segment.included),
         "excluded": list(segment.excluded),
         "includedContexts": [_segment_target(target) for target in segment.included_contexts],
@@ -96,6 +96,12 @@ def _said(**properties: Json) -> _Object:
 def _known(**properties: Json) -> _Object:
     """Keep the properties that are not null."""
     return {name: value for name, value in properties.items() if value is not None}
+
+
+def _details(thing: EnvironmentFlag | Segment) -> _Object:
+    """Write what SDKs ignore; a name that only repeats the key is left out."""
+    name = "" if thing.name == thing.key else thing.name
+    return _said(name=name, description=thing.description, tags=list(thing.tags))
 
 
 def _target(target: Target) -> _Object:

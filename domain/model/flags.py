@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
+from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.targeting import (
+    FULL_WEIGHT,
+    Clause,
     ClientSideAvailability,
     FlagRule,
     Prerequisite,
+    Rollout,
     Target,
     Targeting,
     Variation,
@@ -45,6 +49,58 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexedVariation:
+    """A variation with its place among the flag's variations, counted from 0."""
+
+    index: int
+    value: Json
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServedVariation:
+    """A variation with its share of those it is served to, in thousandths of a percent; 100000 is everyone."""
+
+    variation: IndexedVariation
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServingRule:
+    """A rule of a flag, with what it serves resolved to variations.
+
+    Attributes:
+        index: Its place among the flag's rules, counted from 0.
+        serves: Empty where the rule serves nothing that exists.
+    """
+
+    index: int
+    rule: FlagRule
+    serves: tuple[ServedVariation, ...]
+
+    @property
+    def id(self) -> str:
+        """The rule's id; "" if it has none."""
+        return self.rule.id
+
+    @property
+    def description(self) -> str:
+        """The rule's name or purpose."""
+        return self.rule.description
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The conditions, all of which must hold."""
+        return self.rule.clauses
+
+    @property
+    def rollout(self) -> Rollout | None:
+        """How contexts are split, where the rule serves several variations."""
+        return self.rule.serves.rollout if self.rule.serves.variation is None else None
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentFlag:
     """A flag as one environment sees it: the project's flag joined with its targeting there."""
 
@@ -68,8 +124,8 @@ class EnvironmentFlag:
 
     @property
     def name(self) -> str:
-        """The flag's name; its key where it has none."""
-        return self.flag.name or self.flag.key
+        """The flag's name."""
+        return self.flag.name
 
     @property
     def description(self) -> str:
@@ -140,3 +196,33 @@ class EnvironmentFlag:
     def rules(self) -> tuple[FlagRule, ...]:
         """The rules, in order."""
         return self.targeting.rules
+
+    @property
+    def indexed_variations(self) -> tuple[IndexedVariation, ...]:
+        """The variations that hold in this environment, with their places."""
+        return tuple(
+            IndexedVariation(index, variation.value, variation.name, variation.description)
+            for index, variation in enumerate(self.variations)
+        )
+
+    @property
+    def serving_rules(self) -> tuple[ServingRule, ...]:
+        """The rules, in order, with the variations they serve."""
+        return tuple(
+            ServingRule(index, rule, self._served(rule.serves)) for index, rule in enumerate(self.targeting.rules)
+        )
+
+    @property
+    def fallthrough_serves(self) -> tuple[ServedVariation, ...]:
+        """What is served when nothing else matches."""
+        return self._served(self.targeting.fallthrough)
+
+    def _served(self, serves: VariationOrRollout) -> tuple[ServedVariation, ...]:
+        variations = self.indexed_variations
+        if serves.variation is not None:
+            shares = [(serves.variation, FULL_WEIGHT)]
+        else:
+            shares = [(s.variation, s.weight) for s in serves.rollout.variations] if serves.rollout else []
+        return tuple(
+            ServedVariation(variations[index], weight) for index, weight in shares if 0 <= index < len(variations)
+        )

@@ -23,6 +23,19 @@ class SegmentTarget:
     values: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class TargetedContext:
+    """One individually targeted context."""
+
+    context_kind: str
+    key: str
+
+    @property
+    def sort_key(self) -> str:
+        """Order by kind, then key; kinds hold no character below the separator's."""
+        return f"{self.context_kind}\0{self.key}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentRule:
     """ANDed clauses; `weight` (thousandths of a percent) takes a share of those that match, None all."""
@@ -87,3 +100,25 @@ class Segment:
     def list_reference(self) -> str:
         """Name the list of members that holds: `key.gN` (LaunchDarkly semantics 2.7)."""
         return f"{self.key}.g{self.generation}"
+
+    @property
+    def included_targets(self) -> list[TargetedContext]:
+        """The contexts that are in by name, each once, by kind and key."""
+        return _flatten(self.included, self.included_contexts)
+
+    @property
+    def excluded_targets(self) -> list[TargetedContext]:
+        """The contexts that are out by name, each once, by kind and key."""
+        return _flatten(self.excluded, self.excluded_contexts)
+
+    @property
+    def member_count(self) -> int:
+        """The number of contexts that are in by name."""
+        return len(self.included_targets)
+
+
+def _flatten(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> list[TargetedContext]:
+    contexts = {TargetedContext(DEFAULT_CONTEXT_KIND, key) for key in user_keys}
+    for target in targets:
+        contexts.update(TargetedContext(target.context_kind or DEFAULT_CONTEXT_KIND, key) for key in target.values)
+    return sorted(contexts, key=lambda context: context.sort_key)

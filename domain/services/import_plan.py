@@ -1,0 +1,201 @@
+"""Decides what an import writes: pure, from what is stored and what was read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeting
+from domain.json import Json, same_json
+from domain.keys import EnvironmentRef
+from domain.model.flags import EnvironmentFlag, Flag
+from domain.model.segments import Segment
+from domain.model.targeting import Targeting, Variation
+from domain.ports import Delete, EnvironmentState, Save
+
+
+class ImportMode(Enum):
+    """What becomes of flags and segments that the data does not mention."""
+
+    MERGE = "MERGE"
+    REPLACE = "REPLACE"
+
+
+class ImportedKind(Enum):
+    """What an imported item is."""
+
+    FLAG = "FLAG"
+    SEGMENT = "SEGMENT"
+
+
+class ImportOutcome(Enum):
+    """What became of an item."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    UNCHANGED = "UNCHANGED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedItem:
+    """What the import did with one item; the notes say what was ignored or is kept but can never match."""
+
+    kind: ImportedKind
+    key: str
+    outcome: ImportOutcome
+    notes: tuple[str, ...] = ()
+
+
+class ImportPlan:
+    """The writes of an import into one environment, and what to report of each item.
+
+    Args:
+        state: The environment as it is.
+        project_flags: All flags of the project, by key, in whatever environments they are.
+        used_elsewhere: By flag key, the other environments that target it.
+        mode: What becomes of what the data does not mention.
+    """
+
+    def __init__(
+        self,
+        state: EnvironmentState,
+        project_flags: Mapping[str, Flag],
+        used_elsewhere: Mapping[str, frozenset[EnvironmentRef]],
+        mode: ImportMode,
+    ) -> None:
+        self._state = state
+        self._project_flags = project_flags
+        self._used_elsewhere = used_elsewhere
+        self._mode = mode
+        self.writes: list[Save | Delete] = []
+        self.items: list[ImportedItem] = []
+        self.revised: set[EnvironmentRef] = set()
+
+    def add_flags(self, read: Mapping[str, ReadFlag]) -> None:
+        """Plan all flags of the data, and the deletion of others."""
+        kept = {key for key, item in read.items() if not item.deleted}
+        for key in sorted(kept | self._to_delete(self._state.flags, read, kept)):
+            before = self._state.flags.get(key)
+            if key in kept:
+                self._put_flag(read[key], before)
+            elif before is not None:
+                self._delete_flag(before)
+
+    def add_segments(self, read: Mapping[str, ReadSegment]) -> None:
+        """Plan all segments of the data, and the deletion of others."""
+        kept = {key for key, item in read.items() if not item.deleted}
+        for key in sorted(kept | self._to_delete(self._state.segments, read, kept)):
+            before = self._state.segments.get(key)
+            if key in kept:
+                self._put_segment(read[key], before)
+            elif before is not None:
+                self._write(Delete(before))
+                self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
+
+    def _to_delete(self, stored: Mapping[str, object], read: Mapping[str, object], kept: set[str]) -> set[str]:
+        """Return the keys that go: those the data calls deleted, and when replacing all it does not mention."""
+        gone = stored.keys() if self._mode is ImportMode.REPLACE else stored.keys() & read.keys()
+        return set(gone) - kept
+
+    def _write(self, write: Save | Delete) -> None:
+        self.writes.append(write)
+        self.revised.add(self._state.environment)
+
+    def _put_flag(self, read: ReadFlag, before: EnvironmentFlag | None) -> None:
+        stored = self._project_flags.get(read.flag.key)
+        others = self._used_elsewhere.get(read.flag.key, frozenset())
+        flag = read.flag if stored is None else _merge_flag(stored, read, is_shared=bool(others))
+        targeting = _override(read, flag)
+        notes = list(read.notes)
+        if targeting.variations is not None:
+            notes.append("the variations differ from those in other environments, and hold in this one only")
+        if flag.archived:
+            notes.append("the flag is archived: it evaluates as an unknown one until it is restored")
+        if before is None:
+            outcome = ImportOutcome.CREATED
+        elif flag.version == before.flag.version and _same_targeting(targeting, before.targeting):
+            outcome = ImportOutcome.UNCHANGED
+        else:
+            outcome = ImportOutcome.UPDATED
+            targeting = replace(targeting, version=max(before.version + 1, targeting.version))
+        self.items.append(ImportedItem(ImportedKind.FLAG, flag.key, outcome, tuple(notes)))
+        if outcome is ImportOutcome.UNCHANGED:
+            return
+        # An unchanged flag is saved too: nobody may delete it while its targeting is being written.
+        self._write(Save(flag, None if stored is None else stored.version))
+        self._write(Save(targeting, None if before is None else before.version))
+        if stored is not None and flag.version != stored.version:
+            self.revised |= others
+
+    def _delete_flag(self, before: EnvironmentFlag) -> None:
+        """Delete the targeting here; with the last targeting anywhere the flag itself goes."""
+        self._write(Delete(before.targeting))
+        if not self._used_elsewhere.get(before.key):
+            self._write(Delete(before.flag))
+        self.items.append(ImportedItem(ImportedKind.FLAG, before.key, ImportOutcome.DELETED))
+
+    def _put_segment(self, read: ReadSegment, before: Segment | None) -> None:
+        segment = read.segment
+        if before is None:
+            outcome = ImportOutcome.CREATED
+        else:
+            kept = {
+                name: getattr(before, name) for name in ("name", "description", "tags") if name not in read.given
+            }
+            segment = replace(segment, **kept, version=before.version)
+            if same_json(write_segment(segment), write_segment(before)):
+                outcome = ImportOutcome.UNCHANGED
+            else:
+                outcome = ImportOutcome.UPDATED
+                segment = replace(segment, version=max(before.version + 1, read.segment.version))
+        self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, read.notes))
+        if outcome is not ImportOutcome.UNCHANGED:
+            self._write(Save(segment, None if before is None else before.version))
+
+
+def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:
+    """Return the project's flag with what the data says of it, as far as that leaves other environments alone."""
+    merged = replace(stored, **{name: getattr(read.flag, name) for name in read.given})
+    changed = merged != stored
+    if not is_shared and not _same_variations(stored.variations, read.flag.variations):
+        merged = replace(merged, variations=_keep_names(stored.variations, read.flag.variations))
+        changed = True
+    if not is_shared and stored.client_side_availability != read.flag.client_side_availability:
+        merged = replace(merged, client_side_availability=read.flag.client_side_availability)
+        changed = True
+    return replace(merged, version=stored.version + 1) if changed else stored
+
+
+def _override(read: ReadFlag, flag: Flag) -> Targeting:
+    """Return the targeting with what this environment must keep for itself."""
+    own_variations = not _same_variations(flag.variations, read.flag.variations)
+    own_availability = flag.client_side_availability != read.flag.client_side_availability
+    return replace(
+        read.targeting,
+        variations=read.flag.variations if own_variations else None,
+        client_side_availability=read.flag.client_side_availability if own_availability else None,
+    )
+
+
+def _values(variations: Sequence[Variation] | None) -> Json:
+    return None if variations is None else [variation.value for variation in variations]
+
+
+def _same_variations(left: Sequence[Variation] | None, right: Sequence[Variation] | None) -> bool:
+    """Compare values as JSON: for Python `True == 1`."""
+    return same_json(_values(left), _values(right))
+
+
+def _keep_names(stored: Sequence[Variation], read: Sequence[Variation]) -> tuple[Variation, ...]:
+    """Return the read variations; where a value stayed in its place, with its name and description."""
+    pairs = zip(stored, read, strict=False)
+    kept = [old if same_json(old.value, new.value) else new for old, new in pairs]
+    return (*kept, *read[len(kept) :])
+
+
+def _same_targeting(left: Targeting, right: Targeting) -> bool:
+    return (
+        same_json(write_targeting(left), write_targeting(right))
+        and _same_variations(left.variations, right.variations)
+        and left.client_side_availability == right.client_side_availability
+    )

@@ -1,0 +1,139 @@
+"""Imports flag data into an environment, all or nothing, and exports it.
+
+An import into one environment never changes what another one serves.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from domain.access.principals import Principal
+from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictError
+from domain.flag_data import FlagData, read_flag_data, write_flag_data
+from domain.json import Json
+from domain.keys import EnvironmentRef
+from domain.model.changes import AuditEntry
+from domain.model.flags import Flag
+from domain.model.projects import Environment
+from domain.model.targeting import Targeting
+from domain.ports import Commit, Store
+from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
+from domain.services.snapshots import SnapshotService
+
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportCounts:
+    """How many items had which outcome."""
+
+    created: int
+    updated: int
+    unchanged: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What an import did, item by item: flags first, then segments, by key.
+
+    Attributes:
+        revision: The environment's revision with the import in it.
+    """
+
+    environment: EnvironmentRef
+    revision: int
+    items: Sequence[ImportedItem]
+
+    @property
+    def counts(self) -> ImportCounts:
+        """How many items had which outcome."""
+        return _count(self.items)
+
+
+def _count(items: Sequence[ImportedItem]) -> ImportCounts:
+    counts = Counter(item.outcome.value.lower() for item in items)
+    return ImportCounts(**{outcome.value.lower(): counts[outcome.value.lower()] for outcome in ImportOutcome})
+
+
+class ImportService:
+    """Reads and writes whole environments."""
+
+    def __init__(self, store: Store, snapshots: SnapshotService) -> None:
+        self._store = store
+        self._snapshots = snapshots
+
+    async def import_flag_data(
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        data: Json,
+        mode: ImportMode,
+        path: tuple[str | int, ...] = (),
+    ) -> ImportReport:
+        """Import LaunchDarkly's flag data JSON; when it returns, evaluations here know of it.
+
+        Raises:
+            InvalidInputError: With every violation, below `path`; nothing was stored.
+            NotFoundError: There is no such environment.
+            DomainError: As `Principal.require_management` says.
+        """
+        principal.require_management("importFlagData", str(environment))
+        await self._store.get(Environment, str(environment))
+        read = await asyncio.to_thread(read_flag_data, data, environment, path)
+        for _ in range(_ATTEMPTS):
+            plan = await self._plan(environment, read, mode)
+            if not plan.writes:
+                revision = (await self._store.revisions()).get(str(environment), 0)
+                return ImportReport(environment, revision, plan.items)
+            try:
+                revisions = await self._store.commit(_commit(principal, environment, plan, mode))
+            except (VersionConflictError, AlreadyExistsError):
+                continue  # the environment changed since it was looked at: look again
+            for ref in plan.revised:
+                await self._snapshots.refresh(ref, revisions[str(ref)])
+            return ImportReport(environment, revisions[str(environment)], plan.items)
+        message = f"the environment {environment} kept changing during the import; nothing was stored"
+        raise UnavailableError(message)
+
+    async def export_flag_data(self, principal: Principal, environment: EnvironmentRef) -> dict[str, Json]:
+        """Export an environment; importing it again gives the same evaluations.
+
+        Raises:
+            NotFoundError: There is no such environment.
+            DomainError: As `Principal.require_management` says.
+        """
+        principal.require_management("exportFlagData", str(environment))
+        await self._store.get(Environment, str(environment))
+        state = await self._store.load_environment(environment)
+        return write_flag_data(state.flags.values(), state.segments.values())
+
+    async def _plan(self, environment: EnvironmentRef, read: FlagData, mode: ImportMode) -> ImportPlan:
+        state = await self._store.load_environment(environment)
+        project_flags = await self._store.list_all(Flag, environment.project)
+        used_elsewhere: dict[str, set[EnvironmentRef]] = defaultdict(set)
+        for other in await self._store.list_all(Environment, environment.project):
+            if other.ref != environment:
+                for targeting in await self._store.list_all(Targeting, str(other.ref)):
+                    used_elsewhere[targeting.flag_key].add(other.ref)
+        plan = ImportPlan(
+            state,
+            {flag.key: flag for flag in project_flags},
+            {key: frozenset(others) for key, others in used_elsewhere.items()},
+            mode,
+        )
+        plan.add_flags(read.flags)
+        plan.add_segments(read.segments)
+        return plan
+
+
+def _commit(principal: Principal, environment: EnvironmentRef, plan: ImportPlan, mode: ImportMode) -> Commit:
+    entry = AuditEntry(
+        actor=principal.actor,
+        action="importFlagData",
+        resource=str(environment),
+        scope=str(environment),
+        summary={"mode": mode.value, **asdict(_count(plan.items))},
+    )
+    return Commit(writes=tuple(plan.writes), revise=frozenset(map(str, plan.revised)), entry=entry)

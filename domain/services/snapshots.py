@@ -1,0 +1,152 @@
+"""Keeps one compiled snapshot per environment, and the credentials, as fresh as the store's feed of revisions.
+
+A snapshot is replaced whole and its revision never goes back. While the store is away, the last ones serve on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.access.credentials import Credential
+from domain.errors import NotFoundError, UnavailableError
+from domain.evaluation.snapshot import Snapshot
+from domain.keys import EnvironmentRef
+from domain.model.projects import Environment, Project
+from domain.ports import ACCESS_SCOPE, Store
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """Whether answers are up to date.
+
+    Attributes:
+        loaded: Whether all environments were loaded once.
+        revisions: The revisions that are served, by environment.
+        store_away_seconds: How long the store has been out of reach; None while it answers.
+    """
+
+    loaded: bool
+    revisions: Mapping[str, int]
+    store_away_seconds: float | None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests should come here: evaluation works and knows every change."""
+        return self.loaded and self.store_away_seconds is None
+
+
+class SnapshotService:
+    """The snapshots that this process serves from. `run` must be under way to follow other processes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._snapshots: dict[EnvironmentRef, Snapshot] = {}
+        self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
+        self._credentials: Mapping[str, Credential] | None = None
+        self._store_away_since: float | None = None
+        self._loaded = asyncio.Event()
+
+    async def run(self) -> None:
+        """Load everything, then follow the feed of revisions until cancelled; the store may go and come."""
+        while True:
+            try:
+                async for revisions in self._store.watch_revisions():
+                    await self._follow(revisions)
+                    self._back()
+            except UnavailableError as error:
+                self._away(error)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def wait_until_loaded(self) -> None:
+        """Return when every environment was loaded once."""
+        await self._loaded.wait()
+
+    def readiness(self) -> Readiness:
+        """Tell whether answers are up to date."""
+        since = self._store_away_since
+        return Readiness(
+            loaded=self._loaded.is_set(),
+            revisions={str(ref): snapshot.revision for ref, snapshot in self._snapshots.items()},
+            store_away_seconds=None if since is None else time.monotonic() - since,
+        )
+
+    async def get(self, environment: EnvironmentRef) -> Snapshot:
+        """Return the environment's snapshot.
+
+        Raises:
+            NotFoundError: There is no such environment.
+            UnavailableError: It is not loaded, and the store cannot be reached.
+        """
+        return self._snapshots.get(environment) or await self.refresh(environment, 0)
+
+    async def refresh(self, environment: EnvironmentRef, revision: int) -> Snapshot:
+        """Return the environment's snapshot at `revision` or later, loading it if need be.
+
+        Raises:
+            NotFoundError: There is no such environment.
+            UnavailableError: The store cannot be reached.
+        """
+        async with self._locks.setdefault(environment, asyncio.Lock()):
+            current = self._snapshots.get(environment)
+            if current is not None and current.revision >= revision:
+                return current
+            if current is None and await self._store.find(Environment, str(environment)) is None:
+                del self._locks[environment]
+                raise NotFoundError("environment", str(environment))
+            state = await self._store.load_environment(environment)
+            snapshot = Snapshot(environment, state.revision, state.flags, state.segments)
+            self._snapshots[environment] = snapshot
+            return snapshot
+
+    async def credential(self, credential_id: str) -> Credential | None:
+        """Return the credential with this id (the secret's hash), or None.
+
+        Raises:
+            UnavailableError: They are not loaded, and the store cannot be reached.
+        """
+        if self._credentials is None:
+            await self.refresh_credentials()
+        return (self._credentials or {}).get(credential_id)
+
+    async def refresh_credentials(self) -> None:
+        """Load all credentials.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        scopes = ["", *(str(environment.ref) for environment in await self._environments())]
+        pages = [await self._store.list_all(Credential, scope) for scope in scopes]
+        self._credentials = {credential.id: credential for page in pages for credential in page}
+
+    async def _environments(self) -> list[Environment]:
+        projects = await self._store.list_all(Project, "")
+        pages = [await self._store.list_all(Environment, project.key) for project in projects]
+        return [environment for page in pages for environment in page]
+
+    async def _follow(self, revisions: Mapping[str, int]) -> None:
+        if not self._loaded.is_set():
+            await self.refresh_credentials()
+            for environment in await self._environments():
+                await self.refresh(environment.ref, revisions.get(str(environment.ref), 0))
+            self._loaded.set()
+            return
+        if ACCESS_SCOPE in revisions:
+            await self.refresh_credentials()
+        for ref in list(self._snapshots):
+            if str(ref) in revisions:
+                await self.refresh(ref, revisions[str(ref)])
+
+    def _away(self, error: UnavailableError) -> None:
+        if self._store_away_since is None:
+            self._store_away_since = time.monotonic()
+            _log.warning("the store is away, serving from the last snapshots: %s", error.message)
+
+    def _back(self) -> None:
+        if self._store_away_since is not None:
+            _log.warning("the store is back after %.1f s", time.monotonic() - self._store_away_since)
+            self._store_away_since = None

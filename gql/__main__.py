@@ -1,0 +1,208 @@
+"""The command line: `earlybird serve | import | export | schema`."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import orjson
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from domain.access.credentials import Credential, CredentialKind
+from domain.access.principals import Principal
+from domain.errors import DomainError, InvalidInputError, LimitExceededError, Violation
+from domain.json import Json
+from domain.keys import EnvironmentRef
+from domain.services.import_plan import ImportMode
+from domain.services.imports import ImportReport, ImportService
+from domain.services.snapshots import SnapshotService
+from gql.schema import build_schema
+from gql.settings import Settings
+from storage import open_store
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Feature flags, segments and early access programs over GraphQL. Every setting is also an "
+    "environment variable EARLYBIRD_…; options win over them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+_OPERATOR = Principal(Credential(id="", kind=CredentialKind.OWNER_TOKEN, name="command-line"))
+"""Whoever can read and write the store itself needs no token."""
+
+StoreOption = Annotated[
+    str | None, typer.Option("--store", help="sqlite:///path or mongodb://…; EARLYBIRD_STORE by default.")
+]
+ProjectOption = Annotated[str, typer.Option(help="The project's key.")]
+EnvironmentOption = Annotated[str, typer.Option(help="The environment's key.")]
+
+
+class Mode(Enum):
+    """What becomes of flags and segments that the file does not mention."""
+
+    MERGE = "merge"
+    REPLACE = "replace"
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on.")] = None,
+    store: StoreOption = None,
+    workers: Annotated[int | None, typer.Option(help="How many processes serve.")] = None,
+    examples: Annotated[
+        Path | None, typer.Option(help="Flag data to import into default/production if the store is new.")
+    ] = None,
+) -> None:
+    """Serve /graphql, /healthz and /readyz until stopped; requests in flight are then answered."""
+    options = {"host": host, "port": port, "store": store, "workers": workers, "examples": examples}
+    # Worker processes read their settings from the environment.
+    os.environ.update({f"EARLYBIRD_{k.upper()}": str(v) for k, v in options.items() if v is not None})
+    settings = _settings()
+    uvicorn.run(
+        "gql.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Flag data JSON, as LaunchDarkly's SDKs read it.")],
+    project: ProjectOption = "default",
+    environment: EnvironmentOption = "production",
+    mode: Annotated[Mode, typer.Option(help="Whether to keep what the file does not mention.")] = Mode.MERGE,
+    store: StoreOption = None,
+) -> None:
+    """Import a file into an environment, all or nothing; a running service takes it up at once."""
+    settings = _settings(store)
+
+    async def run(imports: ImportService) -> ImportReport:
+        with console.status("Reading …") as status:
+            data = await asyncio.to_thread(_read_json, file, settings.max_body_bytes)
+            status.update("Checking and storing …")
+            ref = EnvironmentRef(project, environment)
+            return await imports.import_flag_data(_OPERATOR, ref, data, ImportMode[mode.name])
+
+    console = Console(stderr=True)
+    _report(_with_imports(settings, run))
+
+
+@app.command()
+def export(
+    project: ProjectOption = "default",
+    environment: EnvironmentOption = "production",
+    output: Annotated[Path | None, typer.Option(help="The file to write; standard output by default.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Export an environment as flag data JSON, ready for `import` and for LaunchDarkly's SDKs."""
+
+    async def run(imports: ImportService) -> dict[str, Json]:
+        return await imports.export_flag_data(_OPERATOR, EnvironmentRef(project, environment))
+
+    data = _with_imports(_settings(store), run)
+    text = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    if output is None:
+        sys.stdout.buffer.write(text)
+    else:
+        output.write_bytes(text)
+    flags, segments = (len(items) for items in data.values() if isinstance(items, dict))
+    Console(stderr=True).print(f"Exported {flags} flags and {segments} segments.")
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema."""
+    sys.stdout.write(build_schema().as_str() + "\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="earlybird")
+
+
+def _settings(store: str | None = None) -> Settings:
+    given: dict[str, Any] = {"store": store} if store else {}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        _fail(
+            *(f"EARLYBIRD_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors())
+        )
+
+
+def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[Any, Any, T]]) -> T:
+    """Run something with the store open; say what is wrong in words, and leave with status 1."""
+
+    async def with_store() -> T:
+        store = await open_store(settings.store)
+        try:
+            return await run(ImportService(store, SnapshotService(store)))
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(with_store())
+    except InvalidInputError as error:
+        _fail(*map(str, error.violations))
+    except DomainError as error:
+        _fail(error.message)
+
+
+def _read_json(file: Path, max_bytes: int) -> Json:
+    try:
+        with file.open("rb") as source:
+            text = source.read(max_bytes + 1)
+    except OSError as error:
+        raise InvalidInputError([Violation((), f"{file}: {error.strerror}")]) from error
+    if len(text) > max_bytes:
+        raise LimitExceededError(
+            f"the bytes of {file}",
+            setting="EARLYBIRD_MAX_BODY_BYTES",
+            limit=max_bytes,
+            actual=file.stat().st_size,
+        )
+    try:
+        data: Json = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError([Violation((), f"{file} is not JSON: {error}")]) from error
+    return data
+
+
+def _report(report: ImportReport) -> None:
+    table = Table("kind", "key", "outcome", "notes", box=None)
+    for item in report.items:
+        table.add_row(item.kind.value.lower(), item.key, item.outcome.value.lower(), "; ".join(item.notes))
+    counts = report.counts
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{report.environment} is at revision {report.revision}: {counts.created} created, "
+        f"{counts.updated} updated, {counts.unchanged} unchanged, {counts.deleted} deleted."
+    )
+
+
+def _fail(*messages: str) -> NoReturn:
+    for message in messages:
+        sys.stderr.write(f"earlybird: {message}\n")
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    main()

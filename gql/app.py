@@ -1,0 +1,180 @@
+"""The composition root: the one place where stores, services and HTTP meet."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from domain.errors import UnavailableError
+from domain.ports import Store
+from domain.services.catalog import CatalogService
+from domain.services.evaluation import EvaluationService
+from domain.services.import_plan import ImportMode
+from domain.services.imports import ImportService
+from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
+from domain.services.snapshots import SnapshotService
+from gql.auth import authenticate
+from gql.context import RequestContext, Services
+from gql.http import GraphQLView
+from gql.ide import ide_routes
+from gql.schema import build_schema
+from gql.settings import Settings
+from storage import open_store
+
+_log = logging.getLogger(__name__)
+_START_SECONDS = 10.0
+_RETRY_SECONDS = 1.0
+_PING_SECONDS = 2.0
+
+
+class Backend:
+    """The store and the services of one process; not connected while the store is away at the start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.store: Store | None = None
+        self._snapshots: SnapshotService | None = None
+        self._services: Services | None = None
+        self._connected = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connect, set a new store up, then follow the store until cancelled."""
+        self.store = await self._connect()
+        snapshots = SnapshotService(self.store)
+        imports = ImportService(self.store, snapshots)
+        await self._set_up(self.store, imports)
+        self._snapshots = snapshots
+        self._services = Services(
+            catalog=CatalogService(self.store, snapshots),
+            evaluation=EvaluationService(snapshots, max_batch_evaluations=self.settings.max_batch_evaluations),
+            imports=imports,
+        )
+        self._connected.set()
+        await snapshots.run()
+
+    async def wait_until_loaded(self) -> None:
+        """Return when requests can be answered."""
+        await self._connected.wait()
+        if self._snapshots is not None:
+            await self._snapshots.wait_until_loaded()
+
+    async def request_context(self, request: Request) -> RequestContext:
+        """Authenticate a request.
+
+        Raises:
+            UnavailableError: The store has been away since the start.
+            UnauthenticatedError: The secret is unknown.
+        """
+        if self._snapshots is None or self._services is None:
+            raise UnavailableError("the store has not been reached yet")
+        return RequestContext(await authenticate(request, self._snapshots), self._services)
+
+    async def readiness(self) -> dict[str, object]:
+        """Tell what `/readyz` answers; `ready` decides."""
+        if self.store is None or self._snapshots is None:
+            return {"ready": False, "store": "away", "snapshots": {"loaded": 0, "staleSeconds": None}}
+        try:
+            await asyncio.wait_for(self.store.ping(), _PING_SECONDS)
+            reachable = True
+        except (UnavailableError, TimeoutError):
+            reachable = False
+        readiness = self._snapshots.readiness()
+        return {
+            "ready": reachable and readiness.ready,
+            "store": "reachable" if reachable else "away",
+            "snapshots": {
+                "loaded": len(readiness.revisions),
+                "staleSeconds": round(readiness.store_away_seconds or 0, 1),
+            },
+        }
+
+    async def _connect(self) -> Store:
+        while True:
+            try:
+                return await open_store(self.settings.store)
+            except UnavailableError as error:
+                _log.warning("waiting for the store: %s", error.message)
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _set_up(self, store: Store, imports: ImportService) -> None:
+        token = self.settings.bootstrap_token
+        secrets = await set_up_store(store, token.get_secret_value() if token else None)
+        if secrets is None:
+            return
+        if self.settings.examples:
+            data = orjson.loads(await asyncio.to_thread(Path(self.settings.examples).read_bytes))
+            await imports.import_flag_data(secrets.owner, PRODUCTION, data, ImportMode.MERGE)
+        if token is None:
+            _print_secrets(secrets, self.settings)
+
+
+def _print_secrets(secrets: FirstSecrets, settings: Settings) -> None:
+    """Show the secrets the only time they are known; the log never has them."""
+    lines = [
+        "",
+        f"Earlybird is new here: http://{settings.host}:{settings.port}/graphql",
+        "These secrets are shown once:",
+        f"  owner token                  {secrets.owner_token}",
+        *(
+            f"  {label} SDK key, {ref.environment:<10}   {secret}"
+            for ref, keys in secrets.sdk_keys.items()
+            for label, secret in keys.items()
+        ),
+        "",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """Compose the application; the settings come from the environment where none are given."""
+    settings = settings or Settings()
+    backend = Backend(settings)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        running = asyncio.create_task(backend.run())
+        loaded = asyncio.create_task(backend.wait_until_loaded())
+        await asyncio.wait({running, loaded}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        loaded.cancel()
+        if running.done():
+            await running  # it only ends by failing
+        try:
+            yield
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+            if backend.store is not None:
+                await backend.store.close()
+
+    async def healthz(_request: Request) -> JSONResponse:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(_request: Request) -> JSONResponse:
+        readiness = await backend.readiness()
+        return JSONResponse(readiness, 200 if readiness["ready"] else 503)
+
+    view = GraphQLView(
+        build_schema(settings.document_limits),
+        context_factory=backend.request_context,
+        max_body_bytes=settings.max_body_bytes,
+        ide=settings.ide,
+    )
+    return Starlette(
+        routes=[
+            Route("/graphql", view),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            *(ide_routes() if settings.ide else []),
+        ],
+        lifespan=lifespan,
+    )

@@ -1,0 +1,27 @@
+"""Authenticates requests: turns the secret they carry into a principal. It authorises nothing."""
+
+from starlette.requests import Request
+
+from domain.access.credentials import hash_secret
+from domain.access.principals import ANONYMOUS, Principal
+from domain.errors import UnauthenticatedError
+from domain.services.snapshots import SnapshotService
+
+
+async def authenticate(request: Request, snapshots: SnapshotService) -> Principal:
+    """Return who is asking; a request without a secret is anonymous and may only look at the schema.
+
+    Raises:
+        UnauthenticatedError: The header is malformed, or the secret unknown.
+        UnavailableError: Credentials are not loaded yet, and the store cannot be reached.
+    """
+    header = request.headers.get("authorization")
+    if header is None:
+        return ANONYMOUS
+    scheme, _, secret = header.partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise UnauthenticatedError("the header must read: Authorization: Bearer <access token or SDK key>")
+    credential = await snapshots.credential(hash_secret(secret.strip()))
+    if credential is None:
+        raise UnauthenticatedError("this access token or SDK key is not known here")
+    return Principal(credential)

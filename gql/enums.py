@@ -1,0 +1,26 @@
+"""Registers the domain's enums with the schema, each value described."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
+
+import strawberry
+
+if TYPE_CHECKING:
+    from strawberry.types.enum import StrawberryEnumDefinition
+
+E = TypeVar("E", bound=Enum)
+
+
+def register_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
+    """Make a domain enum known to the schema under its own name.
+
+    Args:
+        enum: The domain's enum.
+        description: What it is.
+        values: What each value means; all of them.
+    """
+    registered = strawberry.enum(enum, description=description)
+    definition: StrawberryEnumDefinition = registered.__strawberry_definition__  # type: ignore[attr-defined]  # set by Strawberry
+    for value in definition.values:
+        value.description = values[enum[value.name]]

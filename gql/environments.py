@@ -1,0 +1,202 @@
+"""Projects and environments: the roots of the management graph."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+
+from domain.keys import EnvironmentRef
+from domain.model.flags import EnvironmentFlag
+from domain.model.projects import Project
+from domain.model.segments import Segment, SegmentKind
+from domain.pages import Page
+from domain.services.catalog import EnvironmentCatalog, FlagFilter, SegmentFilter, TagUse
+from gql.connections import After, Connection, First, Query, Tags, page_request
+from gql.context import Info
+from gql.flags import FlagView
+from gql.nodes import Node, global_id, read_global_id
+from gql.segments import SegmentView
+
+
+def _environment_id(root: strawberry.Parent[EnvironmentCatalog]) -> strawberry.ID:
+    return global_id("Environment", root.id)
+
+
+def _project_id(root: strawberry.Parent[Project]) -> strawberry.ID:
+    return global_id("Project", root.id)
+
+
+def _flag(
+    root: strawberry.Parent[EnvironmentCatalog],
+    key: Annotated[str, strawberry.argument(description="The flag's key.")],
+) -> EnvironmentFlag | None:
+    return root.flag(key)
+
+
+def _flags(  # noqa: PLR0913 - GraphQL's arguments
+    root: strawberry.Parent[EnvironmentCatalog],
+    *,
+    first: First = None,
+    after: After = None,
+    query: Query = None,
+    tags: Tags = None,
+    on: Annotated[bool | None, strawberry.argument(description="Only flags that are on, or off.")] = None,
+    archived: Annotated[
+        bool | None, strawberry.argument(description="Whether to list archived flags; null lists both.")
+    ] = False,
+    uses_segment: Annotated[
+        str | None,
+        strawberry.argument(description="Only flags that refer to this segment, directly or through others."),
+    ] = None,
+) -> Page[EnvironmentFlag]:
+    wanted = FlagFilter(query=query, tags=tags, on=on, archived=archived, uses_segment=uses_segment)
+    return root.flags(wanted, page_request(first, after))
+
+
+def _segment(
+    root: strawberry.Parent[EnvironmentCatalog],
+    key: Annotated[str, strawberry.argument(description="The segment's key.")],
+) -> Segment | None:
+    return root.segment(key)
+
+
+def _segments(  # noqa: PLR0913 - GraphQL's arguments
+    root: strawberry.Parent[EnvironmentCatalog],
+    *,
+    first: First = None,
+    after: After = None,
+    query: Query = None,
+    tags: Tags = None,
+    kinds: Annotated[
+        list[SegmentKind] | None, strawberry.argument(description="Only segments of these kinds.")
+    ] = None,
+    used: Annotated[
+        bool | None,
+        strawberry.argument(description="Only segments that a flag or segment refers to, or that none does."),
+    ] = None,
+) -> Page[Segment]:
+    wanted = SegmentFilter(query=query, tags=tags, kinds=kinds, used=used)
+    return root.segments(wanted, page_request(first, after))
+
+
+def _tags(
+    root: strawberry.Parent[EnvironmentCatalog], query: Query = None, first: First = None, after: After = None
+) -> Page[TagUse]:
+    return root.tags(query, page_request(first, after))
+
+
+async def _environments(
+    root: strawberry.Parent[Project], info: Info, first: First = None, after: After = None
+) -> Page[EnvironmentCatalog]:
+    caller = info.context
+    return await caller.services.catalog.environments(caller.principal, root.key, page_request(first, after))
+
+
+@strawberry.type(name="Tag", description="A word that flags and segments bear.")
+class TagView:
+    """View of domain.services.catalog.TagUse."""
+
+    name: str = strawberry.field(description="The tag.")
+    flag_count: int = strawberry.field(description="How many flags of the environment bear it.")
+    segment_count: int = strawberry.field(description="How many segments of the environment bear it.")
+
+
+@strawberry.type(name="Environment", description="Owns targeting and segments of one project.")
+class EnvironmentView(Node):
+    """View of domain.services.catalog.EnvironmentCatalog."""
+
+    id: strawberry.ID = strawberry.field(resolver=_environment_id, description="The global id.")
+    key: str = strawberry.field(description="Its key.")
+    name: str = strawberry.field(description="Its name.")
+    revision: int = strawberry.field(description="Grows by one with every change to what is evaluated.")
+    flag = strawberry.field(
+        resolver=_flag, graphql_type=FlagView | None, description="A flag, by key; null if there is none."
+    )
+    flags = strawberry.field(resolver=_flags, graphql_type=Connection[FlagView], description="The flags, by key.")
+    segment = strawberry.field(
+        resolver=_segment, graphql_type=SegmentView | None, description="A segment, by key; null if there is none."
+    )
+    segments = strawberry.field(
+        resolver=_segments, graphql_type=Connection[SegmentView], description="The segments, by key."
+    )
+    tags = strawberry.field(
+        resolver=_tags, graphql_type=Connection[TagView], description="The tags in use, by name, with counts."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        """Tell whether an object that `node` found is shown by this view."""
+        return isinstance(obj, EnvironmentCatalog)
+
+
+@strawberry.type(name="Project", description="Owns flags and environments.")
+class ProjectView(Node):
+    """View of domain.model.projects.Project."""
+
+    id: strawberry.ID = strawberry.field(resolver=_project_id, description="The global id.")
+    key: str = strawberry.field(description="Its key.")
+    name: str = strawberry.field(description="Its name.")
+    tags: list[str] = strawberry.field(description="Its tags, sorted.")
+    environments = strawberry.field(
+        resolver=_environments, graphql_type=Connection[EnvironmentView], description="Its environments, by key."
+    )
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        """Tell whether an object that `node` found is shown by this view."""
+        return isinstance(obj, Project)
+
+
+@strawberry.type
+class EnvironmentsQuery:
+    """The roots of the management graph."""
+
+    @strawberry.field(graphql_type=ProjectView | None, description="A project, by key; null if there is none.")
+    async def project(
+        self, info: Info, key: Annotated[str, strawberry.argument(description="The project's key.")]
+    ) -> Project | None:
+        """Ask the catalog for a project."""
+        return await info.context.services.catalog.project(info.context.principal, key)
+
+    @strawberry.field(graphql_type=Connection[ProjectView], description="All projects, by key.")
+    async def projects(self, info: Info, first: First = None, after: After = None) -> Page[Project]:
+        """Ask the catalog for projects."""
+        caller = info.context
+        return await caller.services.catalog.projects(caller.principal, page_request(first, after))
+
+    @strawberry.field(
+        graphql_type=EnvironmentView | None, description="An environment, by key; null if there is none."
+    )
+    async def environment(
+        self,
+        info: Info,
+        project: Annotated[str, strawberry.argument(description="The project's key.")],
+        key: Annotated[str, strawberry.argument(description="The environment's key.")],
+    ) -> EnvironmentCatalog | None:
+        """Ask the catalog for an environment."""
+        return await info.context.services.catalog.environment(
+            info.context.principal, EnvironmentRef(project, key)
+        )
+
+    @strawberry.field(graphql_type=Node | None, description="Whatever has this global id; null if it is gone.")
+    async def node(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")],  # noqa: A002 - GraphQL's name
+    ) -> object | None:
+        """Ask the catalog for a node."""
+        return await info.context.services.catalog.node(info.context.principal, *read_global_id(id))
+
+    @strawberry.field(
+        graphql_type=list[Node | None],
+        description="Whatever has these global ids (at most 100), in their order; null for those that are gone.",
+    )
+    async def nodes(
+        self,
+        info: Info,
+        ids: Annotated[list[strawberry.ID], strawberry.argument(description="The global ids.")],
+    ) -> Sequence[object | None]:
+        """Ask the catalog for nodes."""
+        return await info.context.services.catalog.nodes(
+            info.context.principal, [read_global_id(node_id) for node_id in ids]
+        )

@@ -1,0 +1,43 @@
+"""The one place where exceptions become GraphQL errors. What is not ours to explain is masked."""
+
+import logging
+from uuid import uuid4
+
+from graphql import GraphQLError
+
+from domain.errors import DomainError, ErrorCode
+from gql.enums import register_enum
+
+_log = logging.getLogger(__name__)
+
+register_enum(
+    ErrorCode,
+    "The codes in `errors[].extensions.code` that are the product's own words. Beside them stand those of GraphQL "
+    "servers: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE, BAD_REQUEST and "
+    "INTERNAL_SERVER_ERROR (with `incident`, an id to report).",
+    {
+        ErrorCode.BAD_USER_INPUT: "The input breaks rules: see `violations`, each with `path` and `message`.",
+        ErrorCode.UNAUTHENTICATED: "No secret came with the request, or one that is not known.",
+        ErrorCode.FORBIDDEN: "The caller may not do this: see `action` and `resource`.",
+        ErrorCode.NOT_FOUND: "What the input names does not exist: see `kind` and `key`.",
+        ErrorCode.ALREADY_EXISTS: "What the input would create exists: see `kind` and `key`.",
+        ErrorCode.VERSION_CONFLICT: "It changed meanwhile: see `expectedVersion` and `actualVersion`.",
+        ErrorCode.LIMIT_EXCEEDED: "A limit of the settings is exceeded: see `setting`, `limit` and `actual`.",
+        ErrorCode.UNAVAILABLE: "The store cannot be reached; try again.",
+    },
+)
+
+
+def map_error(error: GraphQLError) -> None:
+    """Give an error its code and details, in place; mask and log what is a fault of ours."""
+    cause = error.original_error
+    if isinstance(cause, DomainError):
+        error.message = cause.message
+        error.extensions = {"code": cause.code.value, **cause.details}
+    elif cause is not None and not isinstance(cause, GraphQLError):
+        incident = uuid4().hex
+        _log.error("Incident %s", incident, exc_info=cause)
+        error.message = f"Internal error, incident {incident}"
+        error.extensions = {"code": "INTERNAL_SERVER_ERROR", "incident": incident}
+    elif error.path is not None and "code" not in (error.extensions or {}):
+        error.extensions = {**(error.extensions or {}), "code": ErrorCode.BAD_USER_INPUT.value}

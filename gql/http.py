@@ -1,0 +1,279 @@
+"""The HTTP edge: GraphQL over HTTP as its specification says, and nothing else.
+
+Every answer but the IDE's page is JSON in GraphQL's shape; no exception and no stack trace passes this point.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from graphql import GraphQLError, GraphQLSyntaxError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLRequestData
+from strawberry.schema import BaseSchema
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from domain.errors import DomainError, ErrorCode, LimitExceededError
+from gql.ide import ide_page
+
+_log = logging.getLogger(__name__)
+
+JSON = "application/json"
+GRAPHQL_RESPONSE = "application/graphql-response+json"
+ALLOWED = "GET, HEAD, POST, OPTIONS"
+READS = frozenset({OperationType.QUERY})
+READS_AND_WRITES = READS | {OperationType.MUTATION}
+INTERNAL = "INTERNAL_SERVER_ERROR"
+STATUS_BY_CODE = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.UNAVAILABLE: 503}
+
+
+class RefusedRequestError(Exception):
+    """An answer in place of an operation's result.
+
+    Attributes:
+        status: The HTTP status.
+        extensions: The GraphQL error's extensions; `BAD_REQUEST` where none are given.
+        headers: HTTP headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        extensions: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.extensions = extensions or {"code": "BAD_REQUEST"}
+        self.headers = headers or {}
+
+
+class GraphQLView(GraphQL[object, None]):
+    """The ASGI application behind `/graphql`: one query by GET, one query or mutation by POST.
+
+    A POST must be `application/json`, which a page of another origin cannot send unasked.
+
+    Attributes:
+        context_factory: Makes what resolvers see as `info.context`; a `DomainError` it raises is the answer.
+        max_body_bytes: The most bytes of a request's body that are read.
+        ide: Whether browsers are answered with the IDE's page.
+    """
+
+    def __init__(
+        self,
+        schema: BaseSchema,
+        *,
+        context_factory: Callable[[Request], Awaitable[object]],
+        max_body_bytes: int = 1_048_576,
+        ide: bool = True,
+    ) -> None:
+        super().__init__(schema, graphql_ide=None, subscription_protocols=())
+        self.context_factory = context_factory
+        self.max_body_bytes = max_body_bytes
+        self.ide = ide
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request, whatever happens."""
+        request = Request(scope, receive)
+        try:
+            response = await self.run(request)
+        except ClientDisconnect:
+            return  # nobody is left to answer
+        except Exception as error:  # noqa: BLE001 - nothing passes this point; _refusal logs what is ours
+            refusal = _refusal(error)
+            payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
+            media_type = negotiated(_accept(request)) or JSON
+            response = _json_response(payload, refusal.status, media_type, refusal.headers)
+        await response(scope, receive, send)
+
+    async def run(self, request: Request) -> Response:  # type: ignore[override]  # there are no WebSockets here
+        """Answer a request that holds a GraphQL operation, or asks for the IDE or the methods.
+
+        Raises:
+            RefusedRequestError: It holds none, or one that its method may not run.
+            DomainError: The context factory refuses it.
+        """
+        reading = request.method in {"GET", "HEAD"}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": ALLOWED})
+        if not reading and request.method != "POST":
+            raise RefusedRequestError(405, f"{request.method} is not supported", headers={"Allow": ALLOWED})
+        accept = _accept(request)
+        if reading and self.ide and "text/html" in accept and "query" not in request.query_params:
+            return ide_page()
+        media_type = negotiated(accept)
+        if media_type is None:
+            raise RefusedRequestError(406, f"Answers are {JSON} or {GRAPHQL_RESPONSE}")
+        if not reading:
+            _require_json(request.headers.get("content-type", ""))
+        context = await self.context_factory(request)
+        operation = _operation(_parameters(request) if reading else _decoded(await self._body(request)))
+        result = await self._execute(operation, context, reading=reading)
+        errors = result.errors or []
+        if result.data is not None or any(error.path for error in errors):
+            return _json_response(await self.process_result(request, result), 200, media_type)
+        # The operation was not executed: the answer holds no data.
+        answered = [_request_error(result, error) for error in errors]
+        # In JSON, older clients take any status but 200 for the failure of a proxy.
+        status = 200 if media_type == JSON else 400
+        if any(error["extensions"]["code"] == INTERNAL for error in answered):
+            status = 500
+        return _json_response({"errors": answered}, status, media_type)
+
+    async def _execute(self, operation: GraphQLRequestData, context: object, *, reading: bool) -> ExecutionResult:
+        try:
+            return await self.schema.execute(
+                operation.query,
+                variable_values=operation.variables,
+                context_value=context,
+                operation_name=operation.operation_name,
+                allowed_operation_types=READS if reading else READS_AND_WRITES,
+                operation_extensions=operation.extensions,
+            )
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.MUTATION:
+                raise RefusedRequestError(405, "Mutations need POST", headers={"Allow": "POST"}) from error
+            raise RefusedRequestError(400, "Subscriptions are not offered") from error
+        except CannotGetOperationTypeError as error:
+            message = error.as_http_error_reason()
+            unresolved = GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
+            return PreExecutionError(data=None, errors=[unresolved])
+
+    async def _body(self, request: Request) -> bytes:
+        """Read the body as it comes, since the length that a client declares may be none or a lie."""
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > self.max_body_bytes:
+                error = LimitExceededError(
+                    "The request body's bytes, as far as read",
+                    setting="EARLYBIRD_MAX_BODY_BYTES",
+                    limit=self.max_body_bytes,
+                    actual=len(body),
+                )
+                # The rest of the body is still under way.
+                raise RefusedRequestError(413, error.message, _extensions(error), {"Connection": "close"})
+        return bytes(body)
+
+
+def _refusal(error: Exception) -> RefusedRequestError:
+    """Turn any failure into an answer; a fault of ours is logged, and named by its incident only."""
+    if isinstance(error, RefusedRequestError):
+        return error
+    if isinstance(error, DomainError):
+        headers = {"WWW-Authenticate": "Bearer"} if error.code is ErrorCode.UNAUTHENTICATED else {}
+        return RefusedRequestError(STATUS_BY_CODE.get(error.code, 400), error.message, _extensions(error), headers)
+    incident = uuid4().hex
+    _log.error("Incident %s", incident, exc_info=error)
+    return RefusedRequestError(
+        500, f"Internal error, incident {incident}", {"code": INTERNAL, "incident": incident}
+    )
+
+
+def _extensions(error: DomainError) -> dict[str, Any]:
+    return {"code": error.code.value, **error.details}
+
+
+def _accept(request: Request) -> str:
+    return ",".join(request.headers.getlist("accept")).lower()
+
+
+@lru_cache(maxsize=256)
+def negotiated(accept: str) -> str | None:
+    """Choose the media type that a lower-case `Accept` header prefers, by quality and then by order.
+
+    Returns:
+        JSON also where the header is empty or leaves the choice to us; None where it admits neither.
+    """
+    ranges: dict[str, tuple[float, int]] = {}
+    for position, item in enumerate(accept.split(",") if accept else ["*/*"]):
+        media_range, *parameters = (part.strip() for part in item.split(";"))
+        quality = next((value[2:] for value in parameters if value.startswith("q=")), "1")
+        try:
+            ranges.setdefault(media_range, (float(quality), -position))
+        except ValueError:
+            continue
+    best: tuple[float, int] | None = None
+    choice = None
+    for media_type in (JSON, GRAPHQL_RESPONSE):
+        # The most specific range speaks for the type.
+        named = next((r for r in (media_type, "application/*", "*/*") if r in ranges), None)
+        if named and ranges[named][0] > 0 and (best is None or ranges[named] > best):
+            best, choice = ranges[named], media_type
+    return choice
+
+
+def _require_json(content_type: str) -> None:
+    """Refuse a body that is not JSON in UTF-8."""
+    media_type, *parameters = (part.strip().replace('"', "") for part in content_type.lower().split(";"))
+    foreign = [p for p in parameters if p.startswith("charset=") and p not in {"charset=utf-8", "charset=utf8"}]
+    if media_type != JSON or foreign:
+        raise RefusedRequestError(415, f"A POST must be {JSON}, in utf-8", headers={"Accept-Post": JSON})
+
+
+def _decoded(text: str | bytes) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise RefusedRequestError(400, f"Malformed JSON: {error}") from error
+
+
+def _parameters(request: Request) -> dict[str, object]:
+    """Read a URL's parameters, two of which are JSON."""
+    texts = request.query_params
+    return {**texts, **{name: _decoded(texts[name]) for name in ("variables", "extensions") if texts.get(name)}}
+
+
+def _operation(body: object) -> GraphQLRequestData:
+    if isinstance(body, list):
+        raise RefusedRequestError(400, "Batches are not offered: send one operation a request")
+    if not isinstance(body, dict):
+        raise RefusedRequestError(400, "The request must be a JSON object")
+    if not isinstance(body.get("query"), str) or not body["query"]:
+        raise RefusedRequestError(400, "`query` must be a string that is not empty")
+    for name, kind in (("variables", dict), ("operationName", str), ("extensions", dict)):
+        if not isinstance(body.get(name), kind | None):
+            noun = "a string" if kind is str else "an object"
+            raise RefusedRequestError(400, f"`{name}` must be {noun} or null")
+    return GraphQLRequestData(
+        query=body["query"],
+        variables=body.get("variables"),
+        operation_name=body.get("operationName"),
+        extensions=body.get("extensions"),
+    )
+
+
+def _request_error(result: ExecutionResult, error: GraphQLError) -> dict[str, Any]:
+    """Give an error from before the execution its code, unless it has one."""
+    if isinstance(error, GraphQLSyntaxError):
+        code = "GRAPHQL_PARSE_FAILED"
+    elif isinstance(result, PreExecutionError):
+        code = "GRAPHQL_VALIDATION_FAILED"
+    else:
+        code = "BAD_USER_INPUT"  # variables that do not fit
+    return {**error.formatted, "extensions": {"code": code, **(error.extensions or {})}}
+
+
+def _json_response(
+    payload: object, status: int, media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(
+        orjson.dumps(payload),
+        status,
+        {
+            "Content-Type": f"{media_type}; charset=utf-8",
+            "Vary": "Accept",
+            "X-Content-Type-Options": "nosniff",
+            **(headers or {}),
+        },
+    )

@@ -1,0 +1,239 @@
+"""Which documents are executed at all: each is parsed, counted and validated once, then kept by its text.
+
+Counting precedes validation and looks at each fragment once: its cost grows with the text, never with what
+the text expands to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
+
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    InlineFragmentNode,
+    OperationDefinitionNode,
+    parse,
+)
+from graphql.language.parser import MAX_NESTING_DEPTH
+from strawberry.extensions import SchemaExtension
+from strawberry.schema.schema import validate_document
+
+from domain.errors import LimitExceededError
+
+# A document of the default size takes about 1 MB when parsed, so that hostile ones fill at most 130 MB.
+CACHED_DOCUMENTS = 128
+# A chain of fragments doubles its count at each link; JSON numbers end at 64 bits.
+COUNT_CEILING = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLimits:
+    """What a document may contain; counts are of its worst operation with all fragments spread out.
+
+    The defaults admit the introspection query of every common client. The setting of `max_depth` is
+    `EARLYBIRD_MAX_QUERY_DEPTH`, and so on.
+
+    Attributes:
+        max_characters: Code points of the text, white space and comments included.
+        max_tokens: Lexical tokens of the text.
+        max_depth: Fields inside one another.
+        max_fields: Fields in all.
+        max_aliases: Fields that bear an alias.
+        max_directives: Uses of directives.
+        max_root_fields: Fields of the operation itself.
+    """
+
+    max_characters: int = 50_000
+    max_tokens: int = 2_000
+    max_depth: int = 20
+    max_fields: int = 1_000
+    max_aliases: int = 100
+    max_directives: int = 100
+    max_root_fields: int = 50
+
+    def violations(self, counts: dict[str, int]) -> list[LimitExceededError]:
+        """List each of the counts, named like the limits without `max_`, that is over its limit."""
+        return [
+            LimitExceededError(
+                f"The query's {name.replace('_', ' ')}",
+                setting=f"EARLYBIRD_MAX_QUERY_{name.upper()}",
+                limit=limit,
+                actual=counts[name],
+            )
+            for name, limit in ((f.name.removeprefix("max_"), getattr(self, f.name)) for f in fields(self))
+            if counts.get(name, 0) > limit
+        ]
+
+
+class _Counts(NamedTuple):
+    depth: int
+    fields: int
+    aliases: int
+    directives: int
+    root_fields: int
+
+
+def document_counts(document: DocumentNode) -> dict[str, int]:
+    """Count what the document's worst operation holds with all its fragments spread out.
+
+    Returns:
+        Counts up to `COUNT_CEILING`, by name. Where fragments form a cycle, which validation refuses, those of
+        the worst definition with nothing spread out.
+    """
+    surveys = {
+        definition.name.value: _survey(definition)
+        for definition in document.definitions
+        if isinstance(definition, FragmentDefinitionNode)
+    }
+    operations = [
+        _survey(definition)
+        for definition in document.definitions
+        if isinstance(definition, OperationDefinitionNode)
+    ]
+    graph = {name: {spread for spread, _ in spreads} for name, (_, spreads) in surveys.items()}
+    expanded: dict[str, _Counts] = {}
+    try:
+        for name in TopologicalSorter(graph).static_order():
+            if name in surveys:  # an unknown fragment is validation's to report
+                expanded[name] = _expand(*surveys[name], expanded)
+        counts = [_expand(*operation, expanded) for operation in operations]
+    except CycleError:
+        counts = [own for own, _ in (*surveys.values(), *operations)]
+    return dict(zip(_Counts._fields, map(max, zip(*counts, strict=True)), strict=False))
+
+
+def _survey(
+    definition: OperationDefinitionNode | FragmentDefinitionNode,
+) -> tuple[_Counts, list[tuple[str, int]]]:
+    """Count what stands in the definition itself, and list its spreads with the depth each stands at."""
+    depth = field_count = aliases = root_fields = 0
+    directives = len(definition.directives or ())
+    spreads: list[tuple[str, int]] = []
+    pending = [(definition.selection_set, 0)]
+    while pending:
+        selection_set, above = pending.pop()
+        for selection in selection_set.selections:
+            directives += len(selection.directives or ())
+            if isinstance(selection, FragmentSpreadNode):
+                spreads.append((selection.name.value, above))
+                continue
+            level = above
+            if isinstance(selection, FieldNode):
+                level = above + 1
+                depth = max(depth, level)
+                field_count += 1
+                aliases += selection.alias is not None
+                root_fields += above == 0
+            if isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
+                pending.append((selection.selection_set, level))
+    return _Counts(depth, field_count, aliases, directives, root_fields), spreads
+
+
+def _expand(own: _Counts, spreads: list[tuple[str, int]], expanded: dict[str, _Counts]) -> _Counts:
+    """Add to a definition's own counts those of the fragments it spreads."""
+    depth, field_count, aliases, directives, root_fields = own
+    for name, above in spreads:
+        if (fragment := expanded.get(name)) is not None:
+            depth = max(depth, above + fragment.depth)
+            field_count += fragment.fields
+            aliases += fragment.aliases
+            directives += fragment.directives
+            root_fields += 0 if above else fragment.root_fields
+    return _Counts(
+        *(min(count, COUNT_CEILING) for count in (depth, field_count, aliases, directives, root_fields))
+    )
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def admitted_document(text: str, limits: DocumentLimits) -> DocumentNode:
+    """Parse a document that is within the limits; the same text gives the same object again.
+
+    Raises:
+        GraphQLError: `LIMIT_EXCEEDED`, with every violation under `violations`.
+        GraphQLSyntaxError: The text is no document.
+    """
+    _refuse(limits.violations({"characters": len(text)}))
+    try:
+        # Comments count apart from tokens, and fill as much memory.
+        document = parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
+    except GraphQLSyntaxError as error:
+        _refuse(_violations_of_parsing(error, limits))
+        raise
+    _refuse(limits.violations(document_counts(document)))
+    return document
+
+
+def _violations_of_parsing(error: GraphQLSyntaxError, limits: DocumentLimits) -> list[LimitExceededError]:
+    """Tell the parser's own limits, which it states in words only, from mistakes of syntax."""
+    if not error.message.endswith("Parsing aborted."):
+        return []
+    if "nested too deeply" in error.message:
+        return limits.violations({"depth": MAX_NESTING_DEPTH + 1})
+    return limits.violations({"tokens": limits.max_tokens + 1})
+
+
+def _refuse(violations: list[LimitExceededError]) -> None:
+    if violations:
+        raise GraphQLError(
+            "; ".join(violation.message for violation in violations),
+            extensions={
+                "code": violations[0].code.value,
+                **violations[0].details,
+                "violations": [dict(violation.details) for violation in violations],
+            },
+        )
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _validation_errors(
+    schema: GraphQLSchema, text: str, limits: DocumentLimits, rules: tuple[type[ASTValidationRule], ...]
+) -> tuple[GraphQLError, ...]:
+    return tuple(validate_document(schema, admitted_document(text, limits), rules))
+
+
+class LimitDocuments(SchemaExtension):
+    """Parses, limits and validates; takes the place of Strawberry's `ParserCache` and `ValidationCache`.
+
+    Give it to the schema as a factory: `extensions=[lambda: LimitDocuments(limits)]`. Keyed by the text, its
+    caches spare each request the hash over a whole document that `ValidationCache` computes.
+    """
+
+    def __init__(self, limits: DocumentLimits) -> None:
+        super().__init__()
+        self.limits = limits
+
+    def on_parse(self) -> Iterator[None]:
+        """Set the document, or raise what `admitted_document` raises.
+
+        Raises:
+            GraphQLError: The document has several operations and the request names none. Strawberry would
+                run the first.
+        """
+        context = self.execution_context
+        document = admitted_document(context.query or "", self.limits)
+        context.graphql_document = document
+        # Strawberry's public `operation_name` falls back to the first operation.
+        if context._provided_operation_name is None:  # noqa: SLF001 - no public name says what was asked for
+            operations = sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
+            if operations > 1:
+                message = f"The document has {operations} operations: name one in `operationName`."
+                raise GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
+        yield
+
+    def on_validate(self) -> Iterator[None]:
+        """Set the document's validation errors."""
+        context = self.execution_context
+        schema = context.schema._schema  # noqa: SLF001 - as Strawberry's own ValidationCache does
+        context.pre_execution_errors = list(
+            _validation_errors(schema, context.query or "", self.limits, context.validation_rules)
+        )
+        yield

@@ -1,0 +1,35 @@
+"""Global ids: a type's name and the thing's own id, opaque to clients, good for ever."""
+
+import base64
+import binascii
+
+import strawberry
+
+from domain.errors import InvalidInputError, Violation
+
+
+@strawberry.interface(description="Whatever has a global id.")
+class Node:
+    """View of anything with an id of its own."""
+
+    id: strawberry.ID = strawberry.field(description="The global id: the same for ever, good for `node`.")
+
+
+def global_id(type_name: str, entity_id: str) -> strawberry.ID:
+    """Make the global id of an entity."""
+    return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{entity_id}".encode()).decode())
+
+
+def read_global_id(node_id: str) -> tuple[str, str]:
+    """Split a global id into the type's name and the entity's id.
+
+    Raises:
+        InvalidInputError: It is none of ours.
+    """
+    try:
+        type_name, separator, entity_id = base64.b64decode(node_id, b"-_", validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeError, ValueError):
+        type_name, separator, entity_id = "", "", ""
+    if not separator:
+        raise InvalidInputError([Violation(("id",), "is not an id that this service gave out")])
+    return type_name, entity_id

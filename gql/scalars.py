@@ -1,0 +1,65 @@
+"""The scalars that GraphQL lacks, and how the schema knows them."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NewType, TypeAlias
+
+import strawberry
+from graphql import GraphQLError, ValueNode, value_from_ast_untyped
+from strawberry.types.scalar import ScalarDefinition
+
+from domain.json import Json as JsonValue
+
+if TYPE_CHECKING:
+    JSON: TypeAlias = JsonValue
+else:
+    JSON = NewType("JSON", object)
+    """Any JSON value, passed through unchanged."""
+
+_LARGEST_INTEGER = 2**64 - 1
+
+
+def _identity(value: JsonValue) -> JsonValue:
+    return value
+
+
+def _parse_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> JsonValue:
+    """Read a JSON value written into the document, held to what a JSON body can say."""
+    try:
+        return _normalised(value_from_ast_untyped(node, dict(variables or {})))
+    except (ValueError, OverflowError) as error:
+        raise GraphQLError(f"a number is out of range: {error}", node) from error
+
+
+def _normalised(value: JsonValue) -> JsonValue:
+    """Turn integers beyond 64 bits into floats, as JSON parsers do, and refuse infinity."""
+    if isinstance(value, dict):
+        return {name: _normalised(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_normalised(item) for item in value]
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        message = "not finite"
+        raise ValueError(message)
+    return value
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    JSON: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value: null, true, false, a number, a string, a list or an object.",
+        serialize=_identity,
+        parse_value=_identity,
+        parse_literal=_parse_literal,
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+    ),
+    datetime: strawberry.scalar(
+        name="DateTime",
+        description="A moment with its offset from UTC, in RFC 3339: 2026-11-22T09:30:00Z.",
+        serialize=lambda value: value.isoformat(),
+        parse_value=datetime.fromisoformat,
+        specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
+    ),
+}

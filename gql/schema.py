@@ -1,0 +1,51 @@
+"""The schema: the roots joined, caches of bounded size, one error mapper. `schema.graphql` is printed from it."""
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from domain.errors import ErrorCode
+from gql.environments import EnvironmentsQuery
+from gql.errors import map_error
+from gql.evaluation import EvaluationQuery
+from gql.imports import ImportsMutation
+from gql.limits import DocumentLimits, LimitDocuments
+from gql.scalars import SCALARS
+
+DEFAULT_LIMITS = DocumentLimits()
+
+
+@strawberry.type(description="Everything that can be asked.")
+class Query(EvaluationQuery, EnvironmentsQuery):
+    """The query root."""
+
+
+@strawberry.type(
+    description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
+)
+class Mutation(ImportsMutation):
+    """The mutation root."""
+
+
+class Schema(strawberry.Schema):
+    """The schema, with errors mapped in one place and never logged as faults when they are the client's."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        """Map every error; see gql.errors."""
+        del execution_context
+        for error in errors:
+            map_error(error)
+
+
+def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> Schema:
+    """Build the schema, which executes documents within the limits."""
+    return Schema(
+        Query,
+        Mutation,
+        types=[ErrorCode],
+        extensions=[lambda: LimitDocuments(limits)],
+        config=StrawberryConfig(scalar_map=SCALARS),
+    )

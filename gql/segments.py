@@ -1,0 +1,88 @@
+"""Segments: named audiences."""
+
+import strawberry
+
+from domain.model.segments import Segment, SegmentKind, TargetedContext
+from domain.pages import Page, cut_page
+from gql.connections import After, Connection, First, page_request
+from gql.enums import register_enum
+from gql.nodes import Node, global_id
+from gql.targeting import ClauseView
+
+register_enum(
+    SegmentKind,
+    "How a segment gets its members.",
+    {
+        SegmentKind.RULE_BASED: "By rules, beside individual includes and excludes.",
+        SegmentKind.INDIVIDUAL_TARGETS: "By individual includes and excludes only.",
+        SegmentKind.LARGE_LIST: "By a list of any length that is kept apart.",
+    },
+)
+
+
+def _segment_id(root: strawberry.Parent[Segment]) -> strawberry.ID:
+    return global_id("Segment", root.id)
+
+
+def _included(root: strawberry.Parent[Segment], first: First = None, after: After = None) -> Page[TargetedContext]:
+    return cut_page(root.included_targets, page_request(first, after), lambda context: context.sort_key)
+
+
+def _excluded(root: strawberry.Parent[Segment], first: First = None, after: After = None) -> Page[TargetedContext]:
+    return cut_page(root.excluded_targets, page_request(first, after), lambda context: context.sort_key)
+
+
+@strawberry.type(name="Target", description="An individually targeted context.")
+class TargetView:
+    """View of domain.model.segments.TargetedContext."""
+
+    context_kind: str = strawberry.field(description="Its kind.")
+    key: str = strawberry.field(description="Its key.")
+
+
+@strawberry.type(name="SegmentRule", description="Conditions; contexts that meet all of them are in the segment.")
+class SegmentRuleView:
+    """View of domain.model.segments.SegmentRule."""
+
+    id: str = strawberry.field(description="Its id within the segment; empty if it has none.")
+    description: str = strawberry.field(description="Its name or purpose; empty if nobody said.")
+    clauses: list[ClauseView] = strawberry.field(description="The conditions, all of which must hold.")
+    weight: int | None = strawberry.field(
+        description="The share of the contexts that match, in thousandths of a percent; null means all."
+    )
+    bucket_by: str | None = strawberry.field(
+        description="The attribute that the share is taken by; null is the key."
+    )
+    rollout_context_kind: str | None = strawberry.field(
+        description="The context kind that the share is taken of; null means user."
+    )
+
+
+@strawberry.type(name="Segment", description="A named audience of one environment.")
+class SegmentView(Node):
+    """View of domain.model.segments.Segment."""
+
+    id: strawberry.ID = strawberry.field(resolver=_segment_id, description="The global id.")
+    key: str = strawberry.field(description="The key that rules refer to.")
+    name: str = strawberry.field(description="The name that people read.")
+    description: str = strawberry.field(description="What it is for; empty if nobody said.")
+    tags: list[str] = strawberry.field(description="Its tags, sorted.")
+    kind: SegmentKind = strawberry.field(description="How it gets its members.")
+    version: int = strawberry.field(description="Grows with every change.")
+    rules: list[SegmentRuleView] = strawberry.field(description="The rules; any that matches makes a member.")
+    included = strawberry.field(
+        resolver=_included,
+        graphql_type=Connection[TargetView],
+        description="The contexts that are in by name, by kind and key.",
+    )
+    excluded = strawberry.field(
+        resolver=_excluded,
+        graphql_type=Connection[TargetView],
+        description="The contexts that are out by name, by kind and key.",
+    )
+    member_count: int = strawberry.field(description="How many contexts are in by name.")
+
+    @classmethod
+    def is_type_of(cls, obj: object, _info: object) -> bool:
+        """Tell whether an object that `node` found is shown by this view."""
+        return isinstance(obj, Segment)

@@ -1,0 +1,58 @@
+"""All settings in one place: each is an environment variable `EARLYBIRD_<NAME>`, with a safe default."""
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from gql.limits import DocumentLimits
+
+_LIMITS = DocumentLimits()
+
+
+class Settings(BaseSettings):
+    """The settings of one process."""
+
+    model_config = SettingsConfigDict(env_prefix="EARLYBIRD_", frozen=True)
+
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
+    store: str = Field(
+        "sqlite:///data/earlybird.db", description="`sqlite:///path` (embedded), or a `mongodb://…` URL."
+    )
+    workers: int = Field(1, ge=1, le=64, description="How many processes serve.")
+    bootstrap_token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="On an empty store: becomes the first owner token, and nothing is printed.",
+    )
+    examples: str | None = Field(
+        None, description="On an empty store: a file of flag data to import into default/production."
+    )
+    ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
+    max_body_bytes: int = Field(
+        16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
+    )
+    max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags in one evaluation query.")
+    max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
+    max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
+    max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")
+    max_query_fields: int = Field(_LIMITS.max_fields, ge=1, description="Fields, with fragments spread out.")
+    max_query_aliases: int = Field(_LIMITS.max_aliases, ge=0, description="Aliased fields, likewise.")
+    max_query_directives: int = Field(_LIMITS.max_directives, ge=0, description="Directives, likewise.")
+    max_query_root_fields: int = Field(
+        _LIMITS.max_root_fields, ge=1, description="Fields of the operation itself."
+    )
+    shutdown_seconds: int = Field(10, ge=0, description="How long requests in flight may take at a stop.")
+    log_level: str = Field("info", description="critical, error, warning, info or debug.")
+
+    @property
+    def document_limits(self) -> DocumentLimits:
+        """The limits on documents."""
+        return DocumentLimits(
+            max_characters=self.max_query_characters,
+            max_tokens=self.max_query_tokens,
+            max_depth=self.max_query_depth,
+            max_fields=self.max_query_fields,
+            max_aliases=self.max_query_aliases,
+            max_directives=self.max_query_directives,
+            max_root_fields=self.max_query_root_fields,
+        )

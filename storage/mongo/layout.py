@@ -1,0 +1,117 @@
+"""Where things are: one collection per class of entities, `revisions`, `entries`, and a commit's writes to them.
+
+Each document is {_id, scope, version, document}; a revision is {_id: scope, version}. Every write names the
+version that it replaces, so that repeating it changes nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from pymongo import DeleteOne, ReplaceOne
+from pymongo.errors import BulkWriteError, CollectionInvalid, OperationFailure
+
+from domain.model.changes import AuditEntry
+from domain.ports import Commit, Entity
+from storage.codec import KINDS, Document, encode
+from storage.commits import check_versions, entry_of, grown, rows_of
+from storage.mongo.client import Database, Session, is_duplicate
+
+ENTRIES = "entries"
+REVISIONS = "revisions"
+_NAMESPACE_EXISTS = 48
+
+Operation: TypeAlias = ReplaceOne[dict[str, Any]] | DeleteOne
+StoredWrite: TypeAlias = dict[str, Any]
+"""{collection, id, expected, document}: expected is the version it replaces or None, document None removes."""
+
+
+async def create_collections(database: Database) -> None:
+    """Create collections and indexes that are not there."""
+    for name in (*KINDS, ENTRIES):
+        await database[name].create_index([("scope", 1), ("_id", 1)])
+    try:
+        await database.create_collection(REVISIONS)
+    except CollectionInvalid:
+        pass
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise
+
+
+def stored(value: Entity | AuditEntry) -> Document:
+    """Return what is stored for an entity or an audit entry."""
+    return {"_id": value.id, "scope": value.scope, "version": value.version, "document": encode(value)}
+
+
+async def read_revisions(
+    database: Database, session: Session | None, scopes: frozenset[str] | None = None
+) -> dict[str, int]:
+    """Read revisions by scope: of some scopes, or of all."""
+    wanted = {} if scopes is None else {"_id": {"$in": sorted(scopes)}}
+    found = await database[REVISIONS].find(wanted, session=session).to_list(None)
+    return {document["_id"]: document["version"] for document in found}
+
+
+async def plan(
+    database: Database, commit: Commit, session: Session | None = None
+) -> tuple[dict[str, int], list[StoredWrite]]:
+    """Check a commit against what is stored; return its new revisions and everything that it writes.
+
+    Raises:
+        AlreadyExistsError: Something to be created is there.
+        VersionConflictError: Something is not at the version expected.
+    """
+    rows = rows_of(commit)
+    ids: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        ids[row.kind].append(row.id)
+    versions: dict[tuple[str, str], int] = {}
+    for kind, wanted in ids.items():
+        cursor = database[kind].find({"_id": {"$in": wanted}}, {"version": 1}, session=session)
+        for found in await cursor.to_list(None):
+            versions[kind, found["_id"]] = found["version"]
+    check_versions(rows, versions)
+
+    before = await read_revisions(database, session, commit.revise) if commit.revise else {}
+    revisions = grown(commit, before)
+    writes = [_write(row.kind, row.id, row.expected, stored(row.entity) if row.entity else None) for row in rows]
+    writes += [
+        _write(REVISIONS, scope, before.get(scope), {"_id": scope, "version": revision})
+        for scope, revision in revisions.items()
+    ]
+    entry = stored(entry_of(commit, revisions))
+    return revisions, [*writes, _write(ENTRIES, entry["_id"], None, entry)]
+
+
+async def apply(
+    database: Database, collection: str, writes: list[StoredWrite], session: Session | None = None
+) -> None:
+    """Make a commit's writes to one collection; outside of a transaction, what is done already stays as it is."""
+    operations = [_operation(write) for write in writes]
+    try:
+        await database[collection].bulk_write(operations, ordered=session is not None, session=session)
+    except BulkWriteError as error:
+        if session is not None or not is_duplicate(error):
+            raise
+
+
+def by_collection(writes: list[StoredWrite]) -> Mapping[str, list[StoredWrite]]:
+    """Group writes by their collection, in the order of the first of each."""
+    groups: dict[str, list[StoredWrite]] = defaultdict(list)
+    for write in writes:
+        groups[write["collection"]].append(write)
+    return groups
+
+
+def _write(collection: str, id_: str, expected: int | None, document: Document | None) -> StoredWrite:
+    return {"collection": collection, "id": id_, "expected": expected, "document": document}
+
+
+def _operation(write: StoredWrite) -> Operation:
+    document: Document | None = write["document"]
+    if document is None:
+        return DeleteOne({"_id": write["id"], "version": write["expected"]})
+    if write["expected"] is None:
+        return ReplaceOne({"_id": write["id"], "version": document["version"]}, document, upsert=True)
+    return ReplaceOne({"_id": write["id"], "version": write["expected"]}, document)

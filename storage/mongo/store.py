@@ -1,0 +1,203 @@
+"""The Store over MongoDB: what is the same on every deployment; how a commit is atomic is the deployment's."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import Any, Protocol, TypeVar
+
+from domain.errors import NotFoundError, UnavailableError
+from domain.keys import EnvironmentRef
+from domain.model.changes import AuditEntry
+from domain.model.flags import Flag
+from domain.model.segments import Segment
+from domain.model.targeting import Targeting
+from domain.ports import Commit, E, EnvironmentState
+from storage.codec import decode, join_environment, kind_of
+from storage.commits import CommitQueue
+from storage.mongo.client import Connected, Session, connect, driver_errors
+from storage.mongo.layout import ENTRIES, create_collections, read_revisions
+from storage.mongo.replica_set import ReplicaSet
+from storage.mongo.standalone import LEASE_SECONDS, Standalone
+
+T = TypeVar("T")
+
+
+class Deployment(Protocol):
+    """How several documents change, and are read, at one instant. Methods raise the driver's errors."""
+
+    async def start(self) -> None:
+        """Put right what a crash left behind."""
+
+    async def settle(self) -> None:
+        """Wait until no commit is half applied."""
+
+    async def commit(self, commit: Commit) -> Mapping[str, int]:
+        """Apply a commit; see Store.commit."""
+
+    async def read(self, read: Callable[[Session | None], Awaitable[T]]) -> T:
+        """Return what `read`, which may be called again, reads at one instant."""
+
+    def watch(self) -> AsyncGenerator[Mapping[str, int], None]:
+        """Yield revisions; see Store.watch_revisions."""
+
+
+class MongoStore:
+    """Implements domain.ports.Store."""
+
+    def __init__(self, connected: Connected, deployment: Deployment) -> None:
+        self._client = connected.client
+        self._database = connected.database
+        self._deployment = deployment
+        self._commits = CommitQueue()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, url: str, *, lease_seconds: float = LEASE_SECONDS) -> "MongoStore":
+        """Connect, create what is missing and finish what a crash left half done.
+
+        Args:
+            url: `mongodb://…` or `mongodb+srv://…`, with the database's name as its path.
+            lease_seconds: How long a writer that vanished can hold others up, on a standalone server.
+
+        Raises:
+            InvalidInputError: The URL is malformed.
+            UnavailableError: No server answers.
+        """
+        connected = await connect(url)
+        deployment: Deployment = (
+            ReplicaSet(connected)
+            if connected.has_transactions
+            else Standalone(connected, lease_seconds=lease_seconds)
+        )
+        try:
+            with driver_errors():
+                await create_collections(connected.database)
+                await deployment.start()
+        except BaseException:
+            connected.client.close()
+            raise
+        return cls(connected, deployment)
+
+    async def find(self, entity_type: type[E], entity_id: str) -> E | None:
+        """See Store.find."""
+        with self._working():
+            await self._deployment.settle()
+            found = await self._database[kind_of(entity_type)].find_one({"_id": entity_id})
+        return decode(entity_type, found["document"]) if found else None
+
+    async def get(self, entity_type: type[E], entity_id: str) -> E:
+        """See Store.get."""
+        found = await self.find(entity_type, entity_id)
+        if found is None:
+            raise NotFoundError(kind_of(entity_type), entity_id)
+        return found
+
+    async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
+        """See Store.list_page."""
+        found = await self._find_many(kind_of(entity_type), {"scope": scope, "_id": {"$gt": after}}, first=first)
+        return [decode(entity_type, document) for document in found]
+
+    async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
+        """See Store.list_all."""
+        return [
+            decode(entity_type, document)
+            for document in await self._find_many(kind_of(entity_type), {"scope": scope})
+        ]
+
+    async def load_environment(self, environment: EnvironmentRef) -> EnvironmentState:
+        """See Store.load_environment."""
+        scope = str(environment)
+
+        async def read(session: Session | None) -> tuple[int, list[Any], list[Any], list[Any]]:
+            revisions = await read_revisions(self._database, session, frozenset({scope}))
+            return (
+                revisions.get(scope, 0),
+                await self._documents(kind_of(Flag), {"scope": environment.project}, session),
+                await self._documents(kind_of(Targeting), {"scope": scope}, session),
+                await self._documents(kind_of(Segment), {"scope": scope}, session),
+            )
+
+        with self._working():
+            found = await self._deployment.read(read)
+        # A thousand flags take tens of milliseconds to decode; in a thread, evaluations go on meanwhile.
+        return await asyncio.to_thread(_environment_of, environment, *found)
+
+    async def commit(self, commit: Commit) -> Mapping[str, int]:
+        """See Store.commit."""
+        with self._working():
+            return await self._commits.run(lambda: self._deployment.commit(commit))
+
+    async def revisions(self) -> Mapping[str, int]:
+        """See Store.revisions."""
+        with self._working():
+            return await self._deployment.read(lambda session: read_revisions(self._database, session))
+
+    async def watch_revisions(self) -> AsyncIterator[Mapping[str, int]]:
+        """See Store.watch_revisions."""
+        with self._working():
+            async with aclosing(self._deployment.watch()) as feed:
+                async for news in feed:
+                    yield news
+        message = "the store (MongoDB) ended the feed"
+        raise UnavailableError(message)
+
+    async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
+        """See Store.list_entries."""
+        wanted: dict[str, Any] = {} if scope is None else {"scope": scope}
+        if before:
+            wanted["_id"] = {"$lt": before}
+        found = await self._find_many(ENTRIES, wanted, first=first, order=-1)
+        return [decode(AuditEntry, document) for document in found]
+
+    async def ping(self) -> None:
+        """See Store.ping."""
+        with self._working():
+            await self._client.admin.command("ping")
+
+    async def close(self) -> None:
+        """See Store.close."""
+        if not self._closed:
+            self._closed = True
+            await self._commits.drain()
+            await asyncio.to_thread(self._client.close)  # says goodbye to the server
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        if self._closed:
+            message = "the store is closed"
+            raise UnavailableError(message)
+        with driver_errors():
+            yield
+
+    async def _find_many(
+        self, collection: str, wanted: Mapping[str, Any], *, first: int = 0, order: int = 1
+    ) -> list[Any]:
+        """Return documents by id, at one instant; `first` 0 means all."""
+        with self._working():
+            return await self._deployment.read(
+                lambda session: self._documents(collection, wanted, session, first=first, order=order)
+            )
+
+    async def _documents(
+        self,
+        collection: str,
+        wanted: Mapping[str, Any],
+        session: Session | None,
+        *,
+        first: int = 0,
+        order: int = 1,
+    ) -> list[Any]:
+        cursor = self._database[collection].find(wanted, {"document": 1}, session=session)
+        return [found["document"] for found in await cursor.sort("_id", order).limit(first).to_list(None)]
+
+
+def _environment_of(
+    environment: EnvironmentRef, revision: int, flags: list[Any], targetings: list[Any], segments: list[Any]
+) -> EnvironmentState:
+    return join_environment(
+        environment,
+        revision,
+        flags=[decode(Flag, document) for document in flags],
+        targetings=[decode(Targeting, document) for document in targetings],
+        segments=[decode(Segment, document) for document in segments],
+    )

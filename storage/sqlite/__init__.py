@@ -1,0 +1,1 @@
+"""The embedded store: one SQLite file, no server; several processes may share it."""

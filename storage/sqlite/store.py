@@ -1,0 +1,222 @@
+"""The Store over one SQLite file: a connection that writes, a few that read, one per feed.
+
+Every read is one statement, so it sees one instant; every commit is one transaction that nobody else can enter.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+import orjson
+
+from domain.errors import NotFoundError, UnavailableError
+from domain.keys import EnvironmentRef
+from domain.model.changes import AuditEntry
+from domain.model.flags import Flag
+from domain.model.segments import Segment
+from domain.model.targeting import Targeting
+from domain.ports import Commit, E, EnvironmentState
+from storage.codec import decode_text, encode_text, join_environment, kind_of
+from storage.commits import CommitQueue, Row, check_versions, entry_of, grown, rows_of
+from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
+
+READERS = 3
+FEED_SECONDS = 0.03
+"""How often a feed asks whether the file changed; the question takes microseconds."""
+
+_PAGE = """
+SELECT document FROM entities WHERE kind = :kind AND scope = :scope AND id > :after ORDER BY id LIMIT :first
+"""
+_ENVIRONMENT = """
+SELECT 'revision', revision FROM revisions WHERE scope = :environment
+UNION ALL SELECT kind, document FROM entities WHERE kind = 'flag' AND scope = :project
+UNION ALL SELECT kind, document FROM entities WHERE kind IN ('targeting', 'segment') AND scope = :environment
+"""
+_VERSIONS = """
+SELECT entities.kind, entities.id, version FROM json_each(:rows) AS wanted
+JOIN entities ON entities.kind = wanted.value ->> 0 AND entities.id = wanted.value ->> 1
+"""
+_SAVE = """
+INSERT INTO entities (kind, id, scope, version, document) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (kind, id) DO UPDATE
+SET scope = excluded.scope, version = excluded.version, document = excluded.document
+"""
+_REVISE = """
+INSERT INTO revisions (scope, revision) VALUES (?, ?)
+ON CONFLICT (scope) DO UPDATE SET revision = excluded.revision
+"""
+_ENTRIES = """
+SELECT document FROM entries WHERE (:before = '' OR id < :before) ORDER BY id DESC LIMIT :first
+"""
+_ENTRIES_OF_SCOPE = """
+SELECT document FROM entries WHERE scope = :scope AND (:before = '' OR id < :before) ORDER BY id DESC LIMIT :first
+"""
+
+
+class SqliteStore:
+    """Implements domain.ports.Store."""
+
+    def __init__(self, path: Path, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]) -> None:
+        self._path = path
+        self._writer = writer
+        self._readers = readers
+        self._next_reader = itertools.cycle(readers)
+        self._feeds: set[aiosqlite.Connection] = set()
+        self._commits = CommitQueue()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> "SqliteStore":
+        """Open the file, or create it and the directories above it.
+
+        Raises:
+            UnavailableError: The file cannot be used, or a newer Earlybird wrote it.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"the store's directory cannot be made: {error}"
+            raise UnavailableError(message) from error
+        opened: list[aiosqlite.Connection] = []
+        try:
+            opened.append(await connect(path, reads_only=False))
+            await create_schema(opened[0])
+            for _ in range(READERS):
+                opened.append(await connect(path))  # noqa: PERF401 - what is open must be known if the next fails
+        except BaseException:
+            for connection in opened:
+                await connection.close()
+            raise
+        return cls(path, opened[0], opened[1:])
+
+    async def find(self, entity_type: type[E], entity_id: str) -> E | None:
+        """See Store.find."""
+        rows = await self._read(
+            "SELECT document FROM entities WHERE kind = :kind AND id = :id",
+            {"kind": kind_of(entity_type), "id": entity_id},
+        )
+        return decode_text(entity_type, rows[0][0]) if rows else None
+
+    async def get(self, entity_type: type[E], entity_id: str) -> E:
+        """See Store.get."""
+        found = await self.find(entity_type, entity_id)
+        if found is None:
+            raise NotFoundError(kind_of(entity_type), entity_id)
+        return found
+
+    async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
+        """See Store.list_page."""
+        wanted = {"kind": kind_of(entity_type), "scope": scope, "after": after, "first": first}
+        return [decode_text(entity_type, document) for (document,) in await self._read(_PAGE, wanted)]
+
+    async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
+        """See Store.list_all."""
+        return await self.list_page(entity_type, scope, first=-1)  # a negative LIMIT is none
+
+    async def load_environment(self, environment: EnvironmentRef) -> EnvironmentState:
+        """See Store.load_environment."""
+        wanted = {"environment": str(environment), "project": environment.project}
+        rows = await self._read(_ENVIRONMENT, wanted)
+        # A thousand flags take tens of milliseconds to decode; in a thread, evaluations go on meanwhile.
+        return await asyncio.to_thread(_environment_of, environment, rows)
+
+    async def commit(self, commit: Commit) -> Mapping[str, int]:
+        """See Store.commit."""
+        self._check_open()
+        rows = rows_of(commit)
+        saves = [
+            (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
+            for row in rows
+            if row.entity is not None
+        ]
+        return await self._commits.run(lambda: self._write(commit, rows, saves))
+
+    async def revisions(self) -> Mapping[str, int]:
+        """See Store.revisions."""
+        return dict(await self._read("SELECT scope, revision FROM revisions", {}))
+
+    async def watch_revisions(self) -> AsyncIterator[Mapping[str, int]]:
+        """See Store.watch_revisions. `data_version` counts the commits of all other connections to the file."""
+        self._check_open()
+        connection = await connect(self._path)
+        self._feeds.add(connection)
+        try:
+            seen: dict[str, int] = {}
+            last_version: int | None = None
+            while not self._closed:
+                with sqlite_errors():
+                    [(version,)] = await fetch(connection, "PRAGMA data_version")
+                    if version == last_version:
+                        await asyncio.sleep(FEED_SECONDS)
+                        continue
+                    current = dict(await fetch(connection, "SELECT scope, revision FROM revisions"))
+                news = {scope: revision for scope, revision in current.items() if revision > seen.get(scope, 0)}
+                if news or last_version is None:
+                    yield news
+                seen, last_version = current, version
+        finally:
+            self._feeds.discard(connection)
+            await connection.close()
+
+    async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
+        """See Store.list_entries."""
+        wanted = {"scope": scope, "first": first, "before": before}
+        rows = await self._read(_ENTRIES if scope is None else _ENTRIES_OF_SCOPE, wanted)
+        return [decode_text(AuditEntry, document) for (document,) in rows]
+
+    async def ping(self) -> None:
+        """See Store.ping."""
+        await self._read("PRAGMA schema_version", {})
+
+    async def close(self) -> None:
+        """See Store.close."""
+        self._closed = True
+        await self._commits.drain()
+        for connection in (*self._feeds, *self._readers, self._writer):
+            await connection.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            message = "the store is closed"
+            raise UnavailableError(message)
+
+    async def _read(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self._check_open()
+        with sqlite_errors():
+            return await fetch(next(self._next_reader), sql, parameters)
+
+    async def _write(self, commit: Commit, rows: list[Row], saves: list[tuple[Any, ...]]) -> Mapping[str, int]:
+        writer = self._writer
+        with sqlite_errors():
+            async with transaction(writer):
+                wanted = orjson.dumps([(row.kind, row.id) for row in rows]).decode()
+                stored = await fetch(writer, _VERSIONS, {"rows": wanted})
+                check_versions(rows, {(kind, id_): version for kind, id_, version in stored})
+                revisions = grown(commit, dict(await fetch(writer, "SELECT scope, revision FROM revisions")))
+                entry = entry_of(commit, revisions)
+                deletes = [(row.kind, row.id) for row in rows if row.entity is None]
+                await writer.executemany(_SAVE, saves)
+                await writer.executemany("DELETE FROM entities WHERE kind = ? AND id = ?", deletes)
+                await writer.executemany(_REVISE, list(revisions.items()))
+                await fetch(
+                    writer,
+                    "INSERT INTO entries (id, scope, document) VALUES (:id, :scope, :document)",
+                    {"id": entry.id, "scope": entry.scope, "document": encode_text(entry)},
+                )
+        return revisions
+
+
+def _environment_of(environment: EnvironmentRef, rows: list[tuple[Any, ...]]) -> EnvironmentState:
+    by_kind: dict[str, list[Any]] = {"revision": [], "flag": [], "targeting": [], "segment": []}
+    for kind, value in rows:
+        by_kind[kind].append(value)
+    return join_environment(
+        environment,
+        by_kind["revision"][0] if by_kind["revision"] else 0,
+        flags=[decode_text(Flag, text) for text in by_kind["flag"]],
+        targetings=[decode_text(Targeting, text) for text in by_kind["targeting"]],
+        segments=[decode_text(Segment, text) for text in by_kind["segment"]],
+    )
