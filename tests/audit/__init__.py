@@ -1,0 +1,1 @@
+"""GraphQL over HTTP, audited by the reference implementation's own suite."""
