@@ -1,0 +1,132 @@
+"""Importing over HTTP."""
+
+from typing import Any
+
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.servers import Server
+
+ADA = {"kind": "user", "key": "ada"}
+TEST = {"project": "default", "environment": "test"}
+
+
+def outcomes(answer: Any) -> dict[str, str]:
+    return {item["key"]: item["outcome"] for item in answer["importFlagData"]["items"]}
+
+
+def test_an_import_reports_item_by_item(server: Server) -> None:
+    server.import_flags(data_of(a_flag("same"), a_flag("old"), a_flag("gone"), segments=({"key": "s"},)))
+    answer = server.import_flags(
+        data_of(a_flag("same"), a_flag("old", on=False), a_flag("new", colour="red"), segments=({"key": "s"},))
+    )
+    items = answer["importFlagData"]["items"]
+    assert [(i["kind"], i["key"], i["outcome"]) for i in items] == [
+        ("FLAG", "gone", "DELETED"),
+        ("FLAG", "new", "CREATED"),
+        ("FLAG", "old", "UPDATED"),
+        ("FLAG", "same", "UNCHANGED"),
+        ("SEGMENT", "s", "UNCHANGED"),
+    ]
+    assert items[1]["notes"] == ["ignored the property 'colour'"]
+    assert answer["importFlagData"]["counts"] == {"created": 1, "updated": 1, "unchanged": 2, "deleted": 1}
+
+
+def test_merging_keeps_what_the_data_does_not_mention(server: Server) -> None:
+    server.import_flags(data_of(a_flag("a"), a_flag("b")))
+    assert outcomes(server.import_flags(data_of(a_flag("b", on=False)), mode="MERGE")) == {"b": "UPDATED"}
+    assert server.evaluate("a", ADA)["evaluate"]["value"] is True
+
+
+def test_a_tombstone_deletes(server: Server) -> None:
+    server.import_flags(data_of(a_flag("a"), a_flag("b"), segments=({"key": "s"},)))
+    tombstones = {"flags": {"a": {"key": "a", "deleted": True}}, "segments": {"s": {"deleted": True}}}
+    assert outcomes(server.import_flags(tombstones, mode="MERGE")) == {"a": "DELETED", "s": "DELETED"}
+    assert server.evaluate("a", ADA)["evaluate"]["reason"]["errorKind"] == "FLAG_NOT_FOUND"
+
+
+def test_the_same_data_again_changes_nothing(server: Server) -> None:
+    data = data_of(a_flag("a", tags=["x"], variations=[1, 1.5, True]), segments=({"key": "s", "salt": "x"},))
+    before = server.import_flags(data)["importFlagData"]["revision"]
+    again = server.import_flags(data)
+    assert set(outcomes(again).values()) == {"UNCHANGED"}
+    assert again["importFlagData"]["revision"] == before
+
+
+def test_true_is_not_one_when_changes_are_looked_for(server: Server) -> None:
+    server.import_flags(data_of(a_flag("a", variations=[1, 0])))
+    assert outcomes(server.import_flags(data_of(a_flag("a", variations=[True, 0])))) == {"a": "UPDATED"}
+    assert server.evaluate("a", ADA)["evaluate"]["value"] is True
+
+
+def test_each_import_that_changes_something_grows_the_revision_by_one(server: Server) -> None:
+    first = server.import_flags(data_of(a_flag("a"), a_flag("b")))["importFlagData"]["revision"]
+    second = server.import_flags(data_of(a_flag("a", on=False), a_flag("c")))["importFlagData"]["revision"]
+    assert second == first + 1
+
+
+def test_all_violations_come_at_once_and_nothing_is_stored(server: Server) -> None:
+    server.import_flags(data_of(a_flag("kept")))
+    bad = {
+        "flags": {
+            "fine": a_flag("fine"),
+            "a": {"on": "yes", "rules": [{"clauses": [{"op": 7}]}], "fallthrough": {"variation": 0.5}},
+            "b b": {},
+        },
+        "segments": {"s": {"included": ["x", 1]}},
+    }
+    answer = server.import_flags(bad)
+    assert answer.code == "BAD_USER_INPUT"
+    paths = {".".join(map(str, v["path"])) for v in answer.errors[0]["extensions"]["violations"]}
+    assert paths == {
+        f"input.data.{place}"
+        for place in (
+            "flags.a.on",
+            "flags.a.rules.0.clauses.0.op",
+            "flags.a.fallthrough.variation",
+            "flags.b b",
+            "segments.s.included.1",
+        )
+    }
+    assert server.evaluate("fine", ADA)["evaluate"]["reason"]["errorKind"] == "FLAG_NOT_FOUND"
+    assert server.evaluate("kept", ADA)["evaluate"]["value"] is True
+
+
+def test_data_that_is_no_flag_data_is_refused(server: Server) -> None:
+    server.import_flags(data_of(a_flag("kept")))
+    for data in ([], "x", 7, {"flag": {}}, {"flags": []}):
+        assert server.import_flags(data).code == "BAD_USER_INPUT"  # type: ignore[arg-type]  # that is the point
+    assert server.evaluate("kept", ADA)["evaluate"]["value"] is True
+
+
+def test_an_unknown_environment_is_not_found(server: Server) -> None:
+    assert server.import_flags({"flagValues": {"a": 1}}, environment="nowhere").code == "NOT_FOUND"
+
+
+def test_an_import_never_changes_what_another_environment_serves(server: Server) -> None:
+    server.import_flags({"flagValues": {"greeting": "hello"}})
+    answer = server.import_flags({"flagValues": {"greeting": "moin"}}, environment="test")
+    assert "hold in this one only" in answer["importFlagData"]["items"][0]["notes"][0]
+    assert server.evaluate("greeting", ADA)["evaluate"]["value"] == "hello"
+    assert server.evaluate("greeting", ADA, e=TEST)["evaluate"]["value"] == "moin"
+    server.import_flags({})
+    assert server.evaluate("greeting", ADA)["evaluate"]["reason"]["errorKind"] == "FLAG_NOT_FOUND"
+    assert server.evaluate("greeting", ADA, e=TEST)["evaluate"]["value"] == "moin"
+    server.import_flags({}, environment="test")
+
+
+def test_a_flag_keeps_the_name_and_tags_that_later_data_does_not_speak_of(server: Server) -> None:
+    server.import_flags(data_of(a_flag("a", name="Alpha", tags=["x"])))
+    server.import_flags(data_of(a_flag("a", on=False)))
+    query = '{ environment(project: "default", key: "production") { flag(key: "a") { name tags on version } } }'
+    assert server.post(query)["environment"]["flag"] == {"name": "Alpha", "tags": ["x"], "on": False, "version": 2}
+
+
+def test_the_next_read_sees_the_import(server: Server) -> None:
+    for number in range(20):
+        server.import_flags({"flagValues": {"n": number}})
+        assert server.evaluate("n", ADA)["evaluate"]["value"] == number
+
+
+def test_unknown_operators_are_kept_and_reported(server: Server) -> None:
+    rule = {"clauses": [{"attribute": "a", "op": "sounds like", "values": []}], "variation": 1}
+    answer = server.import_flags(data_of(a_flag("f", rules=[rule, a_rule_on_segments("gone")])))
+    assert "'sounds like'" in answer["importFlagData"]["items"][0]["notes"][0]
