@@ -17,7 +17,13 @@ from rich.table import Table
 
 from domain.access.credentials import Credential, CredentialKind
 from domain.access.principals import Principal
-from domain.errors import DomainError, InvalidInputError, LimitExceededError, Violation
+from domain.errors import (
+    DomainError,
+    InvalidInputError,
+    LimitExceededError,
+    UnavailableError,
+    Violation,
+)
 from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.services.import_plan import ImportMode
@@ -69,6 +75,7 @@ def serve(
     # Worker processes read their settings from the environment.
     os.environ.update({f"EARLYBIRD_{k.upper()}": str(v) for k, v in options.items() if v is not None})
     settings = _settings()
+    asyncio.run(_check_store(settings.store))
     uvicorn.run(
         "gql.app:create_app",
         factory=True,
@@ -145,6 +152,16 @@ def _settings(store: str | None = None) -> Settings:
         _fail(
             *(f"EARLYBIRD_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors())
         )
+
+
+async def _check_store(url: str) -> None:
+    """Leave if the URL can never work; a store that is away may come."""
+    try:
+        await (await open_store(url)).close()
+    except InvalidInputError as error:
+        _fail(*map(str, error.violations))
+    except UnavailableError:
+        pass
 
 
 def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[Any, Any, T]]) -> T:

@@ -1,5 +1,6 @@
 """Importing flag data."""
 
+from typing import Annotated
 
 import strawberry
 
@@ -56,9 +57,7 @@ class ImportedItemView:
     kind: ImportedKind = strawberry.field(description="What it is.")
     key: str = strawberry.field(description="Its key.")
     outcome: ImportOutcome = strawberry.field(description="What became of it.")
-    notes: list[str] = strawberry.field(
-        description="What was ignored, or is kept although it can never match."
-    )
+    notes: list[str] = strawberry.field(description="What was ignored, or is kept although it can never match.")
 
 
 @strawberry.type(name="ImportCounts", description="How many items had which outcome.")
@@ -93,7 +92,11 @@ class ImportsMutation:
         graphql_type=ImportFlagDataPayload,
         description="Import LaunchDarkly's flag data JSON, all or nothing; violations have paths.",
     )
-    async def import_flag_data(self, info: Info, input: ImportFlagDataInput) -> ImportReport:  # noqa: A002 - GraphQL's name
+    async def import_flag_data(
+        self,
+        info: Info,
+        input: Annotated[ImportFlagDataInput, strawberry.argument(description="What to import.")],  # noqa: A002 - GraphQL's name
+    ) -> ImportReport:
         """Ask the import service."""
         return await info.context.services.imports.import_flag_data(
             info.context.principal,

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,7 @@ class Server:
             **{f"EARLYBIRD_{name.upper()}": value for name, value in settings.items()},
         }
         self.process: subprocess.Popen[str] | None = None
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed on exit
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
     def start(self) -> Self:
@@ -72,7 +74,7 @@ class Server:
             [*command, *self.arguments],
             cwd=ROOT,
             env=self.environment,
-            stdout=subprocess.PIPE,
+            stdout=self.log,
             stderr=subprocess.STDOUT,
             text=True,
         )
@@ -100,21 +102,18 @@ class Server:
         self.process.wait(timeout=20)
 
     def output(self) -> str:
-        """Read what it printed; it must have ended."""
-        assert self.process is not None
-        assert self.process.stdout is not None
-        return self.process.stdout.read()
+        """Read all that it has printed, since its first start."""
+        self.log.seek(0)
+        return self.log.read()
 
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
-        if self.process is not None:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait(timeout=20)
-            if self.process.stdout is not None:
-                self.process.stdout.close()
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(timeout=20)
+        self.log.close()
         self.client.close()
 
     def post(self, query: str, *, token: str | None = None, **variables: Any) -> Answer:
@@ -141,5 +140,5 @@ class Server:
 
 
 def printed_secrets(server: Server) -> dict[str, str]:
-    """Read the secrets that a new service prints, by their names; it must have ended."""
+    """Read the secrets that a new service prints, by their names."""
     return dict(re.findall(r"^  (\S.*?) {2,}(eb_\S+)$", server.output(), re.MULTILINE))

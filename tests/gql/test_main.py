@@ -1,0 +1,95 @@
+"""The command line, run as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.servers import ROOT, Server
+
+ADA = {"kind": "user", "key": "ada"}
+
+
+def earlybird(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("EARLYBIRD_")},
+        **{f"EARLYBIRD_{name.upper()}": value for name, value in settings.items()},
+    }
+    command = [sys.executable, "-m", "gql", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store that was set up by a service."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('cli')}/earlybird.db"
+    with Server(url) as server:
+        server.stop()
+    return url
+
+
+def write(folder: Path, data: Any) -> str:
+    file = folder / "data.json"
+    file.write_text(data if isinstance(data, str) else json.dumps(data))
+    return str(file)
+
+
+def test_what_was_imported_comes_out_again(store: str, tmp_path: Path) -> None:
+    done = earlybird("import", "examples/flag-data.json", "--store", store, "--mode", "replace")
+    assert done.returncode == 0, done.stderr
+    assert "18 created" in done.stdout
+    assert "new-dashboard" in done.stdout
+    first, second = tmp_path / "first.json", tmp_path / "second.json"
+    assert earlybird("export", "--store", store, "--output", str(first)).returncode == 0
+    again = earlybird("import", str(first), "--store", store, "--environment", "test")
+    assert "18 created" in again.stdout
+    printed = earlybird("export", "--environment", "test", store=store)
+    second.write_text(printed.stdout)
+    assert json.loads(first.read_text()) == json.loads(second.read_text())
+    assert "12 flags and 6 segments" in printed.stderr
+
+
+def test_a_running_service_takes_up_an_import_at_once(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/earlybird.db") as server:
+        file = write(tmp_path, {"flagValues": {"from-the-shell": 7}})
+        assert earlybird("import", file, store=server.store).returncode == 0
+        values = [server.evaluate("from-the-shell", ADA)["evaluate"]["value"] for _ in range(200)]
+        assert values[-1] == 7
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("{not json", "is not JSON"),
+        ({"flags": {"a": {"on": 1, "salt": 2}}}, "flags.a.on: true or false is expected here"),
+        ({"something": {}}, "at least one of the properties"),
+    ],
+)
+def test_a_bad_file_is_refused_in_words(store: str, tmp_path: Path, data: Any, words: str) -> None:
+    done = earlybird("import", write(tmp_path, data), store=store)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_file_over_the_limit_names_the_setting(store: str, tmp_path: Path) -> None:
+    done = earlybird("import", write(tmp_path, {"flagValues": {}}), store=store, max_body_bytes="10")
+    assert (done.returncode, "EARLYBIRD_MAX_BODY_BYTES" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("import", "nowhere.json"), ("import", "examples/flag-data.json", "--environment", "nowhere")],
+)
+def test_what_does_not_exist_is_named(store: str, arguments: tuple[str, ...]) -> None:
+    done = earlybird(*arguments, store=store)
+    assert done.returncode == 1
+    assert "nowhere" in done.stderr
+
+
+def test_the_schema_is_printed() -> None:
+    assert earlybird("schema").stdout == (ROOT / "schema.graphql").read_text()
