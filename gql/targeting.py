@@ -44,4 +44,4 @@ class RolloutView:
     kind: RolloutKind = strawberry.field(description="Whether it measures too.")
     context_kind: str | None = strawberry.field(description="The context kind that is split; null means user.")
     bucket_by: str | None = strawberry.field(description="The attribute to split by; null means the key.")
-    seed: int | None = strawberry.field(description="What is hashed in place of the flag's key and salt.")
+    seed: float | None = strawberry.field(description="What is hashed in place of the flag's key and salt.")

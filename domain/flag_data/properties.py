@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from domain.errors import Violation
+from domain.json import NESTING_LIMIT, is_nested_too_deep
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
 
-_LARGEST_INTEGER = 2**63 - 1
+_SHORT = 31
+_LONG = 63
 
 
 class Properties:
@@ -48,28 +50,35 @@ class Properties:
         self.refuse((name,), "true or false is expected here")
         return default
 
-    def integer_or_none(self, name: str) -> int | None:
-        """Read a whole number, 1.0 included."""
+    def integer_or_none(self, name: str, *, bits: int = _SHORT) -> int | None:
+        """Read a whole number, 1.0 included, of at most so many bits (31 are what GraphQL's Int holds)."""
         value = self.values.get(name)
         if value is None:
             return None
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not is_number or value != int(value) or abs(value) > _LARGEST_INTEGER:
-            self.refuse((name,), "a whole number of at most 63 bits is expected here")
+        if not is_number or value != int(value) or abs(int(value)) >> bits:
+            self.refuse((name,), f"a whole number of at most {bits} bits is expected here")
             return None
         return int(value)
 
-    def integer(self, name: str, *, default: int = 0) -> int:
-        """Read a whole number."""
-        value = self.integer_or_none(name)
+    def long_or_none(self, name: str) -> int | None:
+        """Read a whole number of at most 63 bits."""
+        return self.integer_or_none(name, bits=_LONG)
+
+    def integer(self, name: str, *, default: int = 0, bits: int = _SHORT) -> int:
+        """Read a whole number of at most so many bits."""
+        value = self.integer_or_none(name, bits=bits)
         return default if value is None else value
 
     def values_of(self, name: str) -> tuple[Any, ...]:
         """Read a list of anything; empty by default."""
         value = self.values.get(name)
-        if isinstance(value, list | None):
+        if is_nested_too_deep(value):
+            self.refuse((name,), f"is nested more than {NESTING_LIMIT} deep")
+        elif isinstance(value, list | None):
             return tuple(value or ())
-        self.refuse((name,), "a list is expected here")
+        else:
+            self.refuse((name,), "a list is expected here")
         return ()
 
     def texts(self, name: str) -> tuple[str, ...]:

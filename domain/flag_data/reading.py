@@ -38,6 +38,8 @@ _SEGMENT_PROPERTIES = _DETAILS | {
     "key", "version", "deleted", "salt", "included", "excluded", "includedContexts", "excludedContexts", "rules",
     "unbounded", "unboundedContextKind", "generation",
 }  # fmt: skip
+_VERSION_BITS = 30
+"""Leaves a billion changes before the version outgrows GraphQL's Int."""
 _COLLECTIONS = ("flags", "flagValues", "segments")
 
 
@@ -133,7 +135,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
     targeting = Targeting(
         environment=environment,
         flag_key=key,
-        version=max(item.integer("version", default=1), 1),
+        version=max(item.integer("version", default=1, bits=_VERSION_BITS), 1),
         on=item.truth("on"),
         prerequisites=item.objects("prerequisites", _prerequisite),
         targets=item.objects("targets", _target),
@@ -144,7 +146,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
         salt=item.text("salt"),
         track_events=item.truth("trackEvents"),
         track_events_fallthrough=item.truth("trackEventsFallthrough"),
-        debug_events_until_ms=item.integer_or_none("debugEventsUntilDate"),
+        debug_events_until_ms=item.long_or_none("debugEventsUntilDate"),
         sampling_ratio=item.integer_or_none("samplingRatio"),
         exclude_from_summaries=item.truth("excludeFromSummaries"),
         migration=item.object_or_none(
@@ -178,7 +180,7 @@ def _segment(item: Properties, key: str, environment: EnvironmentRef) -> ReadSeg
     segment = Segment(
         environment=environment,
         key=key,
-        version=max(item.integer("version", default=1), 1),
+        version=max(item.integer("version", default=1, bits=_VERSION_BITS), 1),
         name=item.text("name") or key,
         description=item.text("description"),
         tags=_tags(item),
@@ -190,7 +192,7 @@ def _segment(item: Properties, key: str, environment: EnvironmentRef) -> ReadSeg
         salt=item.text("salt"),
         unbounded=item.truth("unbounded"),
         unbounded_context_kind=item.text_or_none("unboundedContextKind"),
-        generation=item.integer_or_none("generation"),
+        generation=item.long_or_none("generation"),
     )
     clauses = [clause for rule in segment.rules for clause in rule.clauses]
     notes = _notes(item, _SEGMENT_PROPERTIES, clauses)
@@ -272,7 +274,7 @@ def _rollout(item: Properties) -> Rollout:
         variations=item.objects("variations", _weighted_variation),
         context_kind=item.text_or_none("contextKind"),
         bucket_by=item.text_or_none("bucketBy"),
-        seed=item.integer_or_none("seed"),
+        seed=item.long_or_none("seed"),
     )
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.access.principals import Principal
-from domain.errors import InvalidInputError, LimitExceededError
+from domain.errors import InvalidInputError, LimitExceededError, Violation
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.snapshot import SegmentMembership, Snapshot
-from domain.json import Json
+from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef
 from domain.model.contexts import Context, parse_context
 from domain.services.snapshots import SnapshotService
@@ -69,10 +69,12 @@ class EvaluationService:
         """Evaluate one flag; where nothing can be served, the value is `default`.
 
         Raises:
-            InvalidInputError: The context is invalid.
+            InvalidInputError: The context is invalid, or the default nested too deep.
             DomainError: As `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         snapshot = await self._snapshot(principal, environment, "evaluate")
+        if is_nested_too_deep(default):
+            raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
         subject = snapshot.subject(parse_context(context))
         flag = snapshot.flags.get(flag_key)
         if flag is None or not principal.sees(flag):

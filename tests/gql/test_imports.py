@@ -130,3 +130,32 @@ def test_unknown_operators_are_kept_and_reported(server: Server) -> None:
     rule = {"clauses": [{"attribute": "a", "op": "sounds like", "values": []}], "variation": 1}
     answer = server.import_flags(data_of(a_flag("f", rules=[rule, a_rule_on_segments("gone")])))
     assert "'sounds like'" in answer["importFlagData"]["items"][0]["notes"][0]
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_values_nest_a_hundred_deep_and_no_deeper(server: Server) -> None:
+    server.import_flags(data_of(a_flag("deep", variations=[nested(99)])))
+    assert server.evaluate("deep", ADA)["evaluate"]["value"] == nested(99)
+    for depth in (100, 800):
+        answer = server.import_flags(data_of(a_flag("deep", variations=[nested(depth)])))
+        assert answer.errors[0]["extensions"]["violations"] == [
+            {"path": ["input", "data", "flags", "deep", "variations"], "message": "is nested more than 100 deep"}
+        ]
+    assert server.evaluate("gone", ADA, d=nested(800)).code == "BAD_USER_INPUT"
+
+
+def test_numbers_that_the_graph_cannot_show_are_refused(server: Server) -> None:
+    assert server.import_flags(data_of(a_flag("a", version=2**30))).code == "BAD_USER_INPUT"
+    rollout = {"seed": 2**40, "variations": [{"variation": 0, "weight": -5}, {"variation": 1, "weight": 100005}]}
+    server.import_flags(data_of(a_flag("a", rules=[{"rollout": rollout}], version=2**30 - 1)))
+    query = '{ environment(project: "default", key: "production") { flag(key: "a") { version rules { rollout { seed } serves { weight } } } } }'
+    assert server.post(query)["environment"]["flag"] == {
+        "version": 2**30 - 1,
+        "rules": [{"rollout": {"seed": 2**40}, "serves": [{"weight": -5}, {"weight": 100005}]}],
+    }
