@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import Any
 
 from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
@@ -106,26 +107,25 @@ class ImportPlan:
         others = self._used_elsewhere.get(read.flag.key, frozenset())
         flag = read.flag if stored is None else _merge_flag(stored, read, is_shared=bool(others))
         targeting = _override(read, flag)
-        notes = list(read.notes)
-        if targeting.variations is not None:
-            notes.append("the variations differ from those in other environments, and hold in this one only")
-        if flag.archived:
-            notes.append("the flag is archived: it evaluates as an unknown one until it is restored")
         if before is None:
             outcome = ImportOutcome.CREATED
-        elif flag.version == before.flag.version and _same_targeting(targeting, before.targeting):
+        elif flag is stored and _same_targeting(targeting, before.targeting):
             outcome = ImportOutcome.UNCHANGED
         else:
             outcome = ImportOutcome.UPDATED
             targeting = replace(targeting, version=max(before.version + 1, targeting.version))
-        self.items.append(ImportedItem(ImportedKind.FLAG, flag.key, outcome, tuple(notes)))
+        self.items.append(ImportedItem(ImportedKind.FLAG, flag.key, outcome, _notes(read, flag, targeting)))
         if outcome is ImportOutcome.UNCHANGED:
             return
-        # An unchanged flag is saved too: nobody may delete it while its targeting is being written.
-        self._write(Save(flag, None if stored is None else stored.version))
         self._write(Save(targeting, None if before is None else before.version))
-        if stored is not None and flag.version != stored.version:
+        if stored is None:
+            self._write(Save(flag, None))
+        elif flag is not stored:
+            self._write(Save(replace(flag, version=stored.version + 1), stored.version))
             self.revised |= others
+        elif before is None:
+            # Whoever deletes the flag, having seen nobody target it, must find it changed.
+            self._write(Save(replace(flag, version=stored.version + 1), stored.version))
 
     def _delete_flag(self, before: EnvironmentFlag) -> None:
         """Delete the targeting here; with the last targeting anywhere the flag itself goes."""
@@ -154,16 +154,24 @@ class ImportPlan:
 
 
 def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:
-    """Return the project's flag with what the data says of it, as far as that leaves other environments alone."""
-    merged = replace(stored, **{name: getattr(read.flag, name) for name in read.given})
-    changed = merged != stored
+    """Return the flag with what the data says of it, as far as that leaves others alone; `stored` if nothing."""
+    changes: dict[str, Any] = {
+        name: getattr(read.flag, name) for name in read.given if getattr(read.flag, name) != getattr(stored, name)
+    }
     if not is_shared and not _same_variations(stored.variations, read.flag.variations):
-        merged = replace(merged, variations=_keep_names(stored.variations, read.flag.variations))
-        changed = True
+        changes["variations"] = _keep_names(stored.variations, read.flag.variations)
     if not is_shared and stored.client_side_availability != read.flag.client_side_availability:
-        merged = replace(merged, client_side_availability=read.flag.client_side_availability)
-        changed = True
-    return replace(merged, version=stored.version + 1) if changed else stored
+        changes["client_side_availability"] = read.flag.client_side_availability
+    return replace(stored, **changes) if changes else stored
+
+
+def _notes(read: ReadFlag, flag: Flag, targeting: Targeting) -> tuple[str, ...]:
+    notes = list(read.notes)
+    if targeting.variations is not None:
+        notes.append("the variations differ from those in other environments, and hold in this one only")
+    if flag.archived:
+        notes.append("the flag is archived: it evaluates as an unknown one until it is restored")
+    return tuple(notes)
 
 
 def _override(read: ReadFlag, flag: Flag) -> Targeting:

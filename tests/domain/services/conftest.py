@@ -1,0 +1,100 @@
+"""A real embedded store that can be made to go away."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from domain.access.principals import Principal
+from domain.errors import UnavailableError
+from domain.ports import Store
+from domain.services.imports import ImportService
+from domain.services.setup import FirstSecrets, set_up_store
+from domain.services.snapshots import SnapshotService
+from storage import open_store
+
+
+class FickleStore:
+    """A store behind a door: while it is shut, everything raises, a feed that is under way too.
+
+    Attributes:
+        is_away: Whether the door is shut.
+        loads: How often an environment was loaded.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.is_away = False
+        self.loads = 0
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            self.check()
+            self.loads += name == "load_environment"
+            return await getattr(self.store, name)(*arguments, **options)
+
+        return call
+
+    async def watch_revisions(self) -> AsyncIterator[Any]:
+        self.check()
+        feed = self.store.watch_revisions().__aiter__()
+        while True:
+            following = asyncio.ensure_future(anext(feed))
+            while not following.done():
+                await asyncio.wait([following], timeout=0.01)
+                if self.is_away:
+                    following.cancel()
+                    await asyncio.wait([following])
+                    self.check()
+            yield following.result()
+
+    def check(self) -> None:
+        if self.is_away:
+            raise UnavailableError("away")
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await open_store(f"sqlite:///{tmp_path}/store.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def fickle(store: Store) -> FickleStore:
+    return FickleStore(store)
+
+
+@pytest.fixture
+async def secrets(store: Store) -> FirstSecrets:
+    found = await set_up_store(store)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def owner(secrets: FirstSecrets) -> Principal:
+    return secrets.owner
+
+
+@pytest.fixture
+async def snapshots(fickle: FickleStore, secrets: FirstSecrets) -> AsyncIterator[SnapshotService]:
+    """Snapshots that follow the fickle store."""
+    del secrets  # the store must be set up
+    service = SnapshotService(cast("Store", fickle))
+    running = asyncio.create_task(service.run())
+    await service.wait_until_loaded()
+    yield service
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+@pytest.fixture
+def elsewhere(store: Store, secrets: FirstSecrets) -> ImportService:
+    """Imports as another process makes them."""
+    del secrets
+    return ImportService(store, SnapshotService(store))

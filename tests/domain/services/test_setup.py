@@ -1,0 +1,27 @@
+"""A new store is set up once."""
+
+import asyncio
+
+from domain.access.credentials import Credential, hash_secret
+from domain.model.projects import Environment
+from domain.ports import Store
+from domain.services.setup import set_up_store
+
+
+async def test_a_new_store_is_set_up_once_however_many_processes_begin(store: Store) -> None:
+    found = await asyncio.gather(*(set_up_store(store) for _ in range(5)))
+    assert len([secrets for secrets in found if secrets]) == 1
+    assert [e.key for e in await store.list_all(Environment, "default")] == ["production", "test"]
+
+
+async def test_the_bootstrap_token_becomes_the_owner_and_is_stored_hashed(store: Store) -> None:
+    secrets = await set_up_store(store, "a secret of my own")
+    assert secrets is not None
+    assert secrets.owner_token == "a secret of my own"
+    assert [c.id for c in await store.list_all(Credential, "")] == [hash_secret("a secret of my own")]
+
+
+async def test_a_store_that_is_set_up_keeps_its_secrets(store: Store) -> None:
+    await set_up_store(store, "a secret of my own")
+    assert await set_up_store(store, "another secret") is None
+    assert await store.find(Credential, hash_secret("another secret")) is None

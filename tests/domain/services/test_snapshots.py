@@ -1,0 +1,125 @@
+"""Snapshots follow the store, and outlast it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from domain.access.credentials import Credential, CredentialKind, hash_secret
+from domain.access.principals import Principal
+from domain.errors import NotFoundError, UnavailableError
+from domain.keys import EnvironmentRef
+from domain.model.changes import AuditEntry
+from domain.model.projects import Environment
+from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.services.evaluation import EvaluationService
+from domain.services.import_plan import ImportMode
+from domain.services.imports import ImportService
+from domain.services.setup import PRODUCTION
+from domain.services.snapshots import SnapshotService
+from tests.domain.services.conftest import FickleStore
+
+ADA = {"kind": "user", "key": "ada"}
+
+
+async def eventually(ask: Callable[[], Awaitable[object]], expected: object) -> None:
+    """Wait until the answer is the expected one: a change made elsewhere takes a moment to be followed."""
+    async with asyncio.timeout(5):
+        while await ask() != expected:  # noqa: ASYNC110 - what happens elsewhere sets no event of ours
+            await asyncio.sleep(0.01)
+
+
+def served_by(snapshots: SnapshotService) -> Callable[[], Awaitable[object]]:
+    async def revision() -> object:
+        return snapshots.readiness().revisions[str(PRODUCTION)]
+
+    return revision
+
+
+def ready(snapshots: SnapshotService) -> Callable[[], Awaitable[object]]:
+    async def is_ready() -> object:
+        return snapshots.readiness().ready
+
+    return is_ready
+
+
+async def import_value(imports: ImportService, owner: Principal, value: object) -> int:
+    data = {"flagValues": {"f": value}}
+    return (await imports.import_flag_data(owner, PRODUCTION, data, ImportMode.MERGE)).revision
+
+
+async def test_a_change_of_another_process_is_followed(
+    snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    revision = await import_value(elsewhere, owner, 1)
+    await eventually(served_by(snapshots), revision)
+    assert (await snapshots.get(PRODUCTION)).flags["f"].variations[0].value == 1
+
+
+async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
+    fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    evaluation = EvaluationService(snapshots, max_batch_evaluations=10)
+    revision = await import_value(elsewhere, owner, "before")
+    await eventually(served_by(snapshots), revision)
+    fickle.is_away = True
+    await eventually(ready(snapshots), expected=False)
+    assert snapshots.readiness().store_away_seconds is not None
+    assert (await evaluation.evaluate(owner, PRODUCTION, "f", ADA)).value == "before"
+    assert await snapshots.credential(owner.credential.id if owner.credential else "") == owner.credential
+    later = await import_value(elsewhere, owner, "meanwhile")
+    fickle.is_away = False
+    await eventually(served_by(snapshots), later)
+    await eventually(ready(snapshots), expected=True)
+    assert (await evaluation.evaluate(owner, PRODUCTION, "f", ADA)).value == "meanwhile"
+
+
+async def test_nothing_is_loaded_before_the_store_was_reached(fickle: FickleStore) -> None:
+    fickle.is_away = True
+    service = SnapshotService(fickle)
+    assert not service.readiness().ready
+    with pytest.raises(UnavailableError):
+        await service.get(PRODUCTION)
+    with pytest.raises(UnavailableError):
+        await service.credential("any")
+
+
+async def test_a_snapshot_never_goes_back(
+    snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    revision = await import_value(elsewhere, owner, 1)
+    assert (await snapshots.refresh(PRODUCTION, revision)).revision == revision
+    assert (await snapshots.refresh(PRODUCTION, revision - 1)).revision == revision
+
+
+async def test_those_who_want_the_same_revision_share_one_load(
+    fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    revision = await import_value(elsewhere, owner, 1)
+    before = fickle.loads
+    await asyncio.gather(*(snapshots.refresh(PRODUCTION, revision) for _ in range(20)))
+    assert fickle.loads - before <= 1
+
+
+async def test_an_unknown_environment_is_not_found_until_it_is_there(
+    store: Store, snapshots: SnapshotService
+) -> None:
+    ref = EnvironmentRef("default", "staging")
+    with pytest.raises(NotFoundError):
+        await snapshots.get(ref)
+    entry = AuditEntry(actor="test", action="createEnvironment", resource=str(ref))
+    await store.commit(Commit(writes=(Save(Environment(project="default", key="staging"), None),), entry=entry))
+    assert (await snapshots.get(ref)).revision == 0
+
+
+async def test_a_new_credential_is_known_soon_and_a_deleted_one_no_longer(
+    store: Store, snapshots: SnapshotService
+) -> None:
+    credential = Credential(id=hash_secret("s"), kind=CredentialKind.OWNER_TOKEN, name="second")
+    entry = AuditEntry(actor="test", action="createToken", resource="second")
+    access = frozenset({ACCESS_SCOPE})
+    await store.commit(Commit(writes=(Save(credential, None),), revise=access, entry=entry))
+    await eventually(lambda: snapshots.credential(credential.id), credential)
+    entry = AuditEntry(actor="test", action="deleteToken", resource="second")
+    await store.commit(Commit(writes=(Delete(credential),), revise=access, entry=entry))
+    await eventually(lambda: snapshots.credential(credential.id), None)
