@@ -5,7 +5,7 @@ under, and a `version`. It also holds *revisions*: integers by scope that only g
 `str(EnvironmentRef)`; what concerns access has the scope `ACCESS_SCOPE`.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -59,7 +59,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:
-    """Everything that evaluation in one environment needs, at one revision."""
+    """Everything that evaluation in one environment needs, at one revision; flags and segments by their keys."""
 
     environment: EnvironmentRef
     revision: int
@@ -110,12 +110,12 @@ class Store(Protocol):
     async def revisions(self) -> Mapping[str, int]:
         """Return all revisions by scope."""
 
-    def watch_revisions(self) -> AsyncIterator[Mapping[str, int]]:
+    def watch_revisions(self) -> AsyncGenerator[Mapping[str, int], None]:
         """Yield revisions by scope: first all of them, then those that grew, soon after they did.
 
         A growth may be reported with a later one of its scope, or twice; the last one is always reported.
         What other processes commit is reported too. While the store is away the iterator raises
-        UnavailableError once; a new one starts afresh.
+        UnavailableError once, and likewise when the store is closed; a new one starts afresh.
         """
 
     async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
@@ -125,4 +125,4 @@ class Store(Protocol):
         """Return if the store answers."""
 
     async def close(self) -> None:
-        """Release everything; nothing that was acknowledged is lost."""
+        """Release everything; nothing that was acknowledged is lost. A closed store raises UnavailableError."""

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from domain.access.credentials import Credential
@@ -55,9 +56,10 @@ class SnapshotService:
         """Load everything, then follow the feed of revisions until cancelled; the store may go and come."""
         while True:
             try:
-                async for revisions in self._store.watch_revisions():
-                    await self._follow(revisions)
-                    self._back()
+                async with aclosing(self._store.watch_revisions()) as feed:
+                    async for revisions in feed:
+                        await self._follow(revisions)
+                        self._back()
             except UnavailableError as error:
                 self._away(error)
                 await asyncio.sleep(_RETRY_SECONDS)

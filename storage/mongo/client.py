@@ -19,6 +19,7 @@ from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession, A
 from pymongo.errors import (
     BulkWriteError,
     ConfigurationError,
+    DocumentTooLarge,
     DuplicateKeyError,
     InvalidURI,
     PyMongoError,
@@ -60,9 +61,11 @@ class Connected:
 
 @contextlib.contextmanager
 def driver_errors() -> Iterator[None]:
-    """Turn the driver's errors into UnavailableError; the cause, with hosts in it, stays for the log."""
+    """Turn the driver's errors into the domain's; the cause, with hosts in it, stays for the log."""
     try:
         yield
+    except DocumentTooLarge as error:
+        raise InvalidInputError([Violation((), "one flag or segment is larger than MongoDB's 16 MB")]) from error
     except PyMongoError as error:
         message = f"the store (MongoDB) cannot do this now ({type(error).__name__})"
         raise UnavailableError(message) from error

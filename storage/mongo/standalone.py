@@ -3,15 +3,15 @@
 The document says who writes: `idle`, `preparing` (writes are being staged, nothing has changed) or `committed`
 (they hold, and are being applied). Its change to `committed` is the commit; before it a commit can be dropped,
 after it anybody can finish it, for the staged writes say all, and each is harmless to repeat (layout.py).
-Whoever meets a turn that has outlived its lease, by the server's own clock, drops or finishes it. The holder,
-by its own clock, sends nothing that could still be under way by then. Readers wait while a commit is being
-applied and read again if one began meanwhile, so they see half of none.
+Whoever meets a turn that has outlived its lease, by the server's own clock, drops or finishes it. The holder
+renews the lease while it works; by its own clock, it sends nothing that could be under way at its end. Readers
+wait while a commit is being applied and read again if one began meanwhile, so they see half of none.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -30,6 +30,8 @@ LEASE_SECONDS = 10.0
 """How long a writer that vanished can hold others up."""
 WRITE_SECONDS = 3.0
 """How long one of a turn's writes may take, and how long before the lease's end the last may be sent."""
+CHUNK = 200
+"""How many documents one write has: few enough for WRITE_SECONDS."""
 PATIENCE_SECONDS = 15.0
 """How long to wait for others: long enough to outlast a lease."""
 POLL_SECONDS = 0.005
@@ -41,7 +43,7 @@ _JOURNAL = "journal"
 _STAGED = "staged"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Turn:
     """The right to write.
 
@@ -56,11 +58,6 @@ class _Turn:
     batch: int
     commits: int
     ends: float
-
-    def check(self) -> None:
-        if time.monotonic() > self.ends:
-            message = "the store's turn to write ran out; whether the change holds is not known"
-            raise UnavailableError(message)
 
 
 class Standalone:
@@ -90,8 +87,9 @@ class Standalone:
         async with self._turn() as turn:
             revisions, writes = await plan(self._database, commit)
             staged = [{"_id": f"{turn.batch}/{n}", "batch": turn.batch, **write} for n, write in enumerate(writes)]
-            with self._in_time(turn):
-                await self._staged.insert_many(staged)
+            for chunk in _chunks(staged):
+                async with self._in_time(turn):
+                    await self._staged.insert_many(chunk)
             change = {"$set": {"state": "committed"}, "$inc": {"commits": 1}}
             if not await self._change_journal(turn, "preparing", change):
                 message = "another process took this one's turn to write; nothing was changed"
@@ -156,7 +154,7 @@ class Standalone:
 
     async def _lease(self, journal: Mapping[str, Any], change: Mapping[str, Any]) -> _Turn | None:
         """Make the turn after `journal`'s ours; None if another process was faster."""
-        ends = time.monotonic() + self._lease_seconds - min(WRITE_SECONDS, self._lease_seconds / 2)
+        ends = self._lease_end()
         number = journal["turn"] + 1
         with pymongo.timeout(WRITE_SECONDS):
             taken = await self._journal.find_one_and_update(
@@ -201,23 +199,38 @@ class Standalone:
     async def _finish(self, turn: _Turn, writes: list[StoredWrite]) -> None:
         """Make a commit's writes and end its turn; if this fails, whoever comes after the lease does."""
         for collection, group in by_collection(writes).items():
-            with self._in_time(turn):
-                await apply(self._database, collection, group)
-        with self._in_time(turn):
+            for chunk in _chunks(group):
+                async with self._in_time(turn):
+                    await apply(self._database, collection, chunk)
+        async with self._in_time(turn):
             await self._staged.delete_many({"batch": {"$lte": turn.batch}})
         await self._change_journal(turn, "committed", {"$set": {"state": "idle"}})
 
     async def _change_journal(self, turn: _Turn, state: str, change: Mapping[str, Any]) -> bool:
         """Change the journal's document if the turn is still ours; tell whether it was."""
-        with self._in_time(turn):
+        async with self._in_time(turn):
             done = await self._journal.update_one({"_id": _JOURNAL, "turn": turn.number, "state": state}, change)
         return done.matched_count == 1
 
-    @contextlib.contextmanager
-    def _in_time(self, turn: _Turn) -> Iterator[None]:
-        turn.check()
+    @contextlib.asynccontextmanager
+    async def _in_time(self, turn: _Turn) -> AsyncIterator[None]:
+        """Do one write within the lease, which is renewed before it runs out."""
+        left = turn.ends - time.monotonic()
         with pymongo.timeout(WRITE_SECONDS):
+            if 0 <= left < self._lease_seconds / 4:
+                ends = self._lease_end()
+                ours = {"_id": _JOURNAL, "turn": turn.number}
+                renewed = await self._journal.update_one(ours, {"$currentDate": {"taken": True}})
+                left = 0 if renewed.matched_count else -1
+                turn.ends = ends
+            if left < 0:
+                message = "the store's turn to write ran out; whether the change holds is not known"
+                raise UnavailableError(message)
             yield
+
+    def _lease_end(self) -> float:
+        """Return when a turn that begins now may send its last write."""
+        return time.monotonic() + self._lease_seconds - min(WRITE_SECONDS, self._lease_seconds / 2)
 
     async def _read_journal(self) -> Mapping[str, Any]:
         document = await self._journal.find_one({"_id": _JOURNAL})
@@ -225,3 +238,7 @@ class Standalone:
             message = "the store's journal is gone; start again"
             raise UnavailableError(message)
         return document
+
+
+def _chunks(items: list[StoredWrite]) -> Sequence[list[StoredWrite]]:
+    return [items[begin : begin + CHUNK] for begin in range(0, len(items), CHUNK)]

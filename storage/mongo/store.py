@@ -1,7 +1,7 @@
 """The Store over MongoDB: what is the same on every deployment; how a commit is atomic is the deployment's."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -132,7 +132,7 @@ class MongoStore:
         with self._working():
             return await self._deployment.read(lambda session: read_revisions(self._database, session))
 
-    async def watch_revisions(self) -> AsyncIterator[Mapping[str, int]]:
+    async def watch_revisions(self) -> AsyncGenerator[Mapping[str, int], None]:
         """See Store.watch_revisions."""
         with self._working():
             async with aclosing(self._deployment.watch()) as feed:

@@ -1,10 +1,12 @@
 """Connections to the file: settings, schema, and SQLite's errors as the domain's.
 
-Every connection has WAL, full sync and a busy timeout; statements are those of SQLite 3.40.
+The file is in WAL mode, every commit is synced in full, each connection waits for others. Only SQL of SQLite 3.40.
 """
 
+import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +33,7 @@ CREATE INDEX entries_by_scope ON entries (scope, id);
 
 @contextlib.contextmanager
 def sqlite_errors() -> Iterator[None]:
-    """Turn SQLite's errors into UnavailableError: locked, full, damaged, closed."""
+    """Turn SQLite's errors into UnavailableError: locked, full, damaged."""
     try:
         yield
     except sqlite3.Error as error:
@@ -42,8 +44,18 @@ def sqlite_errors() -> Iterator[None]:
 async def fetch(
     connection: aiosqlite.Connection, sql: str, parameters: Mapping[str, Any] | None = None
 ) -> list[tuple[Any, ...]]:
-    """Run one statement and return all of its rows."""
-    return [tuple(row) for row in await connection.execute_fetchall(sql, parameters or {})]
+    """Run one statement and return all of its rows.
+
+    Raises:
+        UnavailableError: The connection is closed.
+    """
+    try:
+        return [tuple(row) for row in await connection.execute_fetchall(sql, parameters or {})]
+    except UnicodeError:
+        raise
+    except ValueError as error:  # aiosqlite's word for it
+        message = "the store is closed"
+        raise UnavailableError(message) from error
 
 
 async def connect(path: Path, *, reads_only: bool = True) -> aiosqlite.Connection:
@@ -55,14 +67,29 @@ async def connect(path: Path, *, reads_only: bool = True) -> aiosqlite.Connectio
     with sqlite_errors():
         connection = await aiosqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
-            await fetch(connection, "PRAGMA journal_mode = WAL")
-            await fetch(connection, "PRAGMA synchronous = FULL")
             if reads_only:
                 await fetch(connection, "PRAGMA query_only = ON")
+            else:
+                await _enter_wal(connection)
+                await fetch(connection, "PRAGMA synchronous = FULL")
         except BaseException:
             await connection.close()
             raise
         return connection
+
+
+async def _enter_wal(connection: aiosqlite.Connection) -> None:
+    """Switch the file to WAL, for good. SQLite does not wait for others that do so now; we do."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            await fetch(connection, "PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > give_up:
+                raise
+            await asyncio.sleep(0.02)
+        else:
+            return
 
 
 @contextlib.asynccontextmanager

@@ -5,7 +5,7 @@ Every read is one statement, so it sees one instant; every commit is one transac
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,6 @@ class SqliteStore:
         self._writer = writer
         self._readers = readers
         self._next_reader = itertools.cycle(readers)
-        self._feeds: set[aiosqlite.Connection] = set()
         self._commits = CommitQueue()
         self._closed = False
 
@@ -125,7 +124,6 @@ class SqliteStore:
 
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
-        self._check_open()
         rows = rows_of(commit)
         saves = [
             (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
@@ -138,15 +136,15 @@ class SqliteStore:
         """See Store.revisions."""
         return dict(await self._read("SELECT scope, revision FROM revisions", {}))
 
-    async def watch_revisions(self) -> AsyncIterator[Mapping[str, int]]:
+    async def watch_revisions(self) -> AsyncGenerator[Mapping[str, int], None]:
         """See Store.watch_revisions. `data_version` counts the commits of all other connections to the file."""
         self._check_open()
         connection = await connect(self._path)
-        self._feeds.add(connection)
         try:
             seen: dict[str, int] = {}
             last_version: int | None = None
-            while not self._closed:
+            while True:
+                self._check_open()
                 with sqlite_errors():
                     [(version,)] = await fetch(connection, "PRAGMA data_version")
                     if version == last_version:
@@ -158,7 +156,6 @@ class SqliteStore:
                     yield news
                 seen, last_version = current, version
         finally:
-            self._feeds.discard(connection)
             await connection.close()
 
     async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
@@ -172,11 +169,12 @@ class SqliteStore:
         await self._read("PRAGMA schema_version", {})
 
     async def close(self) -> None:
-        """See Store.close."""
-        self._closed = True
-        await self._commits.drain()
-        for connection in (*self._feeds, *self._readers, self._writer):
-            await connection.close()
+        """See Store.close. A feed ends, and closes its connection, when it next looks."""
+        if not self._closed:
+            self._closed = True
+            await self._commits.drain()
+            for connection in (*self._readers, self._writer):
+                await connection.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -184,7 +182,6 @@ class SqliteStore:
             raise UnavailableError(message)
 
     async def _read(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        self._check_open()
         with sqlite_errors():
             return await fetch(next(self._next_reader), sql, parameters)
 

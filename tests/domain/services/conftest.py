@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,7 +38,7 @@ class FickleStore:
 
         return call
 
-    async def watch_revisions(self) -> AsyncIterator[Any]:
+    async def watch_revisions(self) -> AsyncGenerator[Any, None]:
         self.check()
         feed = self.store.watch_revisions().__aiter__()
         while True:

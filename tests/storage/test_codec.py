@@ -1,0 +1,101 @@
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import EnumType
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.json import Json, same_json
+from domain.model.changes import AuditEntry
+from domain.model.flags import Flag
+from domain.model.segments import Segment, SegmentRule
+from domain.model.targeting import Clause, Targeting
+from domain.ports import Entity
+from storage.codec import decode, decode_text, encode, encode_text
+from tests.storage.builders import SHOP, a_flag, a_segment, a_targeting, an_entry
+
+# What strict JSON can say: no lone surrogates, no NaN.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+JSONS: st.SearchStrategy[Json] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=4,
+)
+LEAVES: list[tuple[Any, st.SearchStrategy[Any]]] = [
+    (Json, JSONS),
+    (Mapping[str, object], st.dictionaries(TEXTS, JSONS, max_size=2)),
+    (Mapping[str, int], st.dictionaries(TEXTS, st.integers(), max_size=2)),
+    (str, TEXTS),
+    (bool, st.booleans()),
+    (int, st.integers()),
+    (NoneType, st.none()),
+]
+
+
+def everything_of(declared: object) -> st.SearchStrategy[Any]:
+    """Draw a value of a declared type; of a dataclass every field, those with defaults too."""
+    for leaf, strategy in LEAVES:
+        if declared == leaf:
+            return strategy
+    arguments = get_args(declared)
+    if get_origin(declared) is tuple:
+        return st.lists(everything_of(arguments[0]), max_size=2).map(tuple)
+    if arguments:
+        return st.one_of(*map(everything_of, arguments))
+    if isinstance(declared, type) and is_dataclass(declared):
+        hints = get_type_hints(declared)
+        return st.builds(declared, **{field.name: everything_of(hints[field.name]) for field in fields(declared)})
+    assert isinstance(declared, EnumType)
+    return st.sampled_from(list(declared))
+
+
+@pytest.mark.parametrize("value_type", [*get_args(Entity), AuditEntry])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_decoding_gives_back_what_was_encoded(value_type: type[Any], data: st.DataObject) -> None:
+    value = data.draw(everything_of(value_type))
+    assert decode(value_type, encode(value)) == value
+    assert decode_text(value_type, encode_text(value)) == value
+
+
+@settings(deadline=None)
+@given(JSONS)
+def test_json_values_keep_their_types_and_names(value: Json) -> None:
+    flag = decode_text(Flag, encode_text(a_flag(values=(value,))))
+    assert same_json(flag.variations[0].value, value)
+
+
+@pytest.mark.parametrize("value", [True, 1, 1.0, -0.0, 2**64, -(2**70), {"a.b": {"$c": "\0"}}, None, "", [[], {}]])
+def test_odd_json_values_survive(value: Json) -> None:
+    segment = a_segment(rules=(SegmentRule(clauses=(Clause(op="in", values=(value, value)),)),))
+    for decoded in (decode(Segment, encode(segment)), decode_text(Segment, encode_text(segment))):
+        assert all(same_json(kept, value) for kept in decoded.rules[0].clauses[0].values)
+
+
+def test_integers_beyond_64_bits_never_reach_the_store_as_integers() -> None:
+    document = encode(a_targeting(sampling_ratio=2**64))
+    assert document["sampling_ratio"] == str(2**64)
+    assert decode(Targeting, document).sampling_ratio == 2**64
+
+
+def test_a_field_that_equals_its_default_is_left_out() -> None:
+    assert encode(a_targeting("a")) == {
+        "environment": {"project": SHOP.project, "environment": SHOP.environment},
+        "flag_key": "a",
+    }
+
+
+def test_an_entry_keeps_its_time_even_when_it_is_now() -> None:
+    assert {"id", "at_ms"} <= encode(an_entry()).keys()
+
+
+def test_a_document_of_a_later_version_can_be_read() -> None:
+    assert decode(Flag, {**encode(a_flag("a")), "invented_later": 1}) == a_flag("a")
+
+
+def test_a_lone_surrogate_is_refused() -> None:
+    with pytest.raises(TypeError, match="surrogates"):
+        encode_text(a_flag(name="\ud800"))
