@@ -8,18 +8,22 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+import bson
 from pymongo import DeleteOne, ReplaceOne
 from pymongo.errors import BulkWriteError, CollectionInvalid, OperationFailure
 
+from domain.errors import InvalidInputError, Violation
 from domain.model.changes import AuditEntry
 from domain.ports import Commit, Entity
-from storage.codec import KINDS, Document, encode
+from storage.codec import KINDS, Document, encode, kind_of
 from storage.commits import check_versions, entry_of, grown, rows_of
 from storage.mongo.client import Database, Session, is_duplicate
 
 ENTRIES = "entries"
 REVISIONS = "revisions"
 _NAMESPACE_EXISTS = 48
+_LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
+"""The server's limit, less what a staged write (standalone.py) wraps around it."""
 
 Operation: TypeAlias = ReplaceOne[dict[str, Any]] | DeleteOne
 StoredWrite: TypeAlias = dict[str, Any]
@@ -40,8 +44,16 @@ async def create_collections(database: Database) -> None:
 
 
 def stored(value: Entity | AuditEntry) -> Document:
-    """Return what is stored for an entity or an audit entry."""
-    return {"_id": value.id, "scope": value.scope, "version": value.version, "document": encode(value)}
+    """Return what is stored for an entity or an audit entry.
+
+    Raises:
+        InvalidInputError: It is larger than the server's documents can be.
+    """
+    document = {"_id": value.id, "scope": value.scope, "version": value.version, "document": encode(value)}
+    if len(bson.encode(document)) > _LARGEST_DOCUMENT:
+        message = f"{kind_of(type(value))} {value.id} is larger than a MongoDB document can be (16 MB)"
+        raise InvalidInputError([Violation((), message)])
+    return document
 
 
 async def read_revisions(
