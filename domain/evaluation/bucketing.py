@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from hashlib import sha1
+from struct import Struct
 from typing import Any, TypeAlias
 
 from domain.json import Json
 from domain.model.references import parse_attribute
 
 _LONG_SCALE = float(0xFFFFFFFFFFFFFFF)
+_first_64_bits: Callable[[bytes], tuple[int]] = Struct(">Q12x").unpack
 _LARGEST_GO_INTEGER = 2**63
 
 Bucketer: TypeAlias = Callable[[Mapping[str, Json]], float]
@@ -21,8 +23,8 @@ def bucket_prefix(key: str, salt: str, seed: int | None = None) -> str:
 
 def bucket(prefix: str, value: str) -> float:
     """Hash a value into 0 to 1: the first 15 hexadecimal digits of SHA-1, which are its first 60 bits."""
-    digest = sha1((prefix + value).encode()).digest()  # noqa: S324 - a spread, not a secret; naming that costs 5 %
-    return (int.from_bytes(digest[:8], "big") >> 4) / _LONG_SCALE
+    digest = sha1((prefix + value).encode()).digest()  # noqa: S324 - a spread, not a secret; saying so costs 5 %
+    return (_first_64_bits(digest)[0] >> 4) / _LONG_SCALE
 
 
 def _bucketable(value: Json) -> str | None:
@@ -48,7 +50,9 @@ def compile_bucketer(prefix: str, bucket_by: str | None, context_kind: str | Non
     if not bucket_by:
 
         def by_key(attributes: Mapping[str, Any]) -> float:
-            return bucket(prefix, attributes["key"])
+            # As `bucket` does, without the call: most evaluations come by here.
+            digest = sha1((prefix + attributes["key"]).encode()).digest()  # noqa: S324 - as there
+            return (_first_64_bits(digest)[0] >> 4) / _LONG_SCALE
 
         return by_key
     names = parse_attribute(bucket_by, context_kind)

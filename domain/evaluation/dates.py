@@ -29,8 +29,10 @@ def parse_moment(value: Json) -> int | None:
     month, day, hour, minute, second = fields
     if any(field > largest for field, largest in zip(fields, _LARGEST, strict=True)) or not month or not day:
         return None
-    # The calendar repeats every 400 years, and datetime has no year 0.
-    days = date(year + 400, month, 1).toordinal() - _DAYS_PER_400_YEARS + day - 1 - date(1970, 1, 1).toordinal()
+    # The calendar repeats every 400 years, and datetime has no year 0 and none beyond 9999.
+    cycles, year_of_cycle = divmod(year, 400)
+    first_of_month = date(year_of_cycle + 400, month, 1).toordinal() + (cycles - 1) * _DAYS_PER_400_YEARS
+    days = first_of_month - date(1970, 1, 1).toordinal() + day - 1
     seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
     sign, offset_hours, offset_minutes = match.group(8, 9, 10)
     if sign:

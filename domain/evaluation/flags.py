@@ -9,9 +9,9 @@ from itertools import accumulate
 from typing import TypeAlias
 
 from domain.evaluation.bucketing import bucket_prefix, compile_bucketer
-from domain.evaluation.clauses import Predicate, compile_clauses
+from domain.evaluation.clauses import compile_clauses
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, EvaluationReason, ReasonKind, failed
-from domain.evaluation.subject import Subject
+from domain.evaluation.subject import CompiledFlag, Predicate, Subject
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import (
     DEFAULT_CONTEXT_KIND,
@@ -23,9 +23,6 @@ from domain.model.targeting import (
     VariationOrRollout,
 )
 
-CompiledFlag: TypeAlias = Callable[[Subject], Evaluation]
-"""Evaluates the flag; raises MalformedError if what it reaches is broken (a bad variation index is an answer)."""
-
 _Served: TypeAlias = Evaluation | Callable[[Subject], Evaluation]
 
 
@@ -34,13 +31,15 @@ def compile_flag(flag: EnvironmentFlag) -> CompiledFlag:
     if not flag.on:
         off = _serve_variation(flag, flag.off_variation, EvaluationReason(kind=ReasonKind.OFF))
         return lambda _subject: off
-    target = _compile_targets(flag)
+    targets = _compile_targets(flag)
     rules = tuple(_compile_rule(flag, index, rule) for index, rule in enumerate(flag.rules))
     fallthrough = _serve(flag, flag.fallthrough, EvaluationReason(kind=ReasonKind.FALLTHROUGH))
 
     def evaluate(subject: Subject) -> Evaluation:
-        if target is not None and (targeted := target(subject)) is not None:
-            return targeted
+        for kind, answers in targets:
+            attributes = subject.individuals.get(kind)
+            if attributes is not None and (answer := answers.get(attributes["key"])) is not None:  # type: ignore[arg-type]  # keys are strings
+                return answer
         for matches, served in rules:
             if matches(subject):
                 return served if served.__class__ is Evaluation else served(subject)  # type: ignore[operator]  # told apart by its class
@@ -141,8 +140,8 @@ def _compile_rule(flag: EnvironmentFlag, index: int, rule: FlagRule) -> tuple[Pr
     return compile_clauses(rule.clauses), _serve(flag, rule.serves, reason)
 
 
-def _compile_targets(flag: EnvironmentFlag) -> Callable[[Subject], Evaluation | None] | None:
-    """Return the look-up of individually targeted keys, in order across kinds; None if there are none."""
+def _compile_targets(flag: EnvironmentFlag) -> tuple[tuple[str, Mapping[str, Evaluation]], ...]:
+    """Return the answers to individually targeted keys, kind after kind in the order of targets."""
     reason = EvaluationReason(kind=ReasonKind.TARGET_MATCH)
     by_kind: list[tuple[str, dict[str, Evaluation]]] = []
     for target in _ordered_targets(flag):
@@ -154,24 +153,7 @@ def _compile_targets(flag: EnvironmentFlag) -> Callable[[Subject], Evaluation | 
         answer = _serve_variation(flag, target.variation, reason)
         for key in target.values:
             by_kind[-1][1].setdefault(key, answer)
-    if not by_kind:
-        return None
-    if len(by_kind) == 1:
-        return _look_up(*by_kind[0])
-    look_ups = tuple(_look_up(kind, answers) for kind, answers in by_kind)
-
-    def first(subject: Subject) -> Evaluation | None:
-        return next((answer for look_up in look_ups if (answer := look_up(subject)) is not None), None)
-
-    return first
-
-
-def _look_up(kind: str, answers: Mapping[str, Evaluation]) -> Callable[[Subject], Evaluation | None]:
-    def look_up(subject: Subject) -> Evaluation | None:
-        attributes = subject.individuals.get(kind)
-        return answers.get(attributes["key"]) if attributes is not None else None  # type: ignore[arg-type]  # keys are strings
-
-    return look_up
+    return tuple(by_kind)
 
 
 def _ordered_targets(flag: EnvironmentFlag) -> Iterable[Target]:

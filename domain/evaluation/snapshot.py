@@ -4,18 +4,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from domain.evaluation.dependencies import Dependencies
-from domain.evaluation.flags import CompiledFlag, compile_flag
+from domain.evaluation.flags import compile_flag
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.segments import (
     CompiledSegment,
     MembershipReason,
     compile_segment,
 )
-from domain.evaluation.subject import MalformedError, Membership, Subject
+from domain.evaluation.subject import CompiledFlag, MalformedError, Membership, Subject
 from domain.keys import EnvironmentRef
 from domain.model.contexts import Context
 from domain.model.flags import EnvironmentFlag
 from domain.model.segments import Segment
+
+_NOT_LOOKED_UP: Mapping[str, Membership] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,10 @@ class Snapshot:
         self._flags: dict[str, CompiledFlag] = {
             key: compile_flag(flag) for key, flag in self.flags.items() if not flag.archived
         }
-        self._segments: dict[str, CompiledSegment] = {
+        self._compiled_segments: dict[str, CompiledSegment] = {
             key: compile_segment(segment) for key, segment in self.segments.items()
         }
+        self._segments = {key: segment.contains for key, segment in self._compiled_segments.items()}
 
     def subject(self, context: Context, memberships: Mapping[str, Membership] | None = None) -> Subject:
         """Prepare a context for evaluation.
@@ -73,7 +76,7 @@ class Snapshot:
             memberships: By context key, what the store of large lists knows; a key that is absent was not looked
                 up, since no store is configured.
         """
-        return Subject(context, self._flags, self._segments, memberships or {})
+        return Subject(context, self._flags, self._segments, memberships or _NOT_LOOKED_UP)
 
     def evaluate(self, flag_key: str, subject: Subject) -> Evaluation:
         """Evaluate one flag. Never raises for data: what is wrong with it is the reason."""
@@ -89,7 +92,7 @@ class Snapshot:
         status = subject.status
         if status is None:
             return result
-        return replace(result, reason=replace(result.reason, big_segments_status=status))
+        return replace(result, reason=replace(result.reason, big_segments_status=status))  # type: ignore[unreachable]  # the call may set it
 
     def evaluate_all(self, flag_keys: Iterable[str], subject: Subject) -> list[Evaluation]:
         """Evaluate several flags, in the order asked."""
@@ -112,7 +115,7 @@ class Snapshot:
                 big_segments_status=subject.status,
                 error_kind=EvaluationErrorKind.MALFORMED_FLAG,
             )
-        reason, rule_index = self._segments[segment.key].explain(subject)
+        reason, rule_index = self._compiled_segments[segment.key].explain(subject)
         return SegmentMembership(
             segment,
             is_member=True,

@@ -1,17 +1,21 @@
 """The subject of an evaluation: one context with what was found out about it so far, at one revision."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, worst_status
 from domain.model.contexts import Context
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 
 if TYPE_CHECKING:
-    from domain.evaluation.flags import CompiledFlag
-    from domain.evaluation.segments import CompiledSegment
     from domain.json import Json
+
+Predicate: TypeAlias = Callable[["Subject"], bool]
+"""Tells whether a subject matches; raises MalformedError if what it reaches is broken."""
+
+CompiledFlag: TypeAlias = Callable[["Subject"], Evaluation]
+"""Evaluates a flag; raises MalformedError if what it reaches is broken (a bad variation index is an answer)."""
 
 
 class MalformedError(Exception):
@@ -60,8 +64,8 @@ class Subject:
     def __init__(
         self,
         context: Context,
-        flags: "Mapping[str, CompiledFlag]",
-        segments: "Mapping[str, CompiledSegment]",
+        flags: Mapping[str, CompiledFlag],
+        segments: Mapping[str, Predicate],
         memberships: Mapping[str, Membership],
     ) -> None:
         individuals = context.individuals
@@ -73,7 +77,7 @@ class Subject:
         self.memberships = memberships
         self.decided_segments: dict[str, bool | None] = {}
         self.decided_flags: dict[str, Evaluation | None] = {}
-        self.statuses: dict[CompiledFlag | CompiledSegment, BigSegmentsStatus] = {}
+        self.statuses: dict[CompiledFlag | Predicate, BigSegmentsStatus] = {}
         self.status: BigSegmentsStatus | None = None
 
     def begin(self) -> None:
@@ -98,9 +102,11 @@ class Subject:
         if segment is None:
             return False
         decided[key] = None
-        before, self.status = self.status, None
+        before = self.status
+        if before is not None:
+            self.status = None
         try:
-            result = segment.contains(self)
+            result = segment(self)
         finally:
             if self.status is None:
                 self.status = before
@@ -127,7 +133,9 @@ class Subject:
         if flag is None:
             return None
         decided[key] = None
-        before, self.status = self.status, None
+        before = self.status
+        if before is not None:
+            self.status = None
         try:
             result = flag(self)
         finally:
@@ -149,12 +157,12 @@ class Subject:
         self.status = worst_status(self.status, membership.status)
         return membership
 
-    def _consulted(self, decided: "CompiledFlag | CompiledSegment") -> None:
+    def _consulted(self, decided: CompiledFlag | Predicate) -> None:
         self.status = worst_status(self.status, self.statuses.get(decided))
 
     def _note(
         self,
-        decided: "CompiledFlag | CompiledSegment",
+        decided: CompiledFlag | Predicate,
         status: BigSegmentsStatus,
         before: BigSegmentsStatus | None,
     ) -> None:

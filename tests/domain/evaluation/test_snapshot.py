@@ -1,0 +1,150 @@
+"""Snapshots: many answers for one context, in any order; and the compiled evaluator against a naive one."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+
+from domain.evaluation.results import BigSegmentsStatus, EvaluationErrorKind
+from domain.model.contexts import parse_context
+from tests.builders import (
+    a_clause,
+    a_context,
+    a_flag,
+    a_large_list,
+    a_rule,
+    a_segment,
+    a_segment_rule,
+    a_snapshot,
+    a_snapshot_of,
+    evaluate,
+    in_segments,
+    malformed,
+)
+from tests.domain.evaluation.reference import Reference
+from tests.strategies import World, random_world, seeds
+
+LOOP_A = a_segment(key="loop-a", rules=[a_segment_rule(in_segments("loop-b"))])
+LOOP_B = a_segment(key="loop-b", rules=[a_segment_rule(in_segments("loop-a"))])
+
+
+@pytest.mark.parametrize("key", ["archived", "unknown"])
+def test_a_flag_that_is_archived_evaluates_as_an_unknown_one(key: str) -> None:
+    snapshot = a_snapshot(flags=[a_flag(key="archived", archived=True)])
+    reason = snapshot.evaluate(key, snapshot.subject(a_context())).reason
+    assert reason.error_kind is EvaluationErrorKind.FLAG_NOT_FOUND
+
+
+def test_archived_flags_are_listed() -> None:
+    assert list(a_snapshot(flags=[a_flag(key="archived", archived=True)]).flags) == ["archived"]
+
+
+def test_flags_and_segments_are_in_the_order_of_keys() -> None:
+    snapshot = a_snapshot(
+        flags=[a_flag(key=key) for key in ("b", "c", "a")], segments=[a_segment(key=key) for key in ("y", "x")]
+    )
+    assert (list(snapshot.flags), list(snapshot.segments)) == (["a", "b", "c"], ["x", "y"])
+
+
+def test_large_lists_are_named() -> None:
+    snapshot = a_snapshot(segments=[a_segment(), a_large_list()])
+    assert [segment.key for segment in snapshot.large_lists] == ["list"]
+
+
+def test_several_flags_are_answered_in_the_order_asked() -> None:
+    snapshot = a_snapshot(flags=[a_flag(key="a"), a_flag(key="b")])
+    results = snapshot.evaluate_all(["b", "nowhere", "a", "b"], snapshot.subject(a_context()))
+    assert [result.flag_key for result in results] == ["b", "nowhere", "a", "b"]
+
+
+def test_a_malformed_flag_leaves_no_trace() -> None:
+    flags = [
+        a_flag(key="broken", rules=[a_rule(in_segments("loop-a"))]),
+        a_flag(key="circle", prerequisites=[("fine", 1), ("needs-circle", 1)]),
+        a_flag(key="needs-circle", prerequisites=[("circle", 1)]),
+        a_flag(key="fine", rules=[a_rule(in_segments("empty"))]),
+        a_flag(key="spared", rules=[a_rule(a_clause()), a_rule(in_segments("loop-a"))]),
+    ]
+    snapshot = a_snapshot(flags=flags, segments=[LOOP_A, LOOP_B, a_segment(key="empty")])
+    keys = ["broken", "fine", "circle", "fine", "needs-circle", "spared", "broken", "circle"]
+    subject = snapshot.subject(a_context())
+    found = [subject_result.reason for subject_result in snapshot.evaluate_all(keys, subject)]
+    fresh = [snapshot.evaluate(key, snapshot.subject(a_context())).reason for key in keys]
+    assert found == fresh
+    assert [reason.error_kind is None for reason in found] == [False, True, False, True, False, True, False, False]
+
+
+def test_a_malformed_answer_has_its_status_again_and_again() -> None:
+    circle = a_segment(
+        key="circle", rules=[a_segment_rule(in_segments("list")), a_segment_rule(in_segments("circle"))]
+    )
+    flags = [
+        a_flag(key="broken", rules=[a_rule(in_segments("circle"))]),
+        a_flag(key="b", prerequisites=[("broken", 1)]),
+    ]
+    snapshot = a_snapshot(flags=flags, segments=[circle, a_large_list()])
+    results = snapshot.evaluate_all(["broken", "broken", "b", "b"], snapshot.subject(a_context()))
+    expected = [malformed(key, status=BigSegmentsStatus.NOT_CONFIGURED) for key in ("broken", "broken", "b", "b")]
+    assert results == expected
+
+
+def test_memberships_may_be_asked_between_evaluations() -> None:
+    flag = a_flag(rules=[a_rule(in_segments("loop-a"))])
+    snapshot = a_snapshot(flags=[flag], segments=[LOOP_A, LOOP_B])
+    subject = snapshot.subject(a_context())
+    first = snapshot.evaluate("flag", subject)
+    memberships = snapshot.memberships(subject)
+    assert snapshot.evaluate("flag", subject) == first
+    assert snapshot.memberships(subject) == memberships
+
+
+def test_contexts_do_not_see_each_other() -> None:
+    snapshot = a_snapshot(
+        flags=[a_flag(rules=[a_rule(in_segments("s"))])], segments=[a_segment(key="s", included=["ann"])]
+    )
+    ann, bob = snapshot.subject(a_context(key="ann")), snapshot.subject(a_context(key="bob"))
+    found = [snapshot.evaluate("flag", subject).variation_index for subject in (ann, bob, ann, bob)]
+    assert found == [2, 1, 2, 1]
+
+
+def test_a_snapshot_needs_nothing_but_what_it_was_given() -> None:
+    assert evaluate(a_flag()).variation_index == 1
+
+
+def check_any_order(world: World, rng: random.Random) -> None:
+    """Whatever was asked before, in whatever order, an answer is what a fresh subject gives."""
+    snapshot = a_snapshot_of(world.data)
+    for given_context in world.contexts:
+        context = parse_context(given_context)
+        subject = snapshot.subject(context, world.memberships)
+        for key in rng.choices([*snapshot.flags, "nowhere"], k=2 * len(snapshot.flags)):
+            if rng.random() < 0.1:
+                snapshot.memberships(subject)
+            fresh = snapshot.evaluate(key, snapshot.subject(context, world.memberships))
+            assert snapshot.evaluate(key, subject) == fresh
+        fresh_memberships = snapshot.memberships(snapshot.subject(context, world.memberships))
+        assert snapshot.memberships(subject) == fresh_memberships
+
+
+def check_against_reference(world: World) -> None:
+    snapshot = a_snapshot_of(world.data)
+    for given_context in world.contexts:
+        context = parse_context(given_context)
+        subject = snapshot.subject(context, world.memberships)
+        for key in snapshot.flags:
+            naive = Reference(snapshot.flags, snapshot.segments, context, world.memberships).evaluate(key)
+            compiled = snapshot.evaluate(key, subject)
+            assert (compiled, repr(compiled.value)) == (naive, repr(naive.value))
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(seeds())
+def test_order_and_repetition_change_nothing(seed: int) -> None:
+    rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
+    check_any_order(random_world(rng), rng)
+
+
+@settings(max_examples=1_500, deadline=None)
+@given(seeds())
+def test_the_compiled_evaluator_agrees_with_a_naive_one(seed: int) -> None:
+    check_against_reference(random_world(random.Random(seed)))  # noqa: S311 - repeatable, not secret
