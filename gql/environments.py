@@ -5,10 +5,11 @@ from typing import Annotated
 
 import strawberry
 
+from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
-from domain.model.segments import Segment, SegmentKind
+from domain.model.segments import SegmentKind
 from domain.pages import Page
 from domain.services.catalog import EnvironmentCatalog, FlagFilter, SegmentFilter, TagUse
 from gql.connections import After, Connection, First, Query, Tags, page_request
@@ -16,6 +17,7 @@ from gql.context import Info
 from gql.flags import FlagView
 from gql.nodes import Node, global_id, read_global_id
 from gql.segments import SegmentView
+from gql.usage import EarlyAccessProgramView
 
 
 def _environment_id(root: strawberry.Parent[EnvironmentCatalog]) -> strawberry.ID:
@@ -56,7 +58,7 @@ def _flags(  # noqa: PLR0913 - GraphQL's arguments
 def _segment(
     root: strawberry.Parent[EnvironmentCatalog],
     key: Annotated[str, strawberry.argument(description="The segment's key.")],
-) -> Segment | None:
+) -> EnvironmentSegment | None:
     return root.segment(key)
 
 
@@ -74,9 +76,27 @@ def _segments(  # noqa: PLR0913 - GraphQL's arguments
         bool | None,
         strawberry.argument(description="Only segments that a flag or segment refers to, or that none does."),
     ] = None,
-) -> Page[Segment]:
+) -> Page[EnvironmentSegment]:
     wanted = SegmentFilter(query=query, tags=tags, kinds=kinds, used=used)
     return root.segments(wanted, page_request(first, after))
+
+
+def _early_access_programs(  # noqa: PLR0913 - GraphQL's arguments
+    root: strawberry.Parent[EnvironmentCatalog],
+    *,
+    tag: Annotated[str, strawberry.argument(description="The tag that makes a segment a program.")] = "eap",
+    by_name: Annotated[
+        bool,
+        strawberry.argument(description="Whether a name that begins with `eap:`, or a key with `eap-`, does too."),
+    ] = False,
+    active: Annotated[
+        bool | None,
+        strawberry.argument(description="Only programs that a flag that is on targets, or that none does."),
+    ] = None,
+    first: First = None,
+    after: After = None,
+) -> Page[EarlyAccessProgram]:
+    return root.early_access_programs(tag, page_request(first, after), by_name=by_name, active=active)
 
 
 def _tags(
@@ -118,6 +138,11 @@ class EnvironmentView(Node):
     )
     segments = strawberry.field(
         resolver=_segments, graphql_type=Connection[SegmentView], description="The segments, by key."
+    )
+    early_access_programs = strawberry.field(
+        resolver=_early_access_programs,
+        graphql_type=Connection[EarlyAccessProgramView],
+        description="The early access programs, by key, with the flags that target them and what those serve.",
     )
     tags = strawberry.field(
         resolver=_tags, graphql_type=Connection[TagView], description="The tags in use, by name, with counts."

@@ -2,12 +2,14 @@
 
 import strawberry
 
-from domain.model.segments import Segment, SegmentKind, TargetedContext
+from domain.evaluation.usage import EnvironmentSegment
+from domain.model.segments import SegmentKind, TargetedContext
 from domain.pages import Page, cut_page
 from gql.connections import After, Connection, First, page_request
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
 from gql.targeting import ClauseView
+from gql.usage import SegmentUsageView, segment_usage
 
 register_enum(
     SegmentKind,
@@ -20,15 +22,19 @@ register_enum(
 )
 
 
-def _segment_id(root: strawberry.Parent[Segment]) -> strawberry.ID:
+def _segment_id(root: strawberry.Parent[EnvironmentSegment]) -> strawberry.ID:
     return global_id("Segment", root.id)
 
 
-def _included(root: strawberry.Parent[Segment], first: First = None, after: After = None) -> Page[TargetedContext]:
+def _included(
+    root: strawberry.Parent[EnvironmentSegment], first: First = None, after: After = None
+) -> Page[TargetedContext]:
     return cut_page(root.included_targets, page_request(first, after), lambda context: context.sort_key)
 
 
-def _excluded(root: strawberry.Parent[Segment], first: First = None, after: After = None) -> Page[TargetedContext]:
+def _excluded(
+    root: strawberry.Parent[EnvironmentSegment], first: First = None, after: After = None
+) -> Page[TargetedContext]:
     return cut_page(root.excluded_targets, page_request(first, after), lambda context: context.sort_key)
 
 
@@ -60,7 +66,7 @@ class SegmentRuleView:
 
 @strawberry.type(name="Segment", description="A named audience of one environment.")
 class SegmentView(Node):
-    """View of domain.model.segments.Segment."""
+    """View of domain.evaluation.usage.EnvironmentSegment."""
 
     id: strawberry.ID = strawberry.field(resolver=_segment_id, description="The global id.")
     key: str = strawberry.field(description="The key that rules refer to.")
@@ -81,8 +87,13 @@ class SegmentView(Node):
         description="The contexts that are out by name, by kind and key.",
     )
     member_count: int = strawberry.field(description="How many contexts are in by name.")
+    usage = strawberry.field(
+        resolver=segment_usage,
+        graphql_type=SegmentUsageView,
+        description="Which flags and segments refer to it, and what those flags serve.",
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         """Tell whether an object that `node` found is shown by this view."""
-        return isinstance(obj, Segment)
+        return isinstance(obj, EnvironmentSegment)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from domain.evaluation.dependencies import Dependencies
 from domain.evaluation.flags import compile_flag
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.segments import (
@@ -12,6 +11,7 @@ from domain.evaluation.segments import (
     compile_segment,
 )
 from domain.evaluation.subject import CompiledFlag, MalformedError, Membership, Subject
+from domain.evaluation.usage import EnvironmentSegment, UsageIndex
 from domain.keys import EnvironmentRef
 from domain.model.contexts import Context
 from domain.model.flags import EnvironmentFlag
@@ -24,7 +24,7 @@ _NOT_LOOKED_UP: Mapping[str, Membership] = {}
 class SegmentMembership:
     """Whether a context is in a segment, and why; `rule_index` where a rule made it so."""
 
-    segment: Segment
+    segment: EnvironmentSegment
     is_member: bool
     reason: MembershipReason | None = None
     rule_index: int | None = None
@@ -44,7 +44,7 @@ class Snapshot:
         flags: The environment's flags by key, in the order of keys.
         segments: The environment's segments by key, in the order of keys.
         large_lists: The segments whose members must be fetched before evaluation.
-        dependencies: Which flags and segments refer to which segments.
+        usage: Which flags and segments refer to which segments.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Snapshot:
         self.environment = environment
         self.revision = revision
         self.flags = dict(sorted(flags.items()))
-        self.segments = dict(sorted(segments.items()))
-        self.large_lists = tuple(segment for segment in self.segments.values() if segment.unbounded)
-        self.dependencies = Dependencies(self.flags, self.segments)
+        self.usage = UsageIndex(self.flags, dict(sorted(segments.items())))
+        self.segments = self.usage.segments
+        self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
         self._flags: dict[str, CompiledFlag] = {
             key: compile_flag(flag) for key, flag in self.flags.items() if not flag.archived
         }
         self._compiled_segments: dict[str, CompiledSegment] = {
-            key: compile_segment(segment) for key, segment in self.segments.items()
+            key: compile_segment(segment) for key, segment in segments.items()
         }
         self._segments = {key: segment.contains for key, segment in self._compiled_segments.items()}
 
@@ -102,7 +102,7 @@ class Snapshot:
         """Tell for every segment whether the subject is in it, and why."""
         return [self._membership(segment, subject) for segment in self.segments.values()]
 
-    def _membership(self, segment: Segment, subject: Subject) -> SegmentMembership:
+    def _membership(self, segment: EnvironmentSegment, subject: Subject) -> SegmentMembership:
         subject.begin()
         try:
             if not subject.is_in_segment(segment.key):

@@ -8,10 +8,11 @@ from typing import TypeAlias
 from domain.access.principals import Principal
 from domain.errors import LimitExceededError
 from domain.evaluation.snapshot import Snapshot
+from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Environment, Project
-from domain.model.segments import Segment, SegmentKind
+from domain.model.segments import SegmentKind
 from domain.pages import PAGE_SIZE_LIMIT, Page, PageRequest, cut_page
 from domain.ports import Store
 from domain.services.snapshots import SnapshotService
@@ -44,7 +45,7 @@ class FlagFilter:
 
     def select(self, snapshot: Snapshot) -> list[EnvironmentFlag]:
         """Return the flags that pass, by key."""
-        using = None if self.uses_segment is None else snapshot.dependencies.flags_using(self.uses_segment)
+        using = None if self.uses_segment is None else snapshot.usage.flags_using(self.uses_segment)
         return [
             flag
             for flag in snapshot.flags.values()
@@ -70,23 +71,28 @@ class SegmentFilter:
     kinds: Collection[SegmentKind] | None = None
     used: bool | None = None
 
-    def select(self, snapshot: Snapshot) -> list[Segment]:
+    def select(self, snapshot: Snapshot) -> list[EnvironmentSegment]:
         """Return the segments that pass, by key."""
-        used = snapshot.dependencies.used_segments
         return [
             segment
             for segment in snapshot.segments.values()
             if _speaks_of(segment, self.query, self.tags)
             and (self.kinds is None or segment.kind in self.kinds)
-            and self.used in {None, segment.key in used}
+            and self.used in {None, segment.is_used}
         ]
 
 
-def _speaks_of(thing: EnvironmentFlag | Segment, query: str | None, tags: Collection[str] | None) -> bool:
+def _speaks_of(
+    thing: EnvironmentFlag | EnvironmentSegment, query: str | None, tags: Collection[str] | None
+) -> bool:
     text = (query or "").casefold()
     return (text in thing.key.casefold() or text in thing.name.casefold()) and (
         tags is None or not set(tags).isdisjoint(thing.tags)
     )
+
+
+def _is_named_a_program(segment: EnvironmentSegment) -> bool:
+    return segment.name.casefold().startswith("eap:") or segment.key.startswith("eap-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +130,32 @@ class EnvironmentCatalog:
         """Page through the flags, by key."""
         return cut_page(wanted.select(self.snapshot), page, lambda flag: flag.key)
 
-    def segment(self, key: str) -> Segment | None:
+    def segment(self, key: str) -> EnvironmentSegment | None:
         """Find a segment."""
         return self.snapshot.segments.get(key)
 
-    def segments(self, wanted: SegmentFilter, page: PageRequest) -> Page[Segment]:
+    def segments(self, wanted: SegmentFilter, page: PageRequest) -> Page[EnvironmentSegment]:
         """Page through the segments, by key."""
         return cut_page(wanted.select(self.snapshot), page, lambda segment: segment.key)
+
+    def early_access_programs(
+        self, tag: str, page: PageRequest, *, by_name: bool = False, active: bool | None = None
+    ) -> Page[EarlyAccessProgram]:
+        """Page through the early access programs, by key.
+
+        Args:
+            tag: The tag that makes a segment one.
+            page: Which part is wanted.
+            by_name: Whether a name that begins with `eap:`, or a key with `eap-`, makes a segment one too.
+            active: Only those that a flag that is on targets, or only those that none does.
+        """
+        programs = [
+            EarlyAccessProgram(segment, segment.usage(transitive=True).rules)
+            for segment in self.snapshot.segments.values()
+            if tag in segment.tags or (by_name and _is_named_a_program(segment))
+        ]
+        wanted = [program for program in programs if active in {None, program.active}]
+        return cut_page(wanted, page, lambda program: program.segment.key)
 
     def tags(self, query: str | None, page: PageRequest) -> Page[TagUse]:
         """Page through the tags that flags (archived ones not counted) and segments bear, by name."""
@@ -145,7 +170,7 @@ class EnvironmentCatalog:
         return cut_page(uses, page, lambda use: use.name)
 
 
-CatalogNode: TypeAlias = Project | EnvironmentCatalog | EnvironmentFlag | Segment
+CatalogNode: TypeAlias = Project | EnvironmentCatalog | EnvironmentFlag | EnvironmentSegment
 
 
 def _nothing(_key: str) -> None:

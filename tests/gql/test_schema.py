@@ -18,9 +18,16 @@ from strawberry.types import get_object_definition
 
 from domain.evaluation.results import Evaluation, EvaluationReason
 from domain.evaluation.snapshot import SegmentMembership
+from domain.evaluation.usage import (
+    EarlyAccessProgram,
+    EnvironmentSegment,
+    FlagVariations,
+    SegmentUsage,
+    SegmentUsageNode,
+)
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.projects import Project
-from domain.model.segments import Segment, SegmentRule, TargetedContext
+from domain.model.segments import SegmentRule, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
@@ -35,6 +42,7 @@ DOMAIN_CLASSES = {
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,
     "ContextEvaluations": ContextEvaluations,
+    "EarlyAccessProgram": EarlyAccessProgram,
     "Environment": EnvironmentCatalog,
     "Evaluation": Evaluation,
     "EvaluationReason": EvaluationReason,
@@ -48,9 +56,12 @@ DOMAIN_CLASSES = {
     "Prerequisite": Prerequisite,
     "Project": Project,
     "Rollout": Rollout,
-    "Segment": Segment,
+    "FlagVariations": FlagVariations,
+    "Segment": EnvironmentSegment,
     "SegmentMembership": SegmentMembership,
     "SegmentRule": SegmentRule,
+    "SegmentUsage": SegmentUsage,
+    "SegmentUsageNode": SegmentUsageNode,
     "ServedVariation": ServedVariation,
     "Tag": TagUse,
     "Target": TargetedContext,

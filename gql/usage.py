@@ -1,0 +1,94 @@
+"""Usage: which flags target a segment and what they serve; early access programs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+
+from domain.evaluation.usage import EnvironmentSegment, SegmentUsage, SegmentUsageNode
+from domain.pages import Page, cut_page
+from gql.connections import After, Connection, First, page_request
+from gql.flags import FlagRuleView, FlagView, ServedVariationView, VariationView
+
+if TYPE_CHECKING:
+    from gql.segments import SegmentView
+
+SegmentRef = Annotated["SegmentView", strawberry.lazy("gql.segments")]
+Transitive = Annotated[
+    bool, strawberry.argument(description="Whether to follow other segments, or only count direct references.")
+]
+OnlyOn = Annotated[
+    bool | None, strawberry.argument(description="Only rules of flags that are on, or that are off.")
+]
+
+
+@strawberry.type(name="SegmentUsageNode", description="A rule of a flag that targets a segment.")
+class SegmentUsageNodeView:
+    """View of domain.evaluation.usage.SegmentUsageNode."""
+
+    flag: FlagView = strawberry.field(description="The flag.")
+    on: bool = strawberry.field(description="Whether the flag is on.")
+    rule: FlagRuleView = strawberry.field(description="The rule.")
+    rule_index: int = strawberry.field(description="The rule's place among the flag's rules, from 0.")
+    negated: bool = strawberry.field(
+        description="Whether the rule is for those not in the segment (an odd number of negations on the path)."
+    )
+    path: list[SegmentRef] = strawberry.field(
+        description="The segments on the way to the flag, nearest to the segment first; empty if direct."
+    )
+    serves: list[ServedVariationView] = strawberry.field(
+        description="What the rule serves: one variation, or a rollout's several with their weights."
+    )
+
+
+@strawberry.type(name="SegmentUsageConnection", description="A page of rules, by flag and rule.")
+class SegmentUsageConnection(Connection[SegmentUsageNodeView]):
+    """View of domain.pages.Page."""
+
+
+def _flags(
+    root: strawberry.Parent[SegmentUsage], first: First = None, after: After = None, on: OnlyOn = None
+) -> Page[SegmentUsageNode]:
+    rules = [node for node in root.rules if on in {None, node.on}]
+    return cut_page(rules, page_request(first, after), lambda node: node.sort_key)
+
+
+@strawberry.type(name="SegmentUsage", description="What refers to a segment.")
+class SegmentUsageView:
+    """View of domain.evaluation.usage.SegmentUsage."""
+
+    flag_count: int = strawberry.field(description="How many flags target it; archived ones do not count.")
+    flags = strawberry.field(
+        resolver=_flags,
+        graphql_type=SegmentUsageConnection,
+        description="The rules that target it, by flag and rule; one of several paths to it is the shortest.",
+    )
+    segments: list[SegmentRef] = strawberry.field(description="The segments that refer to it, by key.")
+
+
+@strawberry.type(name="FlagVariations", description="A flag with those of its variations that are served here.")
+class FlagVariationsView:
+    """View of domain.evaluation.usage.FlagVariations."""
+
+    flag: FlagView = strawberry.field(description="The flag.")
+    variations: list[VariationView] = strawberry.field(description="The variations, in their order.")
+
+
+@strawberry.type(
+    name="EarlyAccessProgram",
+    description="A segment that is a program, with the flags that target it, directly or through others.",
+)
+class EarlyAccessProgramView:
+    """View of domain.evaluation.usage.EarlyAccessProgram."""
+
+    segment: SegmentRef = strawberry.field(description="Its members.")
+    active: bool = strawberry.field(description="Whether a flag that is on targets it.")
+    flag_count: int = strawberry.field(description="How many flags target it.")
+    usage: list[SegmentUsageNodeView] = strawberry.field(description="The rules that target it, by flag and rule.")
+    variations: list[FlagVariationsView] = strawberry.field(
+        description="Which variations those rules serve, flag by flag."
+    )
+
+
+def segment_usage(root: strawberry.Parent[EnvironmentSegment], transitive: Transitive = True) -> SegmentUsage:  # noqa: FBT002 - GraphQL's arguments have names
+    """Return what refers to a segment."""
+    return root.usage(transitive=transitive)
