@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
+VIOLATIONS_LIMIT = 1_000
+"""How many violations an error lists; more would help nobody."""
+
 
 class ErrorCode(Enum):
     """The stable codes that clients branch on."""
@@ -56,7 +59,7 @@ class DomainError(Exception):
 
 
 class InvalidInputError(DomainError):
-    """The input breaks rules; all of them are listed, and nothing was stored."""
+    """The input breaks rules; all violations are listed, up to a limit, and nothing was stored."""
 
     code = ErrorCode.BAD_USER_INPUT
 
@@ -64,11 +67,14 @@ class InvalidInputError(DomainError):
         text = message or "; ".join(str(violation) for violation in violations[:3])
         if message is None and len(violations) > 3:  # noqa: PLR2004 - three fit in one readable line
             text += f"; and {len(violations) - 3} more"
+        self.violations = tuple(violations[:VIOLATIONS_LIMIT])
+        if len(violations) > VIOLATIONS_LIMIT:
+            rest = Violation((), f"there are more than {VIOLATIONS_LIMIT} violations; the rest is not listed")
+            self.violations += (rest,)
         super().__init__(
             text,
-            details={"violations": [{"path": list(v.path), "message": v.message} for v in violations]},
+            details={"violations": [{"path": list(v.path), "message": v.message} for v in self.violations]},
         )
-        self.violations = tuple(violations)
 
 
 class UnauthenticatedError(DomainError):

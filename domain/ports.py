@@ -119,7 +119,7 @@ class Store(Protocol):
         """
 
     async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
-        """Return audit entries, newest first, of one scope or (None) of all, those before the id `before`."""
+        """Return audit entries of one scope or (None) of all, by id, newest first; those before `before`."""
 
     async def ping(self) -> None:
         """Return if the store answers."""

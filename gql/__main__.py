@@ -1,8 +1,10 @@
 """The command line: `earlybird serve | import | export | schema`."""
 
 import asyncio
+import codecs
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine
 from enum import Enum
 from pathlib import Path
@@ -25,7 +27,7 @@ from domain.errors import (
     Violation,
 )
 from domain.json import Json
-from domain.keys import EnvironmentRef
+from domain.keys import EnvironmentRef, key_violation
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportReport, ImportService
 from domain.services.snapshots import SnapshotService
@@ -104,7 +106,7 @@ def import_(
         with console.status("Reading …") as status:
             data = await asyncio.to_thread(_read_json, file, settings.max_body_bytes)
             status.update("Checking and storing …")
-            ref = EnvironmentRef(project, environment)
+            ref = _environment(project, environment)
             return await imports.import_flag_data(_OPERATOR, ref, data, ImportMode[mode.name])
 
     console = Console(stderr=True)
@@ -121,14 +123,14 @@ def export(
     """Export an environment as flag data JSON, ready for `import` and for LaunchDarkly's SDKs."""
 
     async def run(imports: ImportService) -> dict[str, Json]:
-        return await imports.export_flag_data(_OPERATOR, EnvironmentRef(project, environment))
+        return await imports.export_flag_data(_OPERATOR, _environment(project, environment))
 
     data = _with_imports(_settings(store), run)
     text = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     if output is None:
         sys.stdout.buffer.write(text)
     else:
-        output.write_bytes(text)
+        _write(output, text)
     flags, segments = (len(items) for items in data.values() if isinstance(items, dict))
     Console(stderr=True).print(f"Exported {flags} flags and {segments} segments.")
 
@@ -154,6 +156,13 @@ def _settings(store: str | None = None) -> Settings:
         )
 
 
+def _environment(project: str, environment: str) -> EnvironmentRef:
+    violations = [key_violation(project, ("--project",)), key_violation(environment, ("--environment",))]
+    if found := [violation for violation in violations if violation]:
+        raise InvalidInputError(found)
+    return EnvironmentRef(project, environment)
+
+
 async def _check_store(url: str) -> None:
     """Leave if the URL can never work; a store that is away may come."""
     try:
@@ -168,7 +177,7 @@ def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[A
     """Run something with the store open; say what is wrong in words, and leave with status 1."""
 
     async def with_store() -> T:
-        store = await open_store(settings.store)
+        store = await open_store(settings.store, create=False)
         try:
             return await run(ImportService(store, SnapshotService(store)))
         finally:
@@ -196,10 +205,20 @@ def _read_json(file: Path, max_bytes: int) -> Json:
             actual=file.stat().st_size,
         )
     try:
-        data: Json = orjson.loads(text)
+        data: Json = orjson.loads(text.removeprefix(codecs.BOM_UTF8))
     except orjson.JSONDecodeError as error:
         raise InvalidInputError([Violation((), f"{file} is not JSON: {error}")]) from error
     return data
+
+
+def _write(file: Path, text: bytes) -> None:
+    """Write a file as a whole: what was there stays if that fails."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as whole:
+            whole.write(text)
+        Path(whole.name).replace(file)
+    except OSError as error:
+        _fail(f"{file}: {error.strerror}")
 
 
 def _report(report: ImportReport) -> None:

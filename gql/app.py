@@ -4,19 +4,24 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import orjson
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from domain.errors import UnavailableError
+from domain.errors import InvalidInputError, UnavailableError, Violation
+from domain.flag_data import read_flag_data
+from domain.json import Json
 from domain.ports import Store
 from domain.services.catalog import CatalogService
-from domain.services.evaluation import EvaluationService
+from domain.services.evaluation import Caller, EvaluationService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
@@ -28,6 +33,8 @@ from gql.ide import ide_routes
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 10.0
@@ -47,18 +54,30 @@ class Backend:
 
     async def run(self) -> None:
         """Connect, set a new store up, then follow the store until cancelled."""
-        self.store = await self._connect()
-        snapshots = SnapshotService(self.store)
-        imports = ImportService(self.store, snapshots)
-        await self._set_up(self.store, imports)
+        examples = await asyncio.to_thread(_read_examples, self.settings.examples)
+        self.store = store = await self._connect()
+        snapshots = SnapshotService(store)
+        imports = ImportService(store, snapshots)
+        token = self.settings.bootstrap_token
+        secrets = await _until_available(lambda: set_up_store(store, token.get_secret_value() if token else None))
+        if secrets is not None:
+            if token is None:
+                _print_secrets(secrets, self.settings)
+            owner = secrets.owner
+            await _until_available(lambda: imports.import_flag_data(owner, PRODUCTION, examples, ImportMode.MERGE))
         self._snapshots = snapshots
         self._services = Services(
-            catalog=CatalogService(self.store, snapshots),
-            evaluation=EvaluationService(snapshots, max_batch_evaluations=self.settings.max_batch_evaluations),
+            catalog=CatalogService(store, snapshots),
+            evaluation=EvaluationService(snapshots),
             imports=imports,
         )
         self._connected.set()
         await snapshots.run()
+
+    async def close(self) -> None:
+        """Finish what was accepted, and release the store."""
+        if self.store is not None:
+            await self.store.close()
 
     async def wait_until_loaded(self) -> None:
         """Return when requests can be answered."""
@@ -75,7 +94,8 @@ class Backend:
         """
         if self._snapshots is None or self._services is None:
             raise UnavailableError("the store has not been reached yet")
-        return RequestContext(await authenticate(request, self._snapshots), self._services)
+        principal = await authenticate(request, self._snapshots)
+        return RequestContext(Caller(principal, self.settings.max_batch_evaluations), self._services)
 
     async def readiness(self) -> dict[str, object]:
         """Tell what `/readyz` answers; `ready` decides."""
@@ -97,27 +117,37 @@ class Backend:
         }
 
     async def _connect(self) -> Store:
-        while True:
-            try:
-                return await open_store(self.settings.store)
-            except UnavailableError as error:
-                _log.warning("waiting for the store: %s", error.message)
-                await asyncio.sleep(_RETRY_SECONDS)
+        return await _until_available(lambda: open_store(self.settings.store))
 
-    async def _set_up(self, store: Store, imports: ImportService) -> None:
-        token = self.settings.bootstrap_token
-        secrets = await set_up_store(store, token.get_secret_value() if token else None)
-        if secrets is None:
-            return
-        if self.settings.examples:
-            data = orjson.loads(await asyncio.to_thread(Path(self.settings.examples).read_bytes))
-            await imports.import_flag_data(secrets.owner, PRODUCTION, data, ImportMode.MERGE)
-        if token is None:
-            _print_secrets(secrets, self.settings)
+
+async def _until_available(work: Callable[[], Awaitable[T]]) -> T:
+    """Do something with the store; while it is away, wait and say so."""
+    while True:
+        try:
+            return await work()
+        except UnavailableError as error:
+            _log.warning("waiting for the store: %s", error.message)
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _read_examples(file: str | None) -> Json:
+    """Read what a new store is to hold, and check it, before anything is stored.
+
+    Raises:
+        InvalidInputError: It cannot be read, or breaks rules.
+    """
+    if file is None:
+        return {}
+    try:
+        data: Json = orjson.loads(Path(file).read_bytes())
+    except (OSError, orjson.JSONDecodeError) as error:
+        raise InvalidInputError([Violation((), f"{file}: {error}")]) from error
+    read_flag_data(data, PRODUCTION)
+    return data
 
 
 def _print_secrets(secrets: FirstSecrets, settings: Settings) -> None:
-    """Show the secrets the only time they are known; the log never has them."""
+    """Show the secrets on standard output, the only time they are known."""
     lines = [
         "",
         f"Earlybird is new here: http://{settings.host}:{settings.port}/graphql",
@@ -134,27 +164,43 @@ def _print_secrets(secrets: FirstSecrets, settings: Settings) -> None:
     sys.stdout.flush()
 
 
+def _log_failure(running: asyncio.Task[None]) -> None:
+    if not running.cancelled() and running.exception() is not None:
+        _log.critical("the service does not follow the store any more", exc_info=running.exception())
+
+
+def _cors(origins: str) -> Middleware:
+    """Let pages of other origins ask; their secrets travel in a header, never in a cookie."""
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=[origin.strip() for origin in origins.split(",")],
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        max_age=600,
+    )
+
+
 def create_app(settings: Settings | None = None) -> Starlette:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
+    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     backend = Backend(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         running = asyncio.create_task(backend.run())
         loaded = asyncio.create_task(backend.wait_until_loaded())
-        await asyncio.wait({running, loaded}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        loaded.cancel()
-        if running.done():
-            await running  # it only ends by failing
         try:
+            await asyncio.wait({running, loaded}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                await running  # it ends by failing only
+            running.add_done_callback(_log_failure)
             yield
         finally:
+            loaded.cancel()
             running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
-            if backend.store is not None:
-                await backend.store.close()
+            await asyncio.wait({running})
+            await backend.close()
 
     async def healthz(_request: Request) -> JSONResponse:
         return JSONResponse({"status": "alive"})
@@ -176,5 +222,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
             Route("/readyz", readyz),
             *(ide_routes() if settings.ide else []),
         ],
+        middleware=[_cors(settings.cors_origins)] if settings.cors_origins else [],
         lifespan=lifespan,
     )

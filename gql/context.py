@@ -7,7 +7,7 @@ import strawberry
 
 from domain.access.principals import Principal
 from domain.services.catalog import CatalogService
-from domain.services.evaluation import EvaluationService
+from domain.services.evaluation import Caller, EvaluationService
 from domain.services.imports import ImportService
 
 
@@ -22,10 +22,15 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request: its principal, and the services."""
+    """One request: who makes it, and the services."""
 
-    principal: Principal
+    caller: Caller
     services: Services
+
+    @property
+    def principal(self) -> Principal:
+        """Who is asking."""
+        return self.caller.principal
 
 
 Info: TypeAlias = strawberry.Info[RequestContext, None]

@@ -104,7 +104,9 @@ class ContextEvaluationsView:
     error: EvaluationErrorKind | None = strawberry.field(
         description="Why nothing could be evaluated; each evaluation's reason then says so too."
     )
-    error_message: str | None = strawberry.field(description="What is wrong with the context.")
+    error_message: str | None = strawberry.field(
+        description="What is wrong with the context: the first three violations."
+    )
 
 
 @strawberry.type(name="BatchEvaluation", description="What many contexts get, all at one revision.")
@@ -174,9 +176,9 @@ class EvaluationQuery:
         ] = None,
     ) -> Evaluation:
         """Ask the evaluation service for one flag."""
-        caller = info.context
-        return await caller.services.evaluation.evaluate(
-            caller.principal, environment_or_none(environment), flag_key, context, default
+        request = info.context
+        return await request.services.evaluation.evaluate(
+            request.caller, environment_or_none(environment), flag_key, context, default
         )
 
     @strawberry.field(
@@ -192,15 +194,15 @@ class EvaluationQuery:
         tags: TagsArgument = None,
     ) -> ContextEvaluations:
         """Ask the evaluation service for one context."""
-        caller = info.context
-        return await caller.services.evaluation.evaluate_flags(
-            caller.principal, environment_or_none(environment), context, flag_keys, tags
+        request = info.context
+        return await request.services.evaluation.evaluate_flags(
+            request.caller, environment_or_none(environment), context, flag_keys, tags
         )
 
     @strawberry.field(
         graphql_type=BatchEvaluationView,
         description="Evaluate the same flags for many contexts at one revision. An invalid context spoils "
-        "only its own answer. Contexts x flags are limited by EARLYBIRD_MAX_BATCH_EVALUATIONS.",
+        "only its own answer. Contexts x flags of a request are limited by EARLYBIRD_MAX_BATCH_EVALUATIONS.",
     )
     async def evaluate_batch(
         self,
@@ -211,9 +213,9 @@ class EvaluationQuery:
         tags: TagsArgument = None,
     ) -> BatchEvaluation:
         """Ask the evaluation service for many contexts."""
-        caller = info.context
-        return await caller.services.evaluation.evaluate_batch(
-            caller.principal, environment_or_none(environment), contexts, flag_keys, tags
+        request = info.context
+        return await request.services.evaluation.evaluate_batch(
+            request.caller, environment_or_none(environment), contexts, flag_keys, tags
         )
 
     @strawberry.field(
@@ -224,7 +226,7 @@ class EvaluationQuery:
         self, info: Info, context: ContextArgument, environment: EnvironmentArgument = None
     ) -> list[SegmentMembership]:
         """Ask the evaluation service for memberships."""
-        caller = info.context
-        return await caller.services.evaluation.segment_memberships(
-            caller.principal, environment_or_none(environment), context
+        request = info.context
+        return await request.services.evaluation.segment_memberships(
+            request.caller, environment_or_none(environment), context
         )

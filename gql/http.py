@@ -74,7 +74,7 @@ class GraphQLView(GraphQL[object, None]):
         schema: BaseSchema,
         *,
         context_factory: Callable[[Request], Awaitable[object]],
-        max_body_bytes: int = 1_048_576,
+        max_body_bytes: int,
         ide: bool = True,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
@@ -116,6 +116,10 @@ class GraphQLView(GraphQL[object, None]):
             raise RefusedRequestError(406, f"Answers are {JSON} or {GRAPHQL_RESPONSE}")
         if not reading:
             _require_json(request.headers.get("content-type", ""))
+            if request.headers.get("content-encoding", "identity") != "identity":
+                raise RefusedRequestError(
+                    415, "The body must not be encoded", headers={"Accept-Encoding": "identity"}
+                )
         context = await self.context_factory(request)
         operation = _operation(_parameters(request) if reading else _decoded(await self._body(request)))
         result = await self._execute(operation, context, reading=reading)

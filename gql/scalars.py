@@ -17,7 +17,7 @@ else:
     JSON = NewType("JSON", object)
     """Any JSON value, passed through unchanged."""
 
-_LARGEST_INTEGER = 2**64 - 1
+_SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
 
 
 def _identity(value: JsonValue) -> JsonValue:
@@ -33,12 +33,12 @@ def _parse_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) 
 
 
 def _normalised(value: JsonValue) -> JsonValue:
-    """Turn integers beyond 64 bits into floats, as JSON parsers do, and refuse infinity."""
+    """Turn integers beyond 64 bits into floats, as the parser of bodies does, and refuse infinity."""
     if isinstance(value, dict):
         return {name: _normalised(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_normalised(item) for item in value]
-    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+    if isinstance(value, int) and not _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):
         message = "not finite"

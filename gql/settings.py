@@ -1,17 +1,25 @@
 """All settings in one place: each is an environment variable `EARLYBIRD_<NAME>`, with a safe default."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gql.limits import DocumentLimits
 
 _LIMITS = DocumentLimits()
+_SHORTEST_TOKEN = 16
+
+
+def _strip(secret: object) -> object:
+    """Drop the line's end that secrets mounted as files have."""
+    return secret.strip() if isinstance(secret, str) else secret
 
 
 class Settings(BaseSettings):
     """The settings of one process."""
 
-    model_config = SettingsConfigDict(env_prefix="EARLYBIRD_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="EARLYBIRD_", env_ignore_empty=True, frozen=True)
 
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="The port to listen on; 0 takes a free one.")
@@ -19,19 +27,18 @@ class Settings(BaseSettings):
         "sqlite:///data/earlybird.db", description="`sqlite:///path` (embedded), or a `mongodb://…` URL."
     )
     workers: int = Field(1, ge=1, le=64, description="How many processes serve.")
-    bootstrap_token: SecretStr | None = Field(
-        None,
-        min_length=16,
-        description="On an empty store: becomes the first owner token, and nothing is printed.",
+    bootstrap_token: Annotated[SecretStr | None, BeforeValidator(_strip)] = Field(
+        None, description="On an empty store: becomes the first owner token, and nothing is printed."
     )
     examples: str | None = Field(
         None, description="On an empty store: a file of flag data to import into default/production."
     )
     ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
+    cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     max_body_bytes: int = Field(
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )
-    max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags in one evaluation query.")
+    max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
     max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")
@@ -42,7 +49,21 @@ class Settings(BaseSettings):
         _LIMITS.max_root_fields, ge=1, description="Fields of the operation itself."
     )
     shutdown_seconds: int = Field(10, ge=0, description="How long requests in flight may take at a stop.")
-    log_level: str = Field("info", description="critical, error, warning, info or debug.")
+    log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
+        "info", description="What the log tells."
+    )
+
+    @field_validator("bootstrap_token")
+    @classmethod
+    def _check_token(cls, token: SecretStr | None) -> SecretStr | None:
+        """A header must be able to carry it, and nobody to guess it."""
+        secret = token.get_secret_value() if token else None
+        if secret is not None and (
+            len(secret) < _SHORTEST_TOKEN or not (secret.isascii() and secret.isprintable())
+        ):
+            message = f"must have {_SHORTEST_TOKEN} printable ASCII characters or more"
+            raise ValueError(message)
+        return token
 
     @property
     def document_limits(self) -> DocumentLimits:

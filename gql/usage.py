@@ -81,7 +81,9 @@ class EarlyAccessProgramView:
     """View of domain.evaluation.usage.EarlyAccessProgram."""
 
     segment: SegmentRef = strawberry.field(description="Its members.")
-    active: bool = strawberry.field(description="Whether a flag that is on targets it.")
+    active: bool = strawberry.field(
+        description="Whether a flag that is on targets it; a rule for those who are not in it counts too."
+    )
     flag_count: int = strawberry.field(description="How many flags target it.")
     usage: list[SegmentUsageNodeView] = strawberry.field(description="The rules that target it, by flag and rule.")
     variations: list[FlagVariationsView] = strawberry.field(

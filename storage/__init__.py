@@ -1,5 +1,6 @@
 """Storage remembers: two adapters of domain.ports.Store, one codec."""
 
+import asyncio
 from pathlib import Path
 
 from domain.errors import InvalidInputError, Violation
@@ -8,19 +9,22 @@ from domain.ports import Store
 __all__ = ["open_store"]
 
 
-async def open_store(url: str) -> Store:
+async def open_store(url: str, *, create: bool = True) -> Store:
     """Connect to a store, create what is missing in it, and finish what a crash left half done.
 
     Args:
         url: `sqlite:///relative/path`, `sqlite:////absolute/path`, `mongodb://…` or `mongodb+srv://…`; the path
             of a MongoDB URL names the database (by default `earlybird`).
+        create: Whether a file that is not there is made.
 
     Raises:
-        InvalidInputError: The URL has none of these forms.
-        UnavailableError: The store cannot be reached, or a newer Earlybird wrote it.
+        InvalidInputError: The URL has none of these forms, or a newer Earlybird wrote the store.
+        UnavailableError: The store cannot be reached.
     """
     scheme, separator, path = url.partition(":///")
-    if scheme == "sqlite" and separator and path.strip("/"):
+    if scheme == "sqlite" and separator and path.strip("/") and path != ":memory:":
+        if not create and not await asyncio.to_thread(Path(path).exists):
+            raise InvalidInputError([Violation(("url",), f"there is no store at {path}")])
         from storage.sqlite.store import SqliteStore  # noqa: PLC0415 - each store loads its own driver only
 
         return await SqliteStore.open(Path(path))

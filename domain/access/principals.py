@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from domain.access.credentials import Credential, CredentialKind
 from domain.errors import ForbiddenError, InvalidInputError, UnauthenticatedError, Violation
 from domain.keys import EnvironmentRef
-from domain.model.flags import EnvironmentFlag
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +35,10 @@ class Principal:
             raise _forbidden(f"this SDK key evaluates in {implied} only", action, str(environment))
         return environment or implied  # type: ignore[return-value]  # not both are None, see above
 
-    def sees(self, flag: EnvironmentFlag) -> bool:
-        """Tell whether the flag exists for this principal: a client SDK key sees flags of clients only."""
-        is_client = self.credential and self.credential.kind is CredentialKind.CLIENT_SDK_KEY
-        return not is_client or flag.client_side_availability.using_environment_id
-
     @property
-    def sees_every_flag(self) -> bool:
-        """Whether no flag is hidden from this principal."""
-        return self.credential is None or self.credential.kind is not CredentialKind.CLIENT_SDK_KEY
+    def is_client_side(self) -> bool:
+        """Whether it is a client SDK key, for which only flags made available to clients exist."""
+        return self.credential is not None and self.credential.kind is CredentialKind.CLIENT_SDK_KEY
 
     def require_server_side(self, action: str, resource: str) -> None:
         """Refuse client SDK keys, which anybody can read out of an application.
@@ -52,7 +46,8 @@ class Principal:
         Raises:
             ForbiddenError: The credential is a client SDK key.
         """
-        if self._authenticated().kind is CredentialKind.CLIENT_SDK_KEY:
+        self._authenticated()
+        if self.is_client_side:
             raise _forbidden("a client SDK key may only evaluate flags", action, resource)
 
     def require_management(self, action: str, resource: str) -> None:

@@ -142,6 +142,22 @@ OPERATORS = frozenset(_OPERATORS) | {SEGMENT_MATCH}
 """Every operator that can match."""
 
 
+_PARSERS: dict[str, Callable[[Json], object | None]] = {
+    "matches": lambda value: compile_pattern(value) if isinstance(value, str) else None,
+    "before": parse_moment,
+    "after": parse_moment,
+    "semVerEqual": parse_version,
+    "semVerLessThan": parse_version,
+    "semVerGreaterThan": parse_version,
+}
+
+
+def is_usable(name: str, value: Json) -> bool:
+    """Tell whether an operator can use a value: one that must be a pattern, moment or version may be none."""
+    parse = _PARSERS.get(name)
+    return parse is None or parse(value) is not None
+
+
 def compile_operator(name: str, values: Iterable[Json]) -> Matcher:
     """Return the test for a clause; an unknown operator never matches (semantics 2.3)."""
     compile_values = _OPERATORS.get(name)

@@ -42,6 +42,8 @@ class Snapshot:
 
     Attributes:
         flags: The environment's flags by key, in the order of keys.
+        live_flags: Those of them that are not archived.
+        client_side_flags: Those of the live ones that are available to clients.
         segments: The environment's segments by key, in the order of keys.
         large_lists: The segments whose members must be fetched before evaluation.
         usage: Which flags and segments refer to which segments.
@@ -57,15 +59,20 @@ class Snapshot:
         self.environment = environment
         self.revision = revision
         self.flags = dict(sorted(flags.items()))
+        self.live_flags = {key: flag for key, flag in self.flags.items() if not flag.archived}
+        self.client_side_flags = {
+            key: flag
+            for key, flag in self.live_flags.items()
+            if flag.client_side_availability.using_environment_id
+        }
         self.usage = UsageIndex(self.flags, dict(sorted(segments.items())))
         self.segments = self.usage.segments
         self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
-        self._flags: dict[str, CompiledFlag] = {
-            key: compile_flag(flag) for key, flag in self.flags.items() if not flag.archived
-        }
+        self._flags: dict[str, CompiledFlag] = {key: compile_flag(flag) for key, flag in self.live_flags.items()}
         self._compiled_segments: dict[str, CompiledSegment] = {
             key: compile_segment(segment) for key, segment in segments.items()
         }
+        self._client_side_flags = {key: self._flags[key] for key in self.client_side_flags}
         self._segments = {key: segment.contains for key, segment in self._compiled_segments.items()}
 
     def subject(self, context: Context, memberships: Mapping[str, Membership] | None = None) -> Subject:
@@ -78,9 +85,15 @@ class Snapshot:
         """
         return Subject(context, self._flags, self._segments, memberships or _NOT_LOOKED_UP)
 
-    def evaluate(self, flag_key: str, subject: Subject) -> Evaluation:
-        """Evaluate one flag. Never raises for data: what is wrong with it is the reason."""
-        flag = self._flags.get(flag_key)
+    def evaluate(self, flag_key: str, subject: Subject, *, client_side: bool = False) -> Evaluation:
+        """Evaluate one flag. Never raises for data: what is wrong with it is the reason.
+
+        Args:
+            flag_key: Which.
+            subject: For whom, as `subject` prepared it.
+            client_side: Whether flags that are not available to clients are unknown.
+        """
+        flag = (self._client_side_flags if client_side else self._flags).get(flag_key)
         if flag is None:
             return failed(flag_key, EvaluationErrorKind.FLAG_NOT_FOUND)
         subject.status = None
@@ -89,37 +102,43 @@ class Snapshot:
         except MalformedError:
             subject.forget_undecided()
             result = failed(flag_key, EvaluationErrorKind.MALFORMED_FLAG)
+        except RecursionError:  # a chain of some hundred segments or prerequisites
+            subject.forget_undecided()
+            result = failed(flag_key, EvaluationErrorKind.EXCEPTION)
         status = subject.status
         if status is None:
             return result
         return replace(result, reason=replace(result.reason, big_segments_status=status))  # type: ignore[unreachable]  # the call may set it
 
-    def evaluate_all(self, flag_keys: Iterable[str], subject: Subject) -> list[Evaluation]:
+    def evaluate_all(
+        self, flag_keys: Iterable[str], subject: Subject, *, client_side: bool = False
+    ) -> list[Evaluation]:
         """Evaluate several flags, in the order asked."""
-        return [self.evaluate(key, subject) for key in flag_keys]
+        return [self.evaluate(key, subject, client_side=client_side) for key in flag_keys]
 
     def memberships(self, subject: Subject) -> list[SegmentMembership]:
         """Tell for every segment whether the subject is in it, and why."""
         return [self._membership(segment, subject) for segment in self.segments.values()]
 
     def _membership(self, segment: EnvironmentSegment, subject: Subject) -> SegmentMembership:
-        subject.begin()
+        subject.status = None
+        reason = rule_index = error_kind = None
+        is_member = False
         try:
-            if not subject.is_in_segment(segment.key):
-                return SegmentMembership(segment, is_member=False, big_segments_status=subject.status)
+            is_member = subject.is_in_segment(segment.key)
+            if is_member:
+                reason, rule_index = self._compiled_segments[segment.key].explain(subject)
         except MalformedError:
             subject.forget_undecided()
-            return SegmentMembership(
-                segment,
-                is_member=False,
-                big_segments_status=subject.status,
-                error_kind=EvaluationErrorKind.MALFORMED_FLAG,
-            )
-        reason, rule_index = self._compiled_segments[segment.key].explain(subject)
+            error_kind = EvaluationErrorKind.MALFORMED_FLAG
+        except RecursionError:
+            subject.forget_undecided()
+            error_kind = EvaluationErrorKind.EXCEPTION
         return SegmentMembership(
             segment,
-            is_member=True,
+            is_member=is_member,
             reason=reason,
             rule_index=rule_index,
             big_segments_status=subject.status,
+            error_kind=error_kind,
         )

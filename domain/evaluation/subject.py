@@ -80,10 +80,6 @@ class Subject:
         self.statuses: dict[CompiledFlag | Predicate, BigSegmentsStatus] = {}
         self.status: BigSegmentsStatus | None = None
 
-    def begin(self) -> None:
-        """Start an evaluation: it has not consulted any large list yet."""
-        self.status = None
-
     def is_in_segment(self, key: str) -> bool:
         """Tell whether the context is in a segment; an unknown one contains nobody (semantics 2.3).
 

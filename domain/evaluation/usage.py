@@ -162,7 +162,7 @@ class EarlyAccessProgram:
 
     @property
     def active(self) -> bool:
-        """Whether a flag that is on targets it."""
+        """Whether a flag that is on targets it, those who are in it or those who are not."""
         return any(node.on for node in self.usage)
 
     @property
@@ -219,15 +219,16 @@ class UsageIndex:
                 flag = self._flags[reference.user]
                 place = (reference.user, reference.rule_index)
                 if not flag.archived and place not in nodes:
-                    rule = flag.serving_rules[reference.rule_index]
+                    rule = flag.serving_rule(reference.rule_index)
                     nodes[place] = SegmentUsageNode(flag, rule, negated is not reference.negated, path)
         return [nodes[place] for place in sorted(nodes)]
 
     def segments_using(self, key: str, *, transitive: bool) -> list[EnvironmentSegment]:
         """Return the segments that refer to the segment, by key."""
-        if not transitive:
-            return [self.segments[user] for user in sorted({r.user for r in self._rules_of_segments.get(key, ())})]
-        return [self.segments[user] for user in sorted(user for user, _, _ in self._reaching(key) if user != key)]
+        users = {reference.user for reference in self._rules_of_segments.get(key, ())}
+        if transitive:
+            users |= {user for user, _, _ in self._reaching(key) if user != key}
+        return [self.segments[user] for user in sorted(users)]
 
     def _reaching(
         self, key: str, *, transitive: bool = True

@@ -1,6 +1,7 @@
 """LaunchDarkly's flag data JSON, in and out: the format that its SDKs' file data source reads.
 
-Three properties go beyond it and are ignored by SDKs: `name`, `description` and `tags` of flags and segments.
+Some properties go beyond it and are ignored by SDKs: `name`, `description` and `tags` of flags and segments, and
+`archived` of flags.
 """
 
 from domain.flag_data.reading import FlagData, ReadFlag, ReadSegment, read_flag_data

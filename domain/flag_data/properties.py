@@ -6,7 +6,7 @@ A wrong type is a violation; all of them are collected.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from domain.errors import Violation
+from domain.errors import VIOLATIONS_LIMIT, InvalidInputError, Violation
 from domain.json import NESTING_LIMIT, is_nested_too_deep
 
 T = TypeVar("T")
@@ -27,8 +27,14 @@ class Properties:
             self.refuse((), "an object is expected here")
 
     def refuse(self, place: Path, message: str) -> None:
-        """Note a violation below this object."""
+        """Note a violation below this object.
+
+        Raises:
+            InvalidInputError: There are more than an error lists.
+        """
         self.violations.append(Violation((*self.path, *place), message))
+        if len(self.violations) > VIOLATIONS_LIMIT:
+            raise InvalidInputError(self.violations)
 
     def text(self, name: str) -> str:
         """Read a string; "" by default."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from domain.errors import InvalidInputError, Violation
-from domain.evaluation.operators import OPERATORS
+from domain.evaluation.operators import OPERATORS, is_usable
 from domain.flag_data.properties import Path, Properties
-from domain.json import Json
+from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef, key_violation
 from domain.model.flags import Flag
 from domain.model.segments import Segment, SegmentRule, SegmentTarget
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 _DETAILS = frozenset({"name", "description", "tags"})
 _FLAG_PROPERTIES = _DETAILS | {
+    "archived",
     "key", "version", "deleted", "on", "variations", "offVariation", "fallthrough", "prerequisites", "targets",
     "contextTargets", "rules", "salt", "trackEvents", "trackEventsFallthrough", "debugEventsUntilDate",
     "clientSideAvailability", "clientSide", "samplingRatio", "excludeFromSummaries", "migration",
@@ -48,7 +49,7 @@ class ReadFlag:
     """A flag of the data: what it says of the flag itself, and its targeting.
 
     Attributes:
-        given: Which of `name`, `description` and `tags` the data speaks of.
+        given: Which of `name`, `description`, `tags` and `archived` the data speaks of.
         deleted: A tombstone: the flag is gone.
         notes: What was ignored, or is kept although it can never match.
     """
@@ -100,6 +101,8 @@ def read_flag_data(data: Json, environment: EnvironmentRef, path: Path = ()) -> 
     for key, value in (top.object_or_none("flagValues", lambda item: dict(item.values)) or {}).items():
         item = Properties({}, (*path, "flagValues", key), violations)
         _check_key(item, key, ())
+        if is_nested_too_deep(value):
+            item.refuse((), f"is nested more than {NESTING_LIMIT} deep")
         _put(flags, key, _flag_of_value(key, value, environment), item)
     for item, key in _items(top, "segments"):
         _put(segments, key, _segment(item, key, environment), item)
@@ -119,8 +122,8 @@ def _items(top: Properties, collection: str) -> Iterator[tuple[Properties, str]]
 
 
 def _check_key(item: Properties, key: str, place: Path) -> None:
-    if violation := key_violation(key, (*item.path, *place)):
-        item.violations.append(violation)
+    if violation := key_violation(key, ()):
+        item.refuse(place, violation.message)
 
 
 def _put(items: dict[str, T], key: str, value: T, item: Properties) -> None:
@@ -149,9 +152,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
         debug_events_until_ms=item.long_or_none("debugEventsUntilDate"),
         sampling_ratio=item.integer_or_none("samplingRatio"),
         exclude_from_summaries=item.truth("excludeFromSummaries"),
-        migration=item.object_or_none(
-            "migration", lambda m: Migration(check_ratio=m.integer_or_none("checkRatio"))
-        ),
+        migration=item.object_or_none("migration", _migration),
     )
     flag = Flag(
         project=environment.project,
@@ -160,6 +161,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
         description=item.text("description"),
         tags=_tags(item),
         variations=tuple(Variation(value) for value in item.values_of("variations")),
+        archived=item.truth("archived"),
         client_side_availability=availability or ClientSideAvailability(using_environment_id=old_client_side),
     )
     clauses = [clause for rule in targeting.rules for clause in rule.clauses]
@@ -200,7 +202,7 @@ def _segment(item: Properties, key: str, environment: EnvironmentRef) -> ReadSeg
 
 
 def _given(item: Properties) -> frozenset[str]:
-    return frozenset(name for name in _DETAILS if item.values.get(name) is not None)
+    return frozenset(name for name in (*_DETAILS, "archived") if item.values.get(name) is not None)
 
 
 def _tags(item: Properties) -> tuple[str, ...]:
@@ -216,6 +218,12 @@ def _notes(item: Properties, known: frozenset[str], clauses: list[Clause]) -> tu
     return (
         *(f"ignored the property {name!r}" for name in ignored),
         *(f"kept the operator {name!r}, which is unknown and never matches" for name in unknown),
+        *(
+            f"kept the value {value!r} of {clause.op}, which never matches"
+            for clause in clauses
+            for value in clause.values
+            if not is_usable(clause.op, value)
+        ),
     )
 
 

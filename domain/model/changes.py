@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 
 def _entry_id() -> str:
-    """Return an id whose order is the order of creation, to the millisecond."""
-    return f"{time.time_ns() // 1_000_000:012x}-{secrets.token_hex(8)}"
+    """Return an id whose order is the order of creation, by this machine's clock."""
+    return f"{time.time_ns():016x}-{secrets.token_hex(6)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

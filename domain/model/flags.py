@@ -208,9 +208,12 @@ class EnvironmentFlag:
     @property
     def serving_rules(self) -> tuple[ServingRule, ...]:
         """The rules, in order, with the variations they serve."""
-        return tuple(
-            ServingRule(index, rule, self._served(rule.serves)) for index, rule in enumerate(self.targeting.rules)
-        )
+        return tuple(map(self.serving_rule, range(len(self.targeting.rules))))
+
+    def serving_rule(self, index: int) -> ServingRule:
+        """Return the rule at an index, with the variations it serves."""
+        rule = self.targeting.rules[index]
+        return ServingRule(index, rule, self._served(rule.serves))
 
     @property
     def fallthrough_serves(self) -> tuple[ServedVariation, ...]:

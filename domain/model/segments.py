@@ -23,7 +23,7 @@ class SegmentTarget:
     values: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class TargetedContext:
     """One individually targeted context."""
 
@@ -114,11 +114,18 @@ class Segment:
     @property
     def member_count(self) -> int:
         """The number of contexts that are in by name."""
-        return len(self.included_targets)
+        return len(_contexts(self.included, self.included_contexts))
+
+
+def _contexts(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> set[tuple[str, str]]:
+    """Return kinds and keys, each pair once."""
+    contexts = {(DEFAULT_CONTEXT_KIND, key) for key in user_keys}
+    for target in targets:
+        kind = target.context_kind or DEFAULT_CONTEXT_KIND
+        contexts.update((kind, key) for key in target.values)
+    return contexts
 
 
 def _flatten(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> list[TargetedContext]:
-    contexts = {TargetedContext(DEFAULT_CONTEXT_KIND, key) for key in user_keys}
-    for target in targets:
-        contexts.update(TargetedContext(target.context_kind or DEFAULT_CONTEXT_KIND, key) for key in target.values)
+    contexts = (TargetedContext(kind, key) for kind, key in _contexts(user_keys, targets))
     return sorted(contexts, key=lambda context: context.sort_key)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from domain.access.principals import Principal
-from domain.errors import LimitExceededError
+from domain.errors import InvalidInputError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
@@ -244,11 +244,11 @@ class CatalogService:
         """Find several at once, in the order asked.
 
         Raises:
-            LimitExceededError: More than a page of them.
+            InvalidInputError: More than a page of them.
             DomainError: As `Principal.require_management` says.
         """
         if len(ids) > PAGE_SIZE_LIMIT:
-            raise LimitExceededError("ids", setting="page size", limit=PAGE_SIZE_LIMIT, actual=len(ids))
+            raise InvalidInputError([Violation(("ids",), f"at most {PAGE_SIZE_LIMIT} at once")])
         return [await self.node(principal, type_name, entity_id) for type_name, entity_id in ids]
 
     async def _catalog(self, environment: Environment) -> EnvironmentCatalog:

@@ -155,8 +155,10 @@ class ImportPlan:
 
 def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:
     """Return the flag with what the data says of it, as far as that leaves others alone; `stored` if nothing."""
+    # Whether a flag is archived is felt wherever it is.
+    taken = read.given - {"archived"} if is_shared else read.given
     changes: dict[str, Any] = {
-        name: getattr(read.flag, name) for name in read.given if getattr(read.flag, name) != getattr(stored, name)
+        name: getattr(read.flag, name) for name in taken if getattr(read.flag, name) != getattr(stored, name)
     }
     if not is_shared and not _same_variations(stored.variations, read.flag.variations):
         changes["variations"] = _keep_names(stored.variations, read.flag.variations)
@@ -169,6 +171,8 @@ def _notes(read: ReadFlag, flag: Flag, targeting: Targeting) -> tuple[str, ...]:
     notes = list(read.notes)
     if targeting.variations is not None:
         notes.append("the variations differ from those in other environments, and hold in this one only")
+    if "archived" in read.given and read.flag.archived != flag.archived:
+        notes.append("archived belongs to the project, and other environments have the flag: it was left as it is")
     if flag.archived:
         notes.append("the flag is archived: it evaluates as an unknown one until it is restored")
     return tuple(notes)

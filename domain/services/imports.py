@@ -1,6 +1,6 @@
 """Imports flag data into an environment, all or nothing, and exports it.
 
-An import into one environment never changes what another one serves.
+An import into one environment never changes what a flag serves in another.
 """
 
 import asyncio
@@ -88,11 +88,9 @@ class ImportService:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
             try:
-                revisions = await self._store.commit(_commit(principal, environment, plan, mode))
+                revisions = await self._snapshots.commit(_commit(principal, environment, plan, mode))
             except (VersionConflictError, AlreadyExistsError):
                 continue  # the environment changed since it was looked at: look again
-            for ref in plan.revised:
-                await self._snapshots.refresh(ref, revisions[str(ref)])
             return ImportReport(environment, revisions[str(environment)], plan.items)
         message = f"the environment {environment} kept changing during the import; nothing was stored"
         raise UnavailableError(message)

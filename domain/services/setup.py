@@ -24,7 +24,7 @@ class FirstSecrets:
     Attributes:
         owner: Its principal, for what is done next.
         owner_token: The first owner token.
-        sdk_keys: By environment, then `server` or `client`.
+        sdk_keys: By environment, then `server` or `client`; none with a bootstrap token: nobody would see them.
     """
 
     owner: Principal
@@ -52,7 +52,7 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
     ]
     sdk_keys = {
         environment.ref: {label: new_secret(kind) for label, kind in _SDK_KEY_KINDS.items()}
-        for environment in environments
+        for environment in (environments if bootstrap_token is None else [])
     }
     credentials = [
         Credential(

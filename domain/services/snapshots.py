@@ -15,7 +15,7 @@ from domain.errors import NotFoundError, UnavailableError
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.projects import Environment, Project
-from domain.ports import ACCESS_SCOPE, Store
+from domain.ports import ACCESS_SCOPE, Commit, Store
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
@@ -61,8 +61,11 @@ class SnapshotService:
                         await self._follow(revisions)
                         self._back()
             except UnavailableError as error:
-                self._away(error)
-                await asyncio.sleep(_RETRY_SECONDS)
+                self._away(error.message)
+            except Exception:  # noqa: BLE001 - whatever it is, to serve on without following would be worse
+                _log.exception("following the store failed, trying again")
+                self._away("an unexpected fault")
+            await asyncio.sleep(_RETRY_SECONDS)
 
     async def wait_until_loaded(self) -> None:
         """Return when every environment was loaded once."""
@@ -101,9 +104,30 @@ class SnapshotService:
                 del self._locks[environment]
                 raise NotFoundError("environment", str(environment))
             state = await self._store.load_environment(environment)
-            snapshot = Snapshot(environment, state.revision, state.flags, state.segments)
+            # In a thread: a thousand flags take tens of milliseconds, and evaluations go on meanwhile.
+            snapshot = await asyncio.to_thread(Snapshot, environment, state.revision, state.flags, state.segments)
+            if current is not None and snapshot.revision < current.revision:
+                return current
             self._snapshots[environment] = snapshot
             return snapshot
+
+    async def commit(self, commit: Commit) -> Mapping[str, int]:
+        """Commit a change and serve by it: whoever asks this process next sees it.
+
+        Returns:
+            The new revisions by scope.
+
+        Raises:
+            DomainError: As `Store.commit` says.
+        """
+        revisions = await self._store.commit(commit)
+        for environment in list(self._snapshots):
+            if str(environment) in revisions:
+                try:
+                    await self.refresh(environment, revisions[str(environment)])
+                except UnavailableError as error:  # the change holds; the feed brings it when the store is back
+                    _log.warning("a change is stored but not served yet: %s", error.message)
+        return revisions
 
     async def credential(self, credential_id: str) -> Credential | None:
         """Return the credential with this id (the secret's hash), or None.
@@ -143,10 +167,10 @@ class SnapshotService:
             if str(ref) in revisions:
                 await self.refresh(ref, revisions[str(ref)])
 
-    def _away(self, error: UnavailableError) -> None:
+    def _away(self, reason: str) -> None:
         if self._store_away_since is None:
             self._store_away_since = time.monotonic()
-            _log.warning("the store is away, serving from the last snapshots: %s", error.message)
+            _log.warning("the store is away, serving from the last snapshots: %s", reason)
 
     def _back(self) -> None:
         if self._store_away_since is not None:

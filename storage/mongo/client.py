@@ -78,15 +78,19 @@ async def connect(url: str) -> Connected:
         InvalidInputError: The URL is malformed.
         UnavailableError: No server answers.
     """
-    given = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
-    defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given}
     try:
+        given = {name.lower() for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)}
+        defaults = {name: value for name, value in _DEFAULTS.items() if name.lower() not in given}
+        if "j" in given:
+            del defaults["journal"]
         client: AsyncIOMotorClient[dict[str, Any]] = AsyncIOMotorClient(
             url, io_loop=asyncio.get_running_loop(), **defaults
         )
         database: Database = client.get_default_database(DEFAULT_DATABASE)
     except (InvalidURI, ConfigurationError, ValueError) as error:
-        raise InvalidInputError([Violation(("url",), f"is no usable MongoDB URL: {error}")]) from error
+        # The driver's words may quote the password.
+        message = f"is no usable MongoDB URL ({type(error).__name__})"
+        raise InvalidInputError([Violation(("url",), message)]) from error
     try:
         with driver_errors():
             hello = await client.admin.command("hello")

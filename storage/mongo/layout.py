@@ -4,13 +4,14 @@ Each document is {_id, scope, version, document}; a revision is {_id: scope, ver
 version that it replaces, so that repeating it changes nothing.
 """
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import bson
 from pymongo import DeleteOne, ReplaceOne
-from pymongo.errors import BulkWriteError, CollectionInvalid, OperationFailure
+from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from domain.errors import InvalidInputError, Violation
 from domain.model.changes import AuditEntry
@@ -21,6 +22,8 @@ from storage.mongo.client import Database, Session, is_duplicate
 
 ENTRIES = "entries"
 REVISIONS = "revisions"
+SCHEMA_VERSION = 1
+_SCHEMA = "schema"
 _NAMESPACE_EXISTS = 48
 _LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
 """The server's limit, less what a staged write (standalone.py) wraps around it."""
@@ -31,7 +34,12 @@ StoredWrite: TypeAlias = dict[str, Any]
 
 
 async def create_collections(database: Database) -> None:
-    """Create collections and indexes that are not there."""
+    """Create collections and indexes that are not there.
+
+    Raises:
+        InvalidInputError: A newer Earlybird wrote the database.
+    """
+    await _check_schema(database)
     for name in (*KINDS, ENTRIES):
         await database[name].create_index([("scope", 1), ("_id", 1)])
     try:
@@ -41,6 +49,21 @@ async def create_collections(database: Database) -> None:
     except OperationFailure as error:
         if error.code != _NAMESPACE_EXISTS:
             raise
+
+
+async def _check_schema(database: Database) -> None:
+    with contextlib.suppress(DuplicateKeyError):  # two processes may start at once
+        await database[_SCHEMA].update_one(
+            {"_id": _SCHEMA}, {"$setOnInsert": {"version": SCHEMA_VERSION}}, upsert=True
+        )
+    schema = await database[_SCHEMA].find_one({"_id": _SCHEMA})
+    version = schema["version"] if schema else SCHEMA_VERSION
+    if version > SCHEMA_VERSION:
+        message = (
+            f"the database has schema version {version}, written by a newer Earlybird; "
+            f"this one knows {SCHEMA_VERSION}"
+        )
+        raise InvalidInputError([Violation(("url",), message)])
 
 
 def stored(value: Entity | AuditEntry) -> Document:

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from domain.ports import Commit
 from storage.mongo.client import Connected, Database, Session, begin_transaction, is_duplicate
 from storage.mongo.layout import REVISIONS, apply, by_collection, plan, read_revisions
+from storage.mongo.standalone import JOURNAL, Standalone
 
 T = TypeVar("T")
 RETRY_SECONDS = 5.0
@@ -25,11 +26,14 @@ class ReplicaSet:
     """Implements storage.mongo.store.Deployment."""
 
     def __init__(self, connected: Connected) -> None:
+        self._connected = connected
         self._client = connected.client
         self._database: Database = connected.database
 
     async def start(self) -> None:
-        """Nothing is ever left half done."""
+        """Finish what was left half done while the server was a standalone one."""
+        if JOURNAL in await self._database.list_collection_names():
+            await Standalone(self._connected).settle()
 
     async def settle(self) -> None:
         """Nothing is ever half done."""

@@ -39,7 +39,7 @@ FEED_SECONDS = 0.1
 OPTIMISTIC_READS = 3
 """Reads that a commit disturbed before the reader takes a turn itself."""
 
-_JOURNAL = "journal"
+JOURNAL = "journal"
 _STAGED = "staged"
 
 
@@ -66,7 +66,7 @@ class Standalone:
     def __init__(self, connected: Connected, *, lease_seconds: float = LEASE_SECONDS) -> None:
         self._client = connected.client
         self._database = connected.database
-        self._journal = connected.database[_JOURNAL]
+        self._journal = connected.database[JOURNAL]
         self._staged = connected.database[_STAGED]
         self._lease_seconds = lease_seconds
 
@@ -74,7 +74,7 @@ class Standalone:
         """Create the journal; drop or finish what a writer that is gone left behind."""
         idle = {"state": "idle", "turn": 0, "batch": 0, "commits": 0}
         with contextlib.suppress(DuplicateKeyError):  # two processes may start at once
-            await self._journal.update_one({"_id": _JOURNAL}, {"$setOnInsert": idle}, upsert=True)
+            await self._journal.update_one({"_id": JOURNAL}, {"$setOnInsert": idle}, upsert=True)
         await self._staged.create_index("batch")
         await self._end_if_expired(await self._read_journal())
 
@@ -158,7 +158,7 @@ class Standalone:
         number = journal["turn"] + 1
         with pymongo.timeout(WRITE_SECONDS):
             taken = await self._journal.find_one_and_update(
-                {"_id": _JOURNAL, "turn": journal["turn"], "state": journal["state"]},
+                {"_id": JOURNAL, "turn": journal["turn"], "state": journal["state"]},
                 {
                     "$set": {**change, "turn": number, "lease_ms": int(self._lease_seconds * 1000)},
                     "$currentDate": {"taken": True},
@@ -209,7 +209,7 @@ class Standalone:
     async def _change_journal(self, turn: _Turn, state: str, change: Mapping[str, Any]) -> bool:
         """Change the journal's document if the turn is still ours; tell whether it was."""
         async with self._in_time(turn):
-            done = await self._journal.update_one({"_id": _JOURNAL, "turn": turn.number, "state": state}, change)
+            done = await self._journal.update_one({"_id": JOURNAL, "turn": turn.number, "state": state}, change)
         return done.matched_count == 1
 
     @contextlib.asynccontextmanager
@@ -219,7 +219,7 @@ class Standalone:
         with pymongo.timeout(WRITE_SECONDS):
             if 0 <= left < self._lease_seconds / 4:
                 ends = self._lease_end()
-                ours = {"_id": _JOURNAL, "turn": turn.number}
+                ours = {"_id": JOURNAL, "turn": turn.number}
                 renewed = await self._journal.update_one(ours, {"$currentDate": {"taken": True}})
                 left = 0 if renewed.matched_count else -1
                 turn.ends = ends
@@ -233,7 +233,7 @@ class Standalone:
         return time.monotonic() + self._lease_seconds - min(WRITE_SECONDS, self._lease_seconds / 2)
 
     async def _read_journal(self) -> Mapping[str, Any]:
-        document = await self._journal.find_one({"_id": _JOURNAL})
+        document = await self._journal.find_one({"_id": JOURNAL})
         if document is None:
             message = "the store's journal is gone; start again"
             raise UnavailableError(message)

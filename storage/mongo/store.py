@@ -170,9 +170,11 @@ class MongoStore:
             yield
 
     async def _find_many(
-        self, collection: str, wanted: Mapping[str, Any], *, first: int = 0, order: int = 1
+        self, collection: str, wanted: Mapping[str, Any], *, first: int | None = None, order: int = 1
     ) -> list[Any]:
-        """Return documents by id, at one instant; `first` 0 means all."""
+        """Return documents by id, at one instant; all of them without `first`."""
+        if first == 0:
+            return []
         with self._working():
             return await self._deployment.read(
                 lambda session: self._documents(collection, wanted, session, first=first, order=order)
@@ -184,11 +186,12 @@ class MongoStore:
         wanted: Mapping[str, Any],
         session: Session | None,
         *,
-        first: int = 0,
+        first: int | None = None,
         order: int = 1,
     ) -> list[Any]:
         cursor = self._database[collection].find(wanted, {"document": 1}, session=session)
-        return [found["document"] for found in await cursor.sort("_id", order).limit(first).to_list(None)]
+        found = await cursor.sort("_id", order).limit(first or 0).to_list(None)
+        return [row["document"] for row in found]
 
 
 def _environment_of(

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiosqlite
 
-from domain.errors import UnavailableError
+from domain.errors import InvalidInputError, UnavailableError, Violation
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
@@ -33,10 +33,12 @@ CREATE INDEX entries_by_scope ON entries (scope, id);
 
 @contextlib.contextmanager
 def sqlite_errors() -> Iterator[None]:
-    """Turn SQLite's errors into UnavailableError: locked, full, damaged."""
+    """Turn SQLite's errors into the domain's: locked, full, damaged; or no database at all."""
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise InvalidInputError([Violation(("url",), "the store's file is no SQLite database")]) from error
         message = f"the store (SQLite) cannot do this now: {error}"
         raise UnavailableError(message) from error
 
@@ -52,8 +54,8 @@ async def fetch(
     try:
         return [tuple(row) for row in await connection.execute_fetchall(sql, parameters or {})]
     except UnicodeError:
-        raise
-    except ValueError as error:  # aiosqlite's word for it
+        raise  # it is a ValueError too
+    except ValueError as error:  # aiosqlite's word for a closed connection
         message = "the store is closed"
         raise UnavailableError(message) from error
 
@@ -109,7 +111,7 @@ async def create_schema(connection: aiosqlite.Connection) -> None:
     """Create the tables in a new file.
 
     Raises:
-        UnavailableError: A newer Earlybird wrote the file.
+        InvalidInputError: A newer Earlybird wrote the file.
     """
     with sqlite_errors():
         async with transaction(connection):
@@ -119,7 +121,7 @@ async def create_schema(connection: aiosqlite.Connection) -> None:
                     f"the store's file has schema version {version}, written by a newer Earlybird; "
                     f"this one knows {SCHEMA_VERSION}"
                 )
-                raise UnavailableError(message)
+                raise InvalidInputError([Violation(("url",), message)])
             if version == 0:
                 for statement in _SCHEMA.split(";"):
                     await fetch(connection, statement)

@@ -72,7 +72,8 @@ class SqliteStore:
         """Open the file, or create it and the directories above it.
 
         Raises:
-            UnavailableError: The file cannot be used, or a newer Earlybird wrote it.
+            UnavailableError: The file cannot be used.
+            InvalidInputError: A newer Earlybird wrote it.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import json
 import signal
-import threading
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.gql.conftest import a_flag, data_of
-from tests.servers import Server
+from tests.servers import Server, printed_secrets
 
 ADA = {"kind": "user", "key": "ada"}
 
@@ -47,18 +47,24 @@ def test_a_stop_answers_the_requests_in_flight(own: Server) -> None:
     own.import_flags(data_of(*(a_flag(f"f{n}") for n in range(100))))
     query = """query ($c: [JSON!]!) { evaluateBatch(environment: {project: "default", environment: "production"},
         contexts: $c) { results { evaluations { value } } } }"""
-    answers: list[int] = []
-
-    def ask() -> None:
-        answer = own.post(query, c=[ADA] * 400)
-        answers.append(len(answer["evaluateBatch"]["results"]))
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    time.sleep(0.3)
-    own.stop()
-    asking.join()
-    assert answers == [400]
+    body = {"query": query, "variables": {"c": [ADA] * 400}}
+    headers = {"Authorization": f"Bearer {own.token}"}
+    request = own.client.build_request("POST", "/graphql", json=body, headers=headers)
+    whole = request.read()
+    lines = [f"{name}: {value}" for name, value in request.headers.items()]
+    head = "\r\n".join(["POST /graphql HTTP/1.1", *lines, "Connection: close", "", ""])
+    with socket.create_connection(("127.0.0.1", own.port)) as connection:
+        # All but the last byte: the request is surely in flight when the stop begins.
+        connection.sendall(head.encode() + whole[:-1])
+        time.sleep(0.2)
+        assert own.process is not None
+        own.process.terminate()
+        time.sleep(0.3)
+        connection.sendall(whole[-1:])
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["evaluateBatch"]["results"][399]
+    assert own.process.wait(timeout=20) in {0, -signal.SIGTERM}
 
 
 def test_two_workers_serve_one_store(tmp_path: Path) -> None:
@@ -84,21 +90,72 @@ def test_two_workers_serve_one_store(tmp_path: Path) -> None:
 
 
 def test_settings_that_cannot_be_are_refused_in_words(tmp_path: Path) -> None:
-    server = Server(f"sqlite:///{tmp_path}/x.db", workers="0", max_body_bytes="many")
-    with pytest.raises(AssertionError) as failure:
-        server.start()
-    server.__exit__()
+    with (
+        pytest.raises(AssertionError) as failure,
+        Server(f"sqlite:///{tmp_path}/x.db", workers="0", max_body_bytes="many"),
+    ):
+        pass
+    assert "Traceback" not in str(failure.value)
     assert "EARLYBIRD_WORKERS" in str(failure.value)
     assert "EARLYBIRD_MAX_BODY_BYTES" in str(failure.value)
 
 
 def test_a_store_that_cannot_be_is_refused_in_words() -> None:
-    server = Server("redis://nowhere")
-    with pytest.raises(AssertionError) as failure:
-        server.start()
-    server.__exit__()
+    with pytest.raises(AssertionError) as failure, Server("redis://nowhere"):
+        pass
     assert "sqlite:///" in str(failure.value)
     assert "Traceback" not in str(failure.value)
+
+
+@pytest.mark.parametrize("content", [None, "{not json", '{"flags": {"f": {"on": 1}}}'])
+def test_examples_that_cannot_be_imported_leave_a_new_store_new(tmp_path: Path, content: str | None) -> None:
+    examples = tmp_path / "examples.json"
+    if content is not None:
+        examples.write_text(content)
+    store = f"sqlite:///{tmp_path}/x.db"
+    with (
+        pytest.raises(AssertionError, match=r"examples\.json|flags\.f\.on"),
+        Server(store, examples=str(examples)),
+    ):
+        pass
+    with Server(store, token=None) as server:
+        server.stop()
+        assert "owner token" in printed_secrets(server)
+
+
+def test_a_bootstrap_token_may_end_in_a_new_line_as_mounted_secrets_do(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", token="a-secret-from-a-file\n") as server:
+        server.token = "a-secret-from-a-file"
+        assert server.post("{ projects { totalCount } }")["projects"] == {"totalCount": 1}
+
+
+@pytest.mark.parametrize("token", ["too short", "nicht-nur-ASCII-äöü"])
+def test_a_bootstrap_token_that_no_header_can_carry_or_anybody_can_guess_is_refused(
+    tmp_path: Path, token: str
+) -> None:
+    server = Server(f"sqlite:///{tmp_path}/x.db", token=token)
+    with pytest.raises(AssertionError, match="EARLYBIRD_BOOTSTRAP_TOKEN"), server:
+        pass
+
+
+def test_pages_of_the_origins_named_may_ask_and_no_others(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", cors_origins="https://shop.example, https://app.example") as server:
+        asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+        for origin, allowed in (("https://app.example", "https://app.example"), ("https://evil.example", None)):
+            answer = server.client.options("/graphql", headers={"Origin": origin, **asked})
+            assert answer.headers.get("access-control-allow-origin") == allowed
+
+
+def test_a_file_that_is_no_store_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("something else " * 100)
+    with pytest.raises(AssertionError, match="no SQLite database"), Server(f"sqlite:///{tmp_path}/x.db"):
+        pass
+
+
+def test_an_empty_setting_is_none(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", token=None, bootstrap_token="", workers="") as server:
+        server.stop()
+        assert "owner token" in printed_secrets(server)
 
 
 def test_a_body_over_the_limit_names_the_setting(tmp_path: Path) -> None:

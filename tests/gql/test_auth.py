@@ -52,6 +52,15 @@ def test_a_client_key_sees_only_flags_for_clients(secrets: Secrets) -> None:
     ]
 
 
+def test_a_client_key_cannot_probe_hidden_flags_by_their_tags(secrets: Secrets) -> None:
+    server, printed = secrets
+    query = "query ($c: JSON!, $k: [String!], $t: [String!]) { evaluateFlags(context: $c, flagKeys: $k, tags: $t) { evaluations { flagKey } } }"
+    key = printed["client SDK key, production"]
+    for flag_keys in (["search-engine", "nobody-knows", "new-dashboard"], None):
+        answer = server.post(query, token=key, c=ADA, k=flag_keys, t=["search", "dashboard"])
+        assert keys_of(answer) - {"dashboard-layout"} == {"new-dashboard"}
+
+
 def test_a_hidden_prerequisite_still_counts_for_a_client_key(secrets: Secrets) -> None:
     server, printed = secrets
     context = {**ADA, "eap-opt-in": ["eap2"]}

@@ -104,7 +104,7 @@ def test_a_token_must_name_the_environment(server: Server) -> None:
     assert answer.errors[0]["extensions"]["violations"][0]["path"] == ["environment"]
 
 
-def test_all_flags_come_by_key_without_archived_ones(server: Server) -> None:
+def test_all_flags_come_by_key(server: Server) -> None:
     server.import_flags(data_of(a_flag("b"), a_flag("a"), a_flag("c")))
     answer = server.post(EVALUATE_FLAGS, e=PRODUCTION, c=ADA)["evaluateFlags"]
     assert [e["flagKey"] for e in answer["evaluations"]] == ["a", "b", "c"]
@@ -171,6 +171,18 @@ def test_a_batch_over_its_limit_names_the_setting(server: Server) -> None:
     )
 
 
+def test_the_limit_of_a_batch_is_the_requests_over_all_its_fields(server: Server) -> None:
+    server.import_flags(data_of(a_flag("a"), segments=tuple({"key": f"s{n}"} for n in range(30))))
+    fields = " ".join(f"f{n}: evaluateBatch(environment: $e, contexts: $c) {{ revision }}" for n in range(3))
+    query = f"query ($e: EnvironmentRef, $c: [JSON!]!) {{ {fields} }}"
+    assert not server.post(query, e=PRODUCTION, c=[ADA] * 66).errors
+    assert server.post(query, e=PRODUCTION, c=[ADA] * 67).errors[0]["extensions"]["code"] == "LIMIT_EXCEEDED"
+    assert server.post(EVALUATE_BATCH, e=PRODUCTION, c=[ADA] * 201, k=[]).code == "LIMIT_EXCEEDED"
+    fields = " ".join(f"f{n}: segmentMemberships(environment: $e, context: $c) {{ isMember }}" for n in range(7))
+    query = f"query ($e: EnvironmentRef, $c: JSON!) {{ {fields} }}"
+    assert server.post(query, e=PRODUCTION, c=ADA).code == "LIMIT_EXCEEDED"
+
+
 def test_memberships_say_why(server: Server) -> None:
     edu = {"attribute": "email", "op": "endsWith", "values": [".edu"]}
     segments = (
@@ -206,6 +218,31 @@ def test_json_may_be_written_into_the_document(server: Server) -> None:
         context: {kind: "user", key: "ada", n: 123456789012345678901234567890}, default: [1, 2.5, null, {a: true}])
         { value } }"""
     assert server.post(query)["evaluate"] == {"value": [1, 2.5, None, {"a": True}]}
+
+
+@pytest.mark.parametrize("number", ["-9223372036854775809", "18446744073709551616", "-1" + "0" * 400])
+def test_integers_beyond_64_bits_are_read_as_bodies_are(server: Server, number: str) -> None:
+    answer = server.post(
+        f'{{ evaluate(environment: {{project: "default", environment: "production"}}, flagKey: "gone", context: {{key: "ada"}}, default: {number}) {{ value }} }}'
+    )
+    if len(number) > 400:
+        assert answer.code in {"GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"}
+    else:
+        assert answer["evaluate"]["value"] == float(number)
+
+
+def test_chains_too_long_to_follow_are_answers(server: Server) -> None:
+    segments = tuple({"key": f"s{n}", "rules": [a_rule_on_segments(f"s{n + 1}")]} for n in range(900))
+    chain = [a_flag(f"p{n}", prerequisites=[{"key": f"p{n + 1}", "variation": 0}]) for n in range(900)]
+    deep = a_flag("deep", rules=[a_rule_on_segments("s0")])
+    server.import_flags(data_of(a_flag("fine"), deep, *chain, segments=segments))
+    for key in ("deep", "p0"):
+        answer = server.evaluate(key, ADA, d="mine")["evaluate"]
+        assert (answer["value"], answer["reason"]["errorKind"]) == ("mine", "EXCEPTION")
+    assert server.evaluate("fine", ADA)["evaluate"]["value"] is True
+    answer = server.post(EVALUATE_FLAGS, e=PRODUCTION, c=ADA, k=["deep", "fine"])["evaluateFlags"]["evaluations"]
+    assert [e["value"] for e in answer] == [None, True]
+    server.import_flags({})
 
 
 def test_numbers_that_json_does_not_know_are_refused(server: Server) -> None:

@@ -366,7 +366,7 @@ async def test_client_that_disconnects_is_no_error(caplog: pytest.LogCaptureFixt
 
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
-    await GraphQLView(SCHEMA, context_factory=ada)(scope, receive, collect)
+    await GraphQLView(SCHEMA, context_factory=ada, max_body_bytes=1_000)(scope, receive, collect)
     assert sent == []
     assert caplog.records == []
 

@@ -33,7 +33,7 @@ async def nobody(_request: Request) -> object:
 
 
 async def get(path: str, *, accept: str = "*/*", ide: bool = True, method: str = "GET") -> httpx.Response:
-    view = GraphQLView(strawberry.Schema(Query), context_factory=nobody, ide=ide)
+    view = GraphQLView(strawberry.Schema(Query), context_factory=nobody, max_body_bytes=1_000, ide=ide)
     app = Starlette(routes=[Route("/graphql", view), *ide_routes()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://earlybird.test") as client:
         return await client.request(method, path, headers={"Accept": accept})

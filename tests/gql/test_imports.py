@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.servers import Server
 
@@ -148,7 +150,43 @@ def test_values_nest_a_hundred_deep_and_no_deeper(server: Server) -> None:
         assert answer.errors[0]["extensions"]["violations"] == [
             {"path": ["input", "data", "flags", "deep", "variations"], "message": "is nested more than 100 deep"}
         ]
+        assert server.import_flags({"flagValues": {"deep": nested(depth + 1)}}).code == "BAD_USER_INPUT"
     assert server.evaluate("gone", ADA, d=nested(800)).code == "BAD_USER_INPUT"
+
+
+def test_an_archived_flag_evaluates_as_an_unknown_one_also_as_a_prerequisite(server: Server) -> None:
+    needs = a_flag("needs", prerequisites=[{"key": "old", "variation": 0}])
+    server.import_flags(data_of(a_flag("old", archived=True), needs))
+    assert server.evaluate("old", ADA)["evaluate"]["reason"]["errorKind"] == "FLAG_NOT_FOUND"
+    assert server.evaluate("needs", ADA)["evaluate"]["reason"]["kind"] == "PREREQUISITE_FAILED"
+    query = '{ environment(project: "default", key: "production") { flags(archived: true) { nodes { key } } } }'
+    assert server.post(query)["environment"]["flags"]["nodes"] == [{"key": "old"}]
+    server.import_flags(data_of(a_flag("old", archived=False)))
+    assert server.evaluate("old", ADA)["evaluate"]["value"] is True
+
+
+def test_archiving_by_import_leaves_other_environments_alone(server: Server) -> None:
+    server.import_flags(data_of(a_flag("shared")))
+    answer = server.import_flags(data_of(a_flag("shared", archived=True)), environment="test")
+    assert "it was left as it is" in answer["importFlagData"]["items"][0]["notes"][0]
+    assert server.evaluate("shared", ADA)["evaluate"]["value"] is True
+    server.import_flags({}, environment="test")
+
+
+@pytest.mark.parametrize(("op", "value"), [("matches", "(?=a)"), ("before", "today"), ("semVerEqual", "v1")])
+def test_values_that_can_never_match_are_kept_and_reported(server: Server, op: str, value: str) -> None:
+    rule = {"clauses": [{"attribute": "a", "op": op, "values": [value]}], "variation": 1}
+    answer = server.import_flags(data_of(a_flag("f", rules=[rule])))
+    assert answer["importFlagData"]["items"][0]["notes"] == [
+        f"kept the value '{value}' of {op}, which never matches"
+    ]
+
+
+def test_a_flood_of_violations_is_cut_off(server: Server) -> None:
+    answer = server.import_flags({"segments": {"s": {"included": [1] * 100_000}}})
+    violations = answer.errors[0]["extensions"]["violations"]
+    assert len(violations) == 1_001
+    assert "the rest is not listed" in violations[-1]["message"]
 
 
 def test_numbers_that_the_graph_cannot_show_are_refused(server: Server) -> None:

@@ -91,5 +91,40 @@ def test_what_does_not_exist_is_named(store: str, arguments: tuple[str, ...]) ->
     assert "nowhere" in done.stderr
 
 
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    done = earlybird("export", store=f"sqlite:///{tmp_path}/typo/earlybird.db")
+    assert (done.returncode, "there is no store at" in done.stderr) == (1, True)
+    assert not (tmp_path / "typo").exists()
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(store: str, tmp_path: Path) -> None:
+    file = tmp_path / "windows.json"
+    file.write_bytes(b"\xef\xbb\xbf" + b'{"flagValues": {"bom": 1}}')
+    assert earlybird("import", str(file), store=store).returncode == 0
+
+
+def test_an_export_that_cannot_be_written_says_so(store: str) -> None:
+    done = earlybird("export", "--output", "/nowhere/at/all.json", store=store)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"log_level": "verbose"}, "EARLYBIRD_LOG_LEVEL"),
+        ({"store": "sqlite:///:memory:"}, "sqlite:///relative/path"),
+        ({"store": "mongodb://[abc/db"}, "no usable MongoDB URL"),
+        ({"store": "mongodb://user:pass/word@host/db"}, "no usable MongoDB URL"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_in_words(settings: dict[str, str], words: str) -> None:
+    done = earlybird("export", **settings)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "word@host" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_the_schema_is_printed() -> None:
     assert earlybird("schema").stdout == (ROOT / "schema.graphql").read_text()

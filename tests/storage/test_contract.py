@@ -66,6 +66,12 @@ async def test_a_page_is_in_code_point_order_and_of_one_scope(store: Store) -> N
     assert await store.list_all(Segment, SCOPE) == page
 
 
+async def test_a_page_of_none_is_empty(store: Store) -> None:
+    await store.commit(a_commit(create(a_segment())))
+    assert await store.list_page(Segment, SCOPE, first=0) == []
+    assert await store.list_entries(None, first=0) == []
+
+
 async def test_pages_follow_each_other(store: Store) -> None:
     await store.commit(a_commit(*(create(a_segment(f"s{n}")) for n in range(5))))
     first = await store.list_page(Segment, SCOPE, first=2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import UnavailableError
+from domain.errors import InvalidInputError, UnavailableError
 from domain.model.flags import Flag
 from domain.ports import Store
 from storage import open_store
@@ -40,16 +40,16 @@ async def test_a_directory_that_cannot_be_made_is_unavailable(tmp_path: Path) ->
         await opened(tmp_path / "file" / "store.db")
 
 
-async def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "store.db").write_text("not a database, although it is as long as one might be " * 20)
-    with pytest.raises(UnavailableError, match="not a database"):
+    with pytest.raises(InvalidInputError, match="no SQLite database"):
         await opened(tmp_path / "store.db")
 
 
 async def test_a_file_of_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "store.db")) as file:
         file.execute(f"PRAGMA user_version = {connection.SCHEMA_VERSION + 1}")
-    with pytest.raises(UnavailableError, match="newer Earlybird"):
+    with pytest.raises(InvalidInputError, match="newer Earlybird"):
         await opened(tmp_path / "store.db")
     with closing(sqlite3.connect(tmp_path / "store.db")) as file:
         assert file.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)

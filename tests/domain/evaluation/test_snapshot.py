@@ -114,7 +114,6 @@ def test_a_snapshot_needs_nothing_but_what_it_was_given() -> None:
 def check_any_order(world: World, rng: random.Random) -> None:
     """Whatever was asked before, in whatever order, an answer is what a fresh subject gives."""
     snapshot = a_snapshot_of(world.data)
-    segments = {key: seen.segment for key, seen in snapshot.segments.items()}
     for given_context in world.contexts:
         context = parse_context(given_context)
         subject = snapshot.subject(context, world.memberships)

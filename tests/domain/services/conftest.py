@@ -10,7 +10,7 @@ import pytest
 
 from domain.access.principals import Principal
 from domain.errors import UnavailableError
-from domain.ports import Store
+from domain.ports import EnvironmentState, Store
 from domain.services.imports import ImportService
 from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
@@ -22,19 +22,30 @@ class FickleStore:
 
     Attributes:
         is_away: Whether the door is shut.
+        goes_away_after_commit: Whether a commit is the last thing that works.
+        fault: Raised once by the next call of anything.
+        stale: Handed out, once, in place of the next environment that is loaded.
         loads: How often an environment was loaded.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.is_away = False
+        self.fault: Exception | None = None
+        self.stale: EnvironmentState | None = None
+        self.goes_away_after_commit = False
         self.loads = 0
 
     def __getattr__(self, name: str) -> Any:
         async def call(*arguments: Any, **options: Any) -> Any:
             self.check()
             self.loads += name == "load_environment"
-            return await getattr(self.store, name)(*arguments, **options)
+            if name == "load_environment" and self.stale is not None:
+                stale, self.stale = self.stale, None
+                return stale
+            result = await getattr(self.store, name)(*arguments, **options)
+            self.is_away |= name == "commit" and self.goes_away_after_commit
+            return result
 
         return call
 
@@ -54,6 +65,9 @@ class FickleStore:
     def check(self) -> None:
         if self.is_away:
             raise UnavailableError("away")
+        if self.fault is not None:
+            fault, self.fault = self.fault, None
+            raise fault
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
-from domain.services.evaluation import EvaluationService
+from domain.services.evaluation import Caller, EvaluationService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION
@@ -59,19 +60,20 @@ async def test_a_change_of_another_process_is_followed(
 async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
     fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
 ) -> None:
-    evaluation = EvaluationService(snapshots, max_batch_evaluations=10)
+    evaluation = EvaluationService(snapshots)
+    caller = Caller(owner, 10)
     revision = await import_value(elsewhere, owner, "before")
     await eventually(served_by(snapshots), revision)
     fickle.is_away = True
     await eventually(ready(snapshots), expected=False)
     assert snapshots.readiness().store_away_seconds is not None
-    assert (await evaluation.evaluate(owner, PRODUCTION, "f", ADA)).value == "before"
+    assert (await evaluation.evaluate(caller, PRODUCTION, "f", ADA)).value == "before"
     assert await snapshots.credential(owner.credential.id if owner.credential else "") == owner.credential
     later = await import_value(elsewhere, owner, "meanwhile")
     fickle.is_away = False
     await eventually(served_by(snapshots), later)
     await eventually(ready(snapshots), expected=True)
-    assert (await evaluation.evaluate(owner, PRODUCTION, "f", ADA)).value == "meanwhile"
+    assert (await evaluation.evaluate(caller, PRODUCTION, "f", ADA)).value == "meanwhile"
 
 
 async def test_nothing_is_loaded_before_the_store_was_reached(fickle: FickleStore) -> None:
@@ -85,11 +87,35 @@ async def test_nothing_is_loaded_before_the_store_was_reached(fickle: FickleStor
 
 
 async def test_a_snapshot_never_goes_back(
-    snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+    fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
 ) -> None:
     revision = await import_value(elsewhere, owner, 1)
     assert (await snapshots.refresh(PRODUCTION, revision)).revision == revision
-    assert (await snapshots.refresh(PRODUCTION, revision - 1)).revision == revision
+    fickle.stale = replace(await fickle.store.load_environment(PRODUCTION), revision=revision - 1)
+    assert (await snapshots.refresh(PRODUCTION, revision + 1)).revision == revision
+    assert fickle.stale is None
+
+
+async def test_an_unexpected_fault_does_not_end_the_following(
+    fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    fickle.fault = RuntimeError("a bug")
+    revision = await import_value(elsewhere, owner, 1)
+    await eventually(served_by(snapshots), revision)
+    await eventually(ready(snapshots), expected=True)
+    assert fickle.fault is None
+
+
+async def test_a_change_that_is_stored_is_no_failure_though_it_cannot_be_served_yet(
+    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    here = ImportService(fickle, snapshots)
+    await import_value(here, owner, 1)
+
+    fickle.goes_away_after_commit = True
+    assert await import_value(here, owner, 2) == 2
+    fickle.is_away = False
+    await eventually(served_by(snapshots), 2)
 
 
 async def test_those_who_want_the_same_revision_share_one_load(
