@@ -18,6 +18,7 @@ class ErrorCode(Enum):
     NOT_FOUND = "NOT_FOUND"
     ALREADY_EXISTS = "ALREADY_EXISTS"
     VERSION_CONFLICT = "VERSION_CONFLICT"
+    IN_USE = "IN_USE"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     UNAVAILABLE = "UNAVAILABLE"
 
@@ -121,6 +122,32 @@ class VersionConflictError(DomainError):
             if actual is not None
             else f"{kind} {key!r} at version {expected} no longer exists",
             details={"kind": kind, "key": key, "expectedVersion": expected, "actualVersion": actual},
+        )
+
+
+class RevisionConflictError(DomainError):
+    """The environment changed while the change was being decided; deciding again may do."""
+
+    code = ErrorCode.VERSION_CONFLICT
+
+    def __init__(self, scope: str, *, expected: int, actual: int) -> None:
+        super().__init__(
+            f"{scope} is at revision {actual}, not {expected}",
+            details={"kind": "revision", "key": scope, "expectedVersion": expected, "actualVersion": actual},
+        )
+
+
+class InUseError(DomainError):
+    """What the input would remove is used; names the users."""
+
+    code = ErrorCode.IN_USE
+
+    def __init__(self, kind: str, key: str, users: Sequence[tuple[str, str]]) -> None:
+        names = ", ".join(f"{user_kind} {user_key!r}" for user_kind, user_key in users[:5])
+        more = f" and {len(users) - 5} more" if len(users) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
+        super().__init__(
+            f"{kind} {key!r} is used by {names}{more}",
+            details={"kind": kind, "key": key, "users": [{"kind": k, "key": key} for k, key in users]},
         )
 
 

@@ -49,11 +49,13 @@ class Commit:
     Attributes:
         writes: At most one per entity.
         revise: The scopes whose revision grows by one.
+        based_on: Revisions, by scopes that are in `revise`, that must still hold: what the change was decided on.
         entry: The audit log's entry; the store fills in `revisions`.
     """
 
     writes: tuple[Save | Delete, ...]
     revise: frozenset[str] = field(default_factory=frozenset)
+    based_on: Mapping[str, int] = field(default_factory=dict)
     entry: AuditEntry
 
 
@@ -105,6 +107,7 @@ class Store(Protocol):
         Raises:
             AlreadyExistsError: Something to be created is there.
             VersionConflictError: Something is not at the version expected (or gone).
+            RevisionConflictError: A revision that the change is based on has grown.
         """
 
     async def revisions(self) -> Mapping[str, int]:

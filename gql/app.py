@@ -21,9 +21,11 @@ from domain.flag_data import read_flag_data
 from domain.json import Json
 from domain.ports import Store
 from domain.services.catalog import CatalogService
+from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.segments import SegmentService
 from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
 from gql.auth import authenticate
@@ -70,6 +72,7 @@ class Backend:
             catalog=CatalogService(store, snapshots),
             evaluation=EvaluationService(snapshots),
             imports=imports,
+            segments=SegmentService(EnvironmentEditor(snapshots), max_targets=self.settings.max_segment_targets),
         )
         self._connected.set()
         await snapshots.run()

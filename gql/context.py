@@ -9,6 +9,7 @@ from domain.access.principals import Principal
 from domain.services.catalog import CatalogService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.imports import ImportService
+from domain.services.segments import SegmentService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Services:
     catalog: CatalogService
     evaluation: EvaluationService
     imports: ImportService
+    segments: SegmentService
 
 
 @dataclass(frozen=True, slots=True)

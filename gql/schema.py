@@ -12,6 +12,7 @@ from gql.evaluation import EvaluationQuery
 from gql.imports import ImportsMutation
 from gql.limits import DocumentLimits, LimitDocuments
 from gql.scalars import SCALARS
+from gql.segment_edits import SegmentsMutation
 
 DEFAULT_LIMITS = DocumentLimits()
 
@@ -24,7 +25,7 @@ class Query(EvaluationQuery, EnvironmentsQuery):
 @strawberry.type(
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
 )
-class Mutation(ImportsMutation):
+class Mutation(ImportsMutation, SegmentsMutation):
     """The mutation root."""
 
 

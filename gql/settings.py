@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )
     max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
+    max_segment_targets: int = Field(
+        15_000, ge=1, description="Individual targets of a segment; an import may bring more."
+    )
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
     max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")

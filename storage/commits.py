@@ -8,7 +8,12 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictError
+from domain.errors import (
+    AlreadyExistsError,
+    RevisionConflictError,
+    UnavailableError,
+    VersionConflictError,
+)
 from domain.model.changes import AuditEntry
 from domain.ports import Commit, Save
 from storage.codec import kind_of
@@ -60,7 +65,14 @@ def check_versions(rows: Iterable[Row], stored: Mapping[tuple[str, str], int]) -
 
 
 def grown(commit: Commit, revisions: Mapping[str, int]) -> dict[str, int]:
-    """Return the revisions that a commit produces, by scope, from those that are stored now."""
+    """Return the revisions that a commit produces, by scope, from those that are stored now.
+
+    Raises:
+        RevisionConflictError: One that the commit is based on has grown.
+    """
+    for scope, expected in commit.based_on.items():
+        if (actual := revisions.get(scope, 0)) != expected:
+            raise RevisionConflictError(scope, expected=expected, actual=actual)
     return {scope: revisions.get(scope, 0) + 1 for scope in sorted(commit.revise)}
 
 

@@ -208,13 +208,17 @@ class UsageIndex:
 
     def flags_using(self, key: str) -> frozenset[str]:
         """Return the flags, archived ones included, that refer to the segment, directly or through others."""
-        reaching = (user for user, _, _ in self._reaching(key, transitive=True))
+        reaching = (user for user, _, _ in self.reaching(key, transitive=True))
         return frozenset(reference.user for user in reaching for reference in self._rules_of_flags.get(user, ()))
+
+    def flags_naming(self, key: str) -> frozenset[str]:
+        """Return the flags, archived ones included, whose own rules name the segment."""
+        return frozenset(reference.user for reference in self._rules_of_flags.get(key, ()))
 
     def rules_using(self, key: str, *, transitive: bool) -> list[SegmentUsageNode]:
         """Return the rules of flags that target the segment, each once, by the shortest path to it."""
         nodes: dict[tuple[str, int], SegmentUsageNode] = {}
-        for user, path, negated in self._reaching(key, transitive=transitive):
+        for user, path, negated in self.reaching(key, transitive=transitive):
             for reference in self._rules_of_flags.get(user, ()):
                 flag = self._flags[reference.user]
                 place = (reference.user, reference.rule_index)
@@ -227,10 +231,10 @@ class UsageIndex:
         """Return the segments that refer to the segment, by key."""
         users = {reference.user for reference in self._rules_of_segments.get(key, ())}
         if transitive:
-            users |= {user for user, _, _ in self._reaching(key) if user != key}
+            users |= {user for user, _, _ in self.reaching(key) if user != key}
         return [self.segments[user] for user in sorted(users)]
 
-    def _reaching(
+    def reaching(
         self, key: str, *, transitive: bool = True
     ) -> Iterator[tuple[str, tuple[EnvironmentSegment, ...], bool]]:
         """Yield the segment, then those that refer to it, nearest first, each once, with the path and negation."""

@@ -68,8 +68,13 @@ def parse_context(data: Json, path: _Path = ("context",)) -> Context:
     return Context(individuals, private)
 
 
+def is_context_kind(kind: str) -> bool:
+    """Tell whether a string may be the kind of an individual context."""
+    return _KIND.fullmatch(kind) is not None and kind not in {"kind", "multi"}
+
+
 def _check_kind(kind: Json, path: _Path, violations: list[Violation]) -> None:
-    if not isinstance(kind, str) or not _KIND.fullmatch(kind) or kind in {"kind", "multi"}:
+    if not isinstance(kind, str) or not is_context_kind(kind):
         violations.append(
             Violation(path, "a kind is letters, digits, '.', '_' or '-', and neither 'kind' nor 'multi'")
         )

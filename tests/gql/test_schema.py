@@ -34,11 +34,15 @@ from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
+from domain.services.segments import ChangedSegment, DeletedSegment
 from gql.schema import build_schema
 
 SCHEMA = build_schema()
 
 DOMAIN_CLASSES = {
+    "CreateSegmentPayload": ChangedSegment,
+    "DeleteSegmentPayload": DeletedSegment,
+    "UpdateSegmentPayload": ChangedSegment,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,
     "ContextEvaluations": ContextEvaluations,

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from domain.access.credentials import Credential, CredentialKind
-from domain.errors import AlreadyExistsError, NotFoundError, UnavailableError, VersionConflictError
+from domain.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    RevisionConflictError,
+    UnavailableError,
+    VersionConflictError,
+)
 from domain.keys import EnvironmentRef
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
@@ -64,6 +70,16 @@ async def test_a_page_is_in_code_point_order_and_of_one_scope(store: Store) -> N
     page = await store.list_page(Segment, SCOPE, first=100)
     assert [segment.key for segment in page] == sorted(keys)
     assert await store.list_all(Segment, SCOPE) == page
+
+
+async def test_a_commit_based_on_a_revision_that_has_grown_changes_nothing(store: Store) -> None:
+    await store.commit(a_commit(revise=(SCOPE,)))
+    stale = replace(a_commit(create(a_segment()), revise=(SCOPE,)), based_on={SCOPE: 0})
+    with pytest.raises(RevisionConflictError) as refused:
+        await store.commit(stale)
+    assert (refused.value.details["expectedVersion"], refused.value.details["actualVersion"]) == (0, 1)
+    assert (await store.list_all(Segment, SCOPE), await store.revisions()) == ([], {SCOPE: 1})
+    assert await store.commit(replace(stale, based_on={SCOPE: 1})) == {SCOPE: 2}
 
 
 async def test_a_page_of_none_is_empty(store: Store) -> None:

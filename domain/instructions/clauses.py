@@ -1,0 +1,49 @@
+"""What a clause must be to be written. An import is more lenient: it keeps what can never match."""
+
+from collections.abc import Sequence
+
+from domain.errors import Violation
+from domain.evaluation.operators import OPERATORS, SEGMENT_MATCH, is_usable
+from domain.json import NESTING_LIMIT, is_nested_too_deep
+from domain.model.contexts import is_context_kind
+from domain.model.references import parse_attribute
+from domain.model.targeting import Clause
+
+Path = tuple[str | int, ...]
+
+
+def check_clauses(clauses: Sequence[Clause], segments: frozenset[str], path: Path) -> list[Violation]:
+    """Return everything that is wrong with clauses.
+
+    Args:
+        clauses: As they are to be written.
+        segments: The keys of the segments that exist.
+        path: Where the list of clauses stands in the input.
+    """
+    return [
+        violation
+        for index, clause in enumerate(clauses)
+        for violation in check_clause(clause, segments, (*path, index))
+    ]
+
+
+def check_clause(clause: Clause, segments: frozenset[str], path: Path) -> list[Violation]:
+    """Return everything that is wrong with one clause."""
+    found: list[Violation] = []
+    if clause.op not in OPERATORS:
+        found.append(Violation((*path, "op"), f"is none of {', '.join(sorted(OPERATORS))}"))
+    if clause.context_kind is not None and not is_context_kind(clause.context_kind):
+        found.append(Violation((*path, "contextKind"), "is not a context kind"))
+    if clause.op != SEGMENT_MATCH and parse_attribute(clause.attribute, clause.context_kind) is None:
+        found.append(Violation((*path, "attribute"), "is not an attribute or a reference to one"))
+    if not clause.values:
+        found.append(Violation((*path, "values"), "needs at least one value"))
+    for index, value in enumerate(clause.values):
+        place = (*path, "values", index)
+        if clause.op == SEGMENT_MATCH and value not in segments:
+            found.append(Violation(place, f"there is no segment {value!r}"))
+        elif is_nested_too_deep(value):
+            found.append(Violation(place, f"is nested more than {NESTING_LIMIT} deep"))
+        elif not is_usable(clause.op, value):
+            found.append(Violation(place, f"{value!r} can never match with {clause.op}"))
+    return found

@@ -1,0 +1,256 @@
+"""Segments: create, change by instructions, delete."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from domain.access.principals import Principal
+from domain.errors import (
+    AlreadyExistsError,
+    InUseError,
+    InvalidInputError,
+    LimitExceededError,
+    NotFoundError,
+    VersionConflictError,
+    Violation,
+)
+from domain.evaluation.operators import SEGMENT_MATCH
+from domain.evaluation.snapshot import Snapshot
+from domain.evaluation.usage import EnvironmentSegment
+from domain.flag_data import write_segment
+from domain.instructions.segments import EditScope, SegmentInstruction, conflicting_targets
+from domain.json import same_json
+from domain.keys import EnvironmentRef, key_from_name, key_violation
+from domain.model.segments import Segment
+from domain.ports import Delete, Save
+from domain.services.editing import Edit, EnvironmentEditor
+
+
+@dataclass(frozen=True, slots=True)
+class NamedInstruction:
+    """An instruction with its name in the API, for the paths of violations."""
+
+    name: str
+    instruction: SegmentInstruction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentEdit:
+    """What is to be done to one segment.
+
+    Attributes:
+        expected_version: The version that the caller saw; None if any will do.
+    """
+
+    segment_key: str
+    instructions: Sequence[NamedInstruction]
+    expected_version: int | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSegment:
+    """A segment to be created; without a key the name gives it."""
+
+    name: str
+    key: str | None = None
+    description: str = ""
+    tags: Sequence[str] = ()
+    instructions: Sequence[NamedInstruction] = ()
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSegment:
+    """A segment after a change, and the revision that has it."""
+
+    segment: EnvironmentSegment
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeletedSegment:
+    """What is left of a segment: its id, and the revision without it."""
+
+    id: str
+    revision: int
+
+
+class SegmentService:
+    """Changes segments.
+
+    Args:
+        editor: Makes the edits.
+        max_targets: How many individual targets a segment may have; an import may bring more.
+    """
+
+    def __init__(self, editor: EnvironmentEditor, *, max_targets: int) -> None:
+        self._editor = editor
+        self._max_targets = max_targets
+
+    async def create(self, principal: Principal, environment: EnvironmentRef, new: NewSegment) -> ChangedSegment:
+        """Create a segment.
+
+        Raises:
+            InvalidInputError: With every violation.
+            AlreadyExistsError: There is one with this key.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        key = key_from_name(new.name) if new.key is None else new.key
+        violations = [key_violation(key, ("key",) if new.key is not None else ("name",))]
+        violations += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
+        if not new.name.strip():
+            violations.append(Violation(("name",), "a name is needed"))
+        if found := [violation for violation in violations if violation]:
+            raise InvalidInputError(_below_input(found))
+        blank = Segment(
+            environment=environment,
+            key=key,
+            name=new.name,
+            description=new.description,
+            tags=tuple(sorted(set(new.tags))),
+            salt=secrets.token_hex(8),
+        )
+
+        def decide(snapshot: Snapshot) -> Sequence[Save | Delete]:
+            if key in snapshot.segments:
+                raise AlreadyExistsError("segment", key)
+            return [Save(self._apply(new.instructions, blank, snapshot), None)]
+
+        edit = Edit(
+            action="createSegment", resource=_resource(environment, key), decide=decide, comment=new.comment
+        )
+        return _changed(await self._editor.edit(principal, environment, edit), key)
+
+    async def update(self, principal: Principal, environment: EnvironmentRef, edit: SegmentEdit) -> ChangedSegment:
+        """Apply instructions, all or none.
+
+        Raises:
+            InvalidInputError: With every violation of every instruction.
+            NotFoundError: There is no such segment.
+            VersionConflictError: It is not at the version expected.
+            LimitExceededError: It would have too many individual targets.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        key = edit.segment_key
+
+        def decide(snapshot: Snapshot) -> Sequence[Save | Delete]:
+            before = _find(snapshot, key, edit.expected_version)
+            after = self._apply(edit.instructions, before, snapshot)
+            if same_json(write_segment(before), write_segment(after)):
+                return []
+            return [Save(replace(after, version=before.version + 1), before.version)]
+
+        change = Edit(
+            action="updateSegment",
+            resource=_resource(environment, key),
+            decide=decide,
+            comment=edit.comment,
+            summary={"instructions": [named.name for named in edit.instructions]},
+        )
+        return _changed(await self._editor.edit(principal, environment, change), key)
+
+    async def delete(
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        key: str,
+        *,
+        expected_version: int | None = None,
+        comment: str = "",
+    ) -> DeletedSegment:
+        """Delete a segment that nothing uses.
+
+        Raises:
+            NotFoundError: There is no such segment.
+            VersionConflictError: It is not at the version expected.
+            InUseError: Flags (archived ones too) or segments refer to it.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+
+        def decide(snapshot: Snapshot) -> Sequence[Save | Delete]:
+            segment = _find(snapshot, key, expected_version)
+            users = [("flag", flag) for flag in sorted(snapshot.usage.flags_naming(key))]
+            users += [
+                ("segment", user.key)
+                for user in snapshot.usage.segments_using(key, transitive=False)
+                if user.key != key
+            ]
+            if users:
+                raise InUseError("segment", key, users)
+            return [Delete(segment)]
+
+        edit = Edit(action="deleteSegment", resource=_resource(environment, key), decide=decide, comment=comment)
+        snapshot = await self._editor.edit(principal, environment, edit)
+        return DeletedSegment(f"{environment}/{key}", snapshot.revision)
+
+    def _apply(self, instructions: Sequence[NamedInstruction], before: Segment, snapshot: Snapshot) -> Segment:
+        """Apply instructions one after the other; collect what is wrong with any of them."""
+        scope = EditScope(frozenset(snapshot.segments))
+        violations: list[Violation] = []
+        segment = before
+        for index, named in enumerate(instructions):
+            try:
+                segment = named.instruction.apply(segment, scope)
+            except InvalidInputError as error:
+                place = ("instructions", index, named.name)
+                violations += [Violation((*place, *v.path), v.message) for v in error.violations]
+        # What an import brought may stay as it is; an edit does not add to it.
+        known = set(conflicting_targets(before))
+        if conflicts := [context for context in conflicting_targets(segment) if context not in known]:
+            shown = ", ".join(conflicts[:10])
+            message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
+            violations.append(Violation(("instructions",), message))
+        if circle := _circle(segment.key, _segments_in(segment) - _segments_in(before), snapshot):
+            message = f"segments would contain each other in a circle: {' -> '.join(circle)}"
+            violations.append(Violation(("instructions",), message))
+        if violations:
+            raise InvalidInputError(_below_input(violations))
+        count = len(segment.included_targets) + len(segment.excluded_targets)
+        if count > max(self._max_targets, len(before.included_targets) + len(before.excluded_targets)):
+            raise LimitExceededError(
+                "individual targets (keep longer lists as a large list)",
+                setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
+                limit=self._max_targets,
+                actual=count,
+            )
+        return segment
+
+
+def _find(snapshot: Snapshot, key: str, expected_version: int | None) -> Segment:
+    found = snapshot.segments.get(key)
+    if found is None:
+        raise NotFoundError("segment", key)
+    if expected_version not in {None, found.version}:
+        raise VersionConflictError("segment", key, expected=expected_version or 0, actual=found.version)
+    return found.segment
+
+
+def _circle(key: str, referred: set[object], snapshot: Snapshot) -> list[str]:
+    """Return the keys on a way from a segment, by one it is to refer to, back to it; nothing if there is none."""
+    for user, path, _ in snapshot.usage.reaching(key):
+        if user in referred:
+            return [key, *(segment.key for segment in reversed(path)), key]
+    return []
+
+
+def _segments_in(segment: Segment) -> set[object]:
+    return {
+        value
+        for rule in segment.rules
+        for clause in rule.clauses
+        if clause.op == SEGMENT_MATCH
+        for value in clause.values
+    }
+
+
+def _changed(snapshot: Snapshot, key: str) -> ChangedSegment:
+    return ChangedSegment(snapshot.segments[key], snapshot.revision)
+
+
+def _resource(environment: EnvironmentRef, key: str) -> str:
+    return f"proj/{environment.project}:env/{environment.environment}:segment/{key}"
+
+
+def _below_input(violations: Sequence[Violation]) -> list[Violation]:
+    return [Violation(("input", *violation.path), violation.message) for violation in violations]

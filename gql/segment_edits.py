@@ -1,0 +1,399 @@
+"""Creating, changing and deleting segments."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
+
+import strawberry
+from strawberry.utils.str_converters import to_snake_case
+
+from domain.instructions.segments import (
+    AddClauses,
+    AddRule,
+    AddTags,
+    AddValues,
+    EditTargets,
+    RemoveClauses,
+    RemoveRules,
+    RemoveTags,
+    RemoveValues,
+    ReorderRules,
+    SegmentInstruction,
+    TargetAction,
+    TargetList,
+    UpdateClause,
+    UpdateDescription,
+    UpdateName,
+    UpdateRule,
+)
+from domain.model.segments import SegmentRule
+from domain.model.targeting import DEFAULT_CONTEXT_KIND, Clause
+from domain.services.segments import ChangedSegment, DeletedSegment, NamedInstruction, NewSegment, SegmentEdit
+from gql.context import Info
+from gql.enums import register_enum
+from gql.environment_ref import EnvironmentRefInput
+from gql.nodes import global_id
+from gql.scalars import JSON
+from gql.segments import SegmentView
+
+register_enum(
+    TargetList,
+    "Which of a segment's two lists of individual targets.",
+    {TargetList.INCLUDED: "Those who are in.", TargetList.EXCLUDED: "Those who are out."},
+)
+
+RULE_ID = "The rule's id; a rule without one is named by its place: `#0` is the first."
+
+
+@strawberry.input(description="One condition on a context.")
+class ClauseInput:
+    """Input for domain.model.targeting.Clause."""
+
+    op: str = strawberry.field(description="The operator, as in `Clause.op`.")
+    values: list[JSON | None] = strawberry.field(description="Any must match; segment keys for segmentMatch.")
+    attribute: str = strawberry.field(
+        default="", description="The attribute, or a reference to one; empty for segmentMatch."
+    )
+    context_kind: str | None = strawberry.field(
+        default=None, description="The context kind it looks at; null means user, `attribute` then a literal name."
+    )
+    negate: bool = strawberry.field(default=False, description="Whether the condition is turned round.")
+
+    def to_domain(self) -> Clause:
+        """Convert to the domain's clause."""
+        return Clause(
+            op=self.op,
+            attribute=self.attribute,
+            values=tuple(self.values),
+            negate=self.negate,
+            context_kind=self.context_kind or None,
+        )
+
+
+@strawberry.input(description="Individual targets of one context kind.")
+class SegmentTargetsInput:
+    """Input for domain.instructions.segments.EditTargets."""
+
+    keys: list[str] = strawberry.field(description="The context keys.")
+    list: TargetList = strawberry.field(description="Which list.")
+    context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
+
+
+@strawberry.input(description="All individual targets of one context kind.")
+class ClearSegmentTargetsInput:
+    """Input for domain.instructions.segments.EditTargets."""
+
+    list: TargetList = strawberry.field(description="Which list.")
+    context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
+
+
+@strawberry.input(description="The share of the contexts that match a rule.")
+class SegmentRolloutInput:
+    """Input for the share of domain.model.segments.SegmentRule."""
+
+    weight: int | None = strawberry.field(
+        default=None, description="In thousandths of a percent; null takes all of them."
+    )
+    context_kind: str | None = strawberry.field(
+        default=None, description="The context kind the share is taken of; null means user."
+    )
+    bucket_by: str | None = strawberry.field(
+        default=None, description="The attribute the share is taken by; null is the key."
+    )
+
+    def to_domain(self) -> SegmentRule:
+        """Convert to a rule that has the share only."""
+        return SegmentRule(
+            weight=self.weight,
+            bucket_by=self.bucket_by or None,
+            rollout_context_kind=self.context_kind or None,
+        )
+
+
+@strawberry.input(description="A new rule.")
+class AddSegmentRuleInput:
+    """Input for domain.instructions.segments.AddRule."""
+
+    clauses: list[ClauseInput] = strawberry.field(description="The conditions, all of which must hold.")
+    description: str = strawberry.field(default="", description="Its name or purpose.")
+    rollout: SegmentRolloutInput | None = strawberry.field(
+        default=None, description="The share of those that match; null takes all of them."
+    )
+    before_rule_id: str | None = strawberry.field(
+        default=None, description=f"The rule to stand before; null means last. {RULE_ID}"
+    )
+
+    def to_domain(self) -> AddRule:
+        """Convert to the domain's instruction."""
+        share = self.rollout.to_domain() if self.rollout else SegmentRule()
+        rule = SegmentRule(
+            description=self.description,
+            clauses=tuple(clause.to_domain() for clause in self.clauses),
+            weight=share.weight,
+            bucket_by=share.bucket_by,
+            rollout_context_kind=share.rollout_context_kind,
+        )
+        return AddRule(rule, self.before_rule_id)
+
+
+@strawberry.input(description="A change of a rule; what is null stays.")
+class UpdateSegmentRuleInput:
+    """Input for domain.instructions.segments.UpdateRule."""
+
+    rule_id: str = strawberry.field(description=RULE_ID)
+    description: str | None = strawberry.field(default=None, description="Its new name or purpose.")
+    rollout: SegmentRolloutInput | None = strawberry.field(
+        default=None, description="The new share of those that match."
+    )
+
+
+@strawberry.input(description="Clauses to add to a rule.")
+class AddClausesInput:
+    """Input for domain.instructions.segments.AddClauses."""
+
+    rule_id: str = strawberry.field(description=RULE_ID)
+    clauses: list[ClauseInput] = strawberry.field(description="The clauses.")
+
+
+@strawberry.input(description="Clauses to remove from a rule.")
+class RemoveClausesInput:
+    """Input for domain.instructions.segments.RemoveClauses."""
+
+    rule_id: str = strawberry.field(description=RULE_ID)
+    clause_indexes: list[int] = strawberry.field(description="Their places among the rule's clauses, from 0.")
+
+
+@strawberry.input(description="A clause to put into another's place.")
+class UpdateClauseInput:
+    """Input for domain.instructions.segments.UpdateClause."""
+
+    rule_id: str = strawberry.field(description=RULE_ID)
+    clause_index: int = strawberry.field(description="The place among the rule's clauses, from 0.")
+    clause: ClauseInput = strawberry.field(description="The new clause.")
+
+
+@strawberry.input(description="Values of a clause.")
+class ClauseValuesInput:
+    """Input for domain.instructions.segments.AddValues and RemoveValues."""
+
+    rule_id: str = strawberry.field(description=RULE_ID)
+    clause_index: int = strawberry.field(description="The clause's place among the rule's clauses, from 0.")
+    values: list[JSON | None] = strawberry.field(description="The values.")
+
+
+def _targets(action: TargetAction, given: SegmentTargetsInput) -> EditTargets:
+    return EditTargets(action, given.list, given.context_kind, given.keys)
+
+
+_CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {
+    "updateName": UpdateName,
+    "updateDescription": UpdateDescription,
+    "addTags": AddTags,
+    "removeTags": RemoveTags,
+    "addTargets": partial(_targets, TargetAction.ADD),
+    "removeTargets": partial(_targets, TargetAction.REMOVE),
+    "replaceTargets": partial(_targets, TargetAction.REPLACE),
+    "clearTargets": lambda given: EditTargets(TargetAction.REPLACE, given.list, given.context_kind, ()),
+    "addRule": AddSegmentRuleInput.to_domain,
+    "removeRules": RemoveRules,
+    "reorderRules": ReorderRules,
+    "updateRule": lambda given: UpdateRule(
+        given.rule_id, given.description, given.rollout and given.rollout.to_domain()
+    ),
+    "addClauses": lambda given: AddClauses(given.rule_id, [c.to_domain() for c in given.clauses]),
+    "removeClauses": lambda given: RemoveClauses(given.rule_id, given.clause_indexes),
+    "updateClause": lambda given: UpdateClause(given.rule_id, given.clause_index, given.clause.to_domain()),
+    "addValuesToClause": lambda given: AddValues(given.rule_id, given.clause_index, given.values),
+    "removeValuesFromClause": lambda given: RemoveValues(given.rule_id, given.clause_index, given.values),
+}
+"""What each field of an instruction means to the domain, by its name in the API."""
+
+
+@strawberry.input(
+    name="SegmentInstruction",
+    one_of=True,
+    description="One change of a segment. One whose wanted state already holds succeeds and changes nothing.",
+)
+class SegmentInstructionInput:
+    """Input for domain.instructions.segments.SegmentInstruction."""
+
+    update_name: strawberry.Maybe[str] = strawberry.field(description="Give it another name.")
+    update_description: strawberry.Maybe[str] = strawberry.field(description="Give it another description.")
+    add_tags: strawberry.Maybe[list[str]] = strawberry.field(description="Add tags.")
+    remove_tags: strawberry.Maybe[list[str]] = strawberry.field(description="Remove tags.")
+    add_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(description="Add individual targets.")
+    remove_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
+        description="Remove individual targets."
+    )
+    replace_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
+        description="Replace all individual targets of the kind."
+    )
+    clear_targets: strawberry.Maybe[ClearSegmentTargetsInput] = strawberry.field(
+        description="Remove all individual targets of the kind."
+    )
+    add_rule: strawberry.Maybe[AddSegmentRuleInput] = strawberry.field(description="Add a rule.")
+    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(description=f"Remove rules. {RULE_ID}")
+    reorder_rules: strawberry.Maybe[list[str]] = strawberry.field(
+        description=f"Name all rules in their new order. {RULE_ID}"
+    )
+    update_rule: strawberry.Maybe[UpdateSegmentRuleInput] = strawberry.field(description="Change a rule.")
+    add_clauses: strawberry.Maybe[AddClausesInput] = strawberry.field(description="Add clauses to a rule.")
+    remove_clauses: strawberry.Maybe[RemoveClausesInput] = strawberry.field(
+        description="Remove clauses from a rule."
+    )
+    update_clause: strawberry.Maybe[UpdateClauseInput] = strawberry.field(description="Replace a clause.")
+    add_values_to_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
+        description="Add values to a clause."
+    )
+    remove_values_from_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
+        description="Remove values from a clause."
+    )
+
+    def to_domain(self) -> NamedInstruction:
+        """Convert the one field that is set."""
+        for name, convert in _CONVERSIONS.items():
+            given = getattr(self, to_snake_case(name))
+            if given is not None:
+                return NamedInstruction(name, convert(given.value))
+        raise AssertionError("GraphQL lets exactly one field through")
+
+
+@strawberry.input(description="A segment to create.")
+class CreateSegmentInput:
+    """Input for domain.services.segments.NewSegment."""
+
+    environment: EnvironmentRefInput = strawberry.field(description="Where.")
+    name: str = strawberry.field(description="The name that people read.")
+    key: str | None = strawberry.field(
+        default=None, description="The key; null derives it from the name. It never changes."
+    )
+    description: str = strawberry.field(default="", description="What it is for.")
+    tags: list[str] = strawberry.field(default_factory=list, description="Its tags.")
+    instructions: list[SegmentInstructionInput] = strawberry.field(
+        default_factory=list, description="What to do with it at once, as in `updateSegment`."
+    )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+    def to_domain(self) -> NewSegment:
+        """Convert to the domain's wish."""
+        return NewSegment(
+            name=self.name,
+            key=self.key,
+            description=self.description,
+            tags=self.tags,
+            instructions=[instruction.to_domain() for instruction in self.instructions],
+            comment=self.comment,
+        )
+
+
+@strawberry.input(description="Changes of a segment, all or none.")
+class UpdateSegmentInput:
+    """Input for domain.services.segments.SegmentEdit."""
+
+    environment: EnvironmentRefInput = strawberry.field(description="Where.")
+    segment_key: str = strawberry.field(description="Which segment.")
+    instructions: list[SegmentInstructionInput] = strawberry.field(description="The changes, in their order.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="The version you saw; another one is refused. Null takes any."
+    )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+    def to_domain(self) -> SegmentEdit:
+        """Convert to the domain's wish."""
+        return SegmentEdit(
+            segment_key=self.segment_key,
+            instructions=[instruction.to_domain() for instruction in self.instructions],
+            expected_version=self.expected_version,
+            comment=self.comment,
+        )
+
+
+@strawberry.input(description="A segment to delete.")
+class DeleteSegmentInput:
+    """Input for the deletion of a segment."""
+
+    environment: EnvironmentRefInput = strawberry.field(description="Where.")
+    segment_key: str = strawberry.field(description="Which segment.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="The version you saw; another one is refused. Null takes any."
+    )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+
+@strawberry.type(description="A created segment.")
+class CreateSegmentPayload:
+    """View of domain.services.segments.ChangedSegment."""
+
+    segment: SegmentView = strawberry.field(description="The segment.")
+    revision: int = strawberry.field(description="The environment's revision with it.")
+
+
+@strawberry.type(description="A changed segment.")
+class UpdateSegmentPayload:
+    """View of domain.services.segments.ChangedSegment."""
+
+    segment: SegmentView = strawberry.field(description="The segment after the change.")
+    revision: int = strawberry.field(description="The environment's revision with the change.")
+
+
+def _deleted_id(root: strawberry.Parent[DeletedSegment]) -> strawberry.ID:
+    return global_id("Segment", root.id)
+
+
+@strawberry.type(description="A deleted segment.")
+class DeleteSegmentPayload:
+    """View of domain.services.segments.DeletedSegment."""
+
+    deleted_segment_id: strawberry.ID = strawberry.field(
+        resolver=_deleted_id, description="The global id that it had."
+    )
+    revision: int = strawberry.field(description="The environment's revision without it.")
+
+
+@strawberry.type
+class SegmentsMutation:
+    """The mutations of segments."""
+
+    @strawberry.mutation(graphql_type=CreateSegmentPayload, description="Create a segment.")
+    async def create_segment(
+        self,
+        info: Info,
+        input: Annotated[CreateSegmentInput, strawberry.argument(description="The segment.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedSegment:
+        """Ask the segment service."""
+        return await info.context.services.segments.create(
+            info.context.principal, input.environment.to_domain(), input.to_domain()
+        )
+
+    @strawberry.mutation(
+        graphql_type=UpdateSegmentPayload,
+        description="Change a segment by instructions, all or none. Refused are circles of segments, and contexts "
+        "that would be both included and excluded.",
+    )
+    async def update_segment(
+        self,
+        info: Info,
+        input: Annotated[UpdateSegmentInput, strawberry.argument(description="The changes.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedSegment:
+        """Ask the segment service."""
+        return await info.context.services.segments.update(
+            info.context.principal, input.environment.to_domain(), input.to_domain()
+        )
+
+    @strawberry.mutation(
+        graphql_type=DeleteSegmentPayload,
+        description="Delete a segment. One that a flag or segment uses is refused (IN_USE), with its users.",
+    )
+    async def delete_segment(
+        self,
+        info: Info,
+        input: Annotated[DeleteSegmentInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
+    ) -> DeletedSegment:
+        """Ask the segment service."""
+        return await info.context.services.segments.delete(
+            info.context.principal,
+            input.environment.to_domain(),
+            input.segment_key,
+            expected_version=input.expected_version,
+            comment=input.comment,
+        )

@@ -1,0 +1,308 @@
+"""Creating, changing and deleting segments over HTTP."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.servers import Answer, Server
+
+PRODUCTION = {"project": "default", "environment": "production"}
+SEGMENT = """{ key name description tags version kind memberCount
+    rules { id description weight bucketBy rolloutContextKind clauses { contextKind attribute op values negate } }
+    included { nodes { contextKind key } } excluded { nodes { contextKind key } } }"""
+OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
+
+
+@pytest.fixture(autouse=True)
+def empty(server: Server) -> None:
+    server.import_flags({})
+
+
+def create(server: Server, name: str, **properties: Any) -> Answer:
+    query = f"mutation ($i: CreateSegmentInput!) {{ createSegment(input: $i) {{ revision segment {SEGMENT} }} }}"
+    return server.post(query, i={"environment": PRODUCTION, "name": name, **properties})
+
+
+def update(server: Server, key: str, *instructions: dict[str, Any], **properties: Any) -> Answer:
+    query = f"mutation ($i: UpdateSegmentInput!) {{ updateSegment(input: $i) {{ revision segment {SEGMENT} }} }}"
+    wish = {"environment": PRODUCTION, "segmentKey": key, "instructions": list(instructions), **properties}
+    return server.post(query, i=wish)
+
+
+def delete(server: Server, key: str, **properties: Any) -> Answer:
+    query = "mutation ($i: DeleteSegmentInput!) { deleteSegment(input: $i) { deletedSegmentId revision } }"
+    return server.post(query, i={"environment": PRODUCTION, "segmentKey": key, **properties})
+
+
+def updated(server: Server, key: str, *instructions: dict[str, Any]) -> dict[str, Any]:
+    segment: dict[str, Any] = update(server, key, *instructions)["updateSegment"]["segment"]
+    return segment
+
+
+def targets(segment: dict[str, Any], which: str = "included") -> list[str]:
+    return [f"{c['contextKind']}:{c['key']}" for c in segment[which]["nodes"]]
+
+
+def violations(answer: Answer) -> list[tuple[str, str]]:
+    assert answer.code == "BAD_USER_INPUT"
+    found = answer.errors[0]["extensions"]["violations"]
+    return [(".".join(map(str, v["path"])), v["message"]) for v in found]
+
+
+def test_the_guides_segment_is_created_populated_and_evaluated(server: Server) -> None:
+    rule = {"addRule": {"description": "Opted in", "clauses": [OPTED_IN]}}
+    segment = create(server, "eap: New dashboard", tags=["eap"], instructions=[rule])["createSegment"]["segment"]
+    assert (segment["key"], segment["name"], segment["tags"], segment["version"]) == (
+        "eap-new-dashboard",
+        "eap: New dashboard",
+        ["eap"],
+        1,
+    )
+    assert segment["rules"][0]["id"]
+    query = "query ($e: EnvironmentRef, $c: JSON!) { segmentMemberships(environment: $e, context: $c) { isMember reason } }"
+    for opted_in, is_member in (("yes", True), ("no", False)):
+        context = {"kind": "user", "key": "ada", "eap-opt-in": opted_in}
+        (membership,) = server.post(query, e=PRODUCTION, c=context)["segmentMemberships"]
+        assert membership["isMember"] is is_member
+
+
+def test_a_key_may_be_given_and_is_taken_once(server: Server) -> None:
+    assert create(server, "Beta", key="beta.v2")["createSegment"]["segment"]["key"] == "beta.v2"
+    assert create(server, "Other", key="beta.v2").code == "ALREADY_EXISTS"
+
+
+@pytest.mark.parametrize(
+    ("properties", "path"),
+    [
+        ({"name": "!!!"}, "input.name"),
+        ({"name": " "}, "input.name"),
+        ({"name": "x", "key": "a b"}, "input.key"),
+        ({"name": "x", "tags": ["ok", "not ok"]}, "input.tags.1"),
+    ],
+)
+def test_what_cannot_name_a_segment_is_refused(server: Server, properties: dict[str, Any], path: str) -> None:
+    assert path in [place for place, _ in violations(create(server, **properties))]
+
+
+def test_individual_targets_are_added_removed_replaced_and_cleared_by_kind(server: Server) -> None:
+    create(server, "s")
+    included = {"list": "INCLUDED"}
+    segment = updated(
+        server,
+        "s",
+        {"addTargets": {**included, "keys": ["u2", "u1", "u1"]}},
+        {"addTargets": {**included, "keys": ["acme"], "contextKind": "org"}},
+        {"addTargets": {"list": "EXCLUDED", "keys": ["u3"]}},
+    )
+    assert targets(segment) == ["org:acme", "user:u1", "user:u2"]
+    assert targets(segment, "excluded") == ["user:u3"]
+    assert (segment["version"], segment["kind"], segment["memberCount"]) == (2, "INDIVIDUAL_TARGETS", 3)
+    segment = updated(server, "s", {"removeTargets": {**included, "keys": ["u1", "nobody"]}})
+    assert targets(segment) == ["org:acme", "user:u2"]
+    segment = updated(server, "s", {"replaceTargets": {**included, "keys": ["u9"]}})
+    assert targets(segment) == ["org:acme", "user:u9"]
+    segment = updated(server, "s", {"clearTargets": {**included, "contextKind": "org"}})
+    assert targets(segment) == ["user:u9"]
+
+
+def test_including_and_excluding_the_same_context_is_refused_and_names_it(server: Server) -> None:
+    create(server, "s", instructions=[{"addTargets": {"list": "INCLUDED", "keys": ["ada", "bob"]}}])
+    answer = update(server, "s", {"addTargets": {"list": "EXCLUDED", "keys": ["ada"]}})
+    ((_, message),) = violations(answer)
+    assert "user:ada" in message
+    assert "bob" not in message
+    moved = [
+        {"addTargets": {"list": "EXCLUDED", "keys": ["ada"]}},
+        {"removeTargets": {"list": "INCLUDED", "keys": ["ada"]}},
+    ]
+    assert targets(updated(server, "s", *moved), "excluded") == ["user:ada"]
+
+
+def test_rules_and_clauses_are_edited_in_place(server: Server) -> None:
+    create(server, "s", instructions=[{"addRule": {"clauses": [OPTED_IN]}}])
+    edu = {"attribute": "email", "op": "endsWith", "values": [".edu"]}
+    half = {"weight": 50000, "contextKind": "org", "bucketBy": "plan"}
+    first = updated(server, "s")["rules"][0]["id"]
+    segment = updated(server, "s", {"addRule": {"clauses": [edu], "beforeRuleId": first, "rollout": half}})
+    second = segment["rules"][0]["id"]
+    assert [r["id"] for r in segment["rules"]] == [second, first]
+    assert (segment["rules"][0]["weight"], segment["rules"][0]["rolloutContextKind"]) == (50000, "org")
+    segment = updated(
+        server,
+        "s",
+        {"reorderRules": [first, second]},
+        {"updateRule": {"ruleId": second, "description": "Universities", "rollout": {"weight": None}}},
+        {"addClauses": {"ruleId": first, "clauses": [{**edu, "negate": True}]}},
+        {"addValuesToClause": {"ruleId": first, "clauseIndex": 0, "values": ["yes", "sure", 1, True]}},
+        {"removeValuesFromClause": {"ruleId": first, "clauseIndex": 0, "values": [1, "never there"]}},
+        {"updateClause": {"ruleId": second, "clauseIndex": 0, "clause": {**edu, "values": [".ac.uk"]}}},
+    )
+    one, two = segment["rules"]
+    assert (one["id"], two["id"], two["description"], two["weight"]) == (first, second, "Universities", None)
+    assert one["clauses"][0]["values"] == ["yes", "sure", True]
+    assert (one["clauses"][1]["negate"], two["clauses"][0]["values"]) == (True, [".ac.uk"])
+    segment = updated(
+        server, "s", {"removeClauses": {"ruleId": first, "clauseIndexes": [0]}}, {"removeRules": [second]}
+    )
+    assert [len(r["clauses"]) for r in segment["rules"]] == [1]
+
+
+def test_rules_without_an_id_are_named_by_their_place(server: Server) -> None:
+    rules = [{"clauses": [OPTED_IN]}, {"id": "named", "clauses": [OPTED_IN]}, {"clauses": [OPTED_IN]}]
+    server.import_flags(data_of(segments=({"key": "s", "rules": rules},)))
+    segment = updated(
+        server, "s", {"updateRule": {"ruleId": "#2", "description": "third"}}, {"removeRules": ["#0"]}
+    )
+    assert [(r["id"], r["description"]) for r in segment["rules"]] == [("named", ""), ("", "third")]
+
+
+def test_an_edit_that_changes_nothing_succeeds_and_makes_no_version(server: Server) -> None:
+    create(server, "s", tags=["eap"])
+    before = update(server, "s")["updateSegment"]
+    again = update(
+        server,
+        "s",
+        {"addTags": ["eap"]},
+        {"removeTags": ["never there"]},
+        {"updateName": "s"},
+        {"removeRules": ["never there"]},
+        {"removeTargets": {"list": "INCLUDED", "keys": ["nobody"]}},
+    )["updateSegment"]
+    assert (again["segment"]["version"], again["revision"]) == (1, before["revision"])
+
+
+def test_everything_wrong_is_listed_at_its_instruction_and_nothing_changes(server: Server) -> None:
+    create(server, "s")
+    answer = update(
+        server,
+        "s",
+        {"addTags": ["fine"]},
+        {"addTags": ["not fine"]},
+        {"addRule": {"clauses": []}},
+        {
+            "addRule": {
+                "clauses": [
+                    {"attribute": "a", "op": "matches", "values": ["(?=x)"]},
+                    {"attribute": "", "op": "sounds", "values": ["x"]},
+                    {"op": "segmentMatch", "values": ["gone"]},
+                    {"attribute": "d", "op": "before", "values": ["today"]},
+                    {"attribute": "/x//y", "contextKind": "a b", "op": "in", "values": []},
+                ],
+                "rollout": {"weight": 100001},
+            }
+        },
+        {"updateRule": {"ruleId": "gone", "description": "x"}},
+        {"reorderRules": ["gone"]},
+        {"addTargets": {"list": "INCLUDED", "keys": ["a", ""], "contextKind": "user"}},
+        {"addTargets": {"list": "INCLUDED", "keys": ["a"], "contextKind": "multi"}},
+    )
+    prefix = "input.instructions"
+    assert [place for place, _ in violations(answer)] == [
+        f"{prefix}.1.addTags.0",
+        f"{prefix}.2.addRule.clauses",
+        f"{prefix}.3.addRule.clauses.0.values.0",
+        f"{prefix}.3.addRule.clauses.1.op",
+        f"{prefix}.3.addRule.clauses.1.attribute",
+        f"{prefix}.3.addRule.clauses.2.values.0",
+        f"{prefix}.3.addRule.clauses.3.values.0",
+        f"{prefix}.3.addRule.clauses.4.contextKind",
+        f"{prefix}.3.addRule.clauses.4.attribute",
+        f"{prefix}.3.addRule.clauses.4.values",
+        f"{prefix}.3.addRule.weight",
+        f"{prefix}.4.updateRule.ruleId",
+        f"{prefix}.5.reorderRules",
+        f"{prefix}.6.addTargets.keys.1",
+        f"{prefix}.7.addTargets.contextKind",
+    ]
+    assert updated(server, "s")["tags"] == []
+
+
+def test_closing_a_circle_of_segments_is_refused_with_the_way(server: Server) -> None:
+    for key in "abc":
+        create(server, key)
+    for user, used in ("ab", "bc"):
+        updated(server, user, {"addRule": {"clauses": [{"op": "segmentMatch", "values": [used]}]}})
+    for used, way in (("a", "c -> a -> b -> c"), ("c", "c -> c")):
+        answer = update(server, "c", {"addRule": {"clauses": [{"op": "segmentMatch", "values": [used]}]}})
+        assert violations(answer)[0][1].endswith(way)
+
+
+def test_a_circle_that_was_imported_may_stay_while_other_things_change(server: Server) -> None:
+    server.import_flags(data_of(segments=({"key": "s", "rules": [a_rule_on_segments("s")]},)))
+    assert updated(server, "s", {"addTags": ["round"]})["tags"] == ["round"]
+
+
+def test_an_edit_against_another_version_is_refused_and_names_both(server: Server) -> None:
+    create(server, "s")
+    update(server, "s", {"addTags": ["one"]}, expectedVersion=1)
+    answer = update(server, "s", {"addTags": ["two"]}, expectedVersion=1)
+    assert answer.code == "VERSION_CONFLICT"
+    extensions = answer.errors[0]["extensions"]
+    assert (extensions["expectedVersion"], extensions["actualVersion"]) == (1, 2)
+    assert delete(server, "s", expectedVersion=1).code == "VERSION_CONFLICT"
+
+
+def test_edits_at_the_same_time_all_hold(server: Server) -> None:
+    create(server, "s")
+
+    def add(number: int) -> Answer:
+        return update(server, "s", {"addTargets": {"list": "INCLUDED", "keys": [f"u{number}"]}})
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(add, range(16)))
+    assert [answer.errors for answer in answers] == [[]] * 16
+    assert len(targets(updated(server, "s"))) == 16
+
+
+def test_two_edits_at_the_same_time_cannot_close_a_circle_together(server: Server) -> None:
+    for attempt in range(5):
+        one, two = f"one{attempt}", f"two{attempt}"
+        create(server, one)
+        create(server, two)
+
+        def refer(pair: tuple[str, str]) -> Answer:
+            rule = {"clauses": [{"op": "segmentMatch", "values": [pair[1]]}]}
+            return update(server, pair[0], {"addRule": rule})
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(refer, [(one, two), (two, one)]))
+        assert sorted(bool(answer.errors) for answer in answers) == [False, True]
+
+
+def test_what_is_used_is_not_deleted_and_its_users_are_named(server: Server) -> None:
+    server.import_flags(
+        data_of(
+            a_flag("f", rules=[a_rule_on_segments("used")]),
+            segments=({"key": "used"}, {"key": "user", "rules": [a_rule_on_segments("used")]}),
+        )
+    )
+    answer = delete(server, "used")
+    assert answer.code == "IN_USE"
+    assert answer.errors[0]["extensions"]["users"] == [
+        {"kind": "flag", "key": "f"},
+        {"kind": "segment", "key": "user"},
+    ]
+    server.import_flags(data_of(a_flag("f"), segments=({"key": "used"},)))
+    assert delete(server, "used")["deleteSegment"]["deletedSegmentId"]
+    assert delete(server, "used").code == "NOT_FOUND"
+    assert update(server, "used", {"addTags": ["x"]}).code == "NOT_FOUND"
+
+
+def test_more_targets_than_the_limit_are_refused_and_the_way_out_is_named(server: Server) -> None:
+    create(server, "s")
+    keys = [f"u{n}" for n in range(15_001)]
+    answer = update(server, "s", {"addTargets": {"list": "INCLUDED", "keys": keys}})
+    assert answer.code == "LIMIT_EXCEEDED"
+    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_SEGMENT_TARGETS"
+    assert "large list" in answer.errors[0]["message"]
+    assert (
+        updated(server, "s", {"addTargets": {"list": "INCLUDED", "keys": keys[:15_000]}})["memberCount"] == 15_000
+    )
+
+
+def test_an_instruction_is_exactly_one(server: Server) -> None:
+    create(server, "s")
+    for wrong in ({}, {"addTags": ["a"], "removeTags": ["a"]}, {"addTags": None}):
+        assert update(server, "s", wrong).code == "BAD_USER_INPUT"
