@@ -7,23 +7,22 @@ from typing import Annotated, Any
 import strawberry
 from strawberry.utils.str_converters import to_snake_case
 
-from domain.instructions.segments import (
+from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
+from domain.instructions.rules import (
     AddClauses,
-    AddRule,
-    AddTags,
     AddValues,
-    EditTargets,
     RemoveClauses,
     RemoveRules,
-    RemoveTags,
     RemoveValues,
     ReorderRules,
+    UpdateClause,
+)
+from domain.instructions.segments import (
+    AddRule,
+    EditTargets,
     SegmentInstruction,
     TargetAction,
     TargetList,
-    UpdateClause,
-    UpdateDescription,
-    UpdateName,
     UpdateRule,
 )
 from domain.model.segments import SegmentRule

@@ -1,8 +1,9 @@
 """What a clause must be to be written. An import is more lenient: it keeps what can never match."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from domain.errors import Violation
+from domain.errors import InvalidInputError, Violation
 from domain.evaluation.operators import OPERATORS, SEGMENT_MATCH, is_usable
 from domain.json import NESTING_LIMIT, is_nested_too_deep
 from domain.model.contexts import is_context_kind
@@ -10,6 +11,18 @@ from domain.model.references import parse_attribute
 from domain.model.targeting import Clause
 
 Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EditScope:
+    """What an edit may refer to: the keys of the environment's segments."""
+
+    segments: frozenset[str]
+
+
+def refusal(path: Path, message: str) -> InvalidInputError:
+    """Return the error of one violation."""
+    return InvalidInputError([Violation(path, message)])
 
 
 def check_clauses(clauses: Sequence[Clause], segments: frozenset[str], path: Path) -> list[Violation]:

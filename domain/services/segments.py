@@ -18,7 +18,8 @@ from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
-from domain.instructions.segments import EditScope, SegmentInstruction, conflicting_targets
+from domain.instructions.clauses import EditScope
+from domain.instructions.segments import SegmentInstruction, conflicting_targets
 from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation
 from domain.model.segments import Segment

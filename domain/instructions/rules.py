@@ -1,0 +1,180 @@
+"""Instructions for what the rules of segments and flags have alike: their order and their clauses.
+
+A rule is called by its id, or by `#` and its place where it has none.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+from domain.errors import InvalidInputError
+from domain.instructions.clauses import EditScope, check_clause, check_clauses, refusal
+from domain.json import Json, same_json
+from domain.model.segments import Segment, SegmentRule
+from domain.model.targeting import Clause, FlagRule, Targeting
+
+Ruled = TypeVar("Ruled", Segment, Targeting)
+Rule: TypeAlias = SegmentRule | FlagRule
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRules:
+    """Remove rules; those that are not there do not matter."""
+
+    rules: Sequence[str]
+
+    def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
+        """Return it without the rules."""
+        names = rule_names(thing)
+        kept = [rule for name, rule in zip(names, thing.rules, strict=True) if name not in self.rules]
+        return replace(thing, rules=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True)
+class ReorderRules:
+    """Put the rules into another order."""
+
+    rules: Sequence[str]
+
+    def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
+        """Return it with its rules in the order given, which must name each exactly once."""
+        names = rule_names(thing)
+        if sorted(self.rules) != sorted(names):
+            raise refusal((), f"must name each of the rules once: {', '.join(names)}")
+        return replace(thing, rules=tuple(thing.rules[names.index(name)] for name in self.rules))
+
+
+@dataclass(frozen=True, slots=True)
+class AddClauses:
+    """Add clauses to a rule."""
+
+    rule: str
+    clauses: Sequence[Clause]
+
+    def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
+        """Return it with the clauses."""
+        if found := check_clauses(self.clauses, scope.segments, ("clauses",)):
+            raise InvalidInputError(found)
+        return change_rule(thing, self.rule, lambda rule: replace(rule, clauses=(*rule.clauses, *self.clauses)))
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveClauses:
+    """Remove clauses from a rule, by their places."""
+
+    rule: str
+    indexes: Sequence[int]
+
+    def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
+        """Return it without the clauses; one at least must stay, since none would match everybody."""
+
+        def change(rule: Rule) -> Rule:
+            for index in self.indexes:
+                _check_index(rule, index, ("clauseIndexes",))
+            kept = tuple(clause for index, clause in enumerate(rule.clauses) if index not in self.indexes)
+            if not kept:
+                raise refusal(("clauseIndexes",), "a rule without clauses would match everybody: remove the rule")
+            return replace(rule, clauses=kept)
+
+        return change_rule(thing, self.rule, change)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateClause:
+    """Put another clause into one's place."""
+
+    rule: str
+    index: int
+    clause: Clause
+
+    def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
+        """Return it with the clause."""
+        if found := check_clause(self.clause, scope.segments, ("clause",)):
+            raise InvalidInputError(found)
+        return _change_clause(thing, self.rule, self.index, lambda _old: self.clause)
+
+
+@dataclass(frozen=True, slots=True)
+class AddValues:
+    """Add values to a clause; those that are there stay once."""
+
+    rule: str
+    index: int
+    values: Sequence[Json]
+
+    def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
+        """Return it with the values."""
+
+        def change(clause: Clause) -> Clause:
+            new: tuple[Json, ...] = tuple(
+                value for value in self.values if not any(same_json(value, old) for old in clause.values)
+            )
+            if found := check_clause(replace(clause, values=new), scope.segments, ()) if new else []:
+                raise InvalidInputError(found)
+            return replace(clause, values=(*clause.values, *new))
+
+        return _change_clause(thing, self.rule, self.index, change)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveValues:
+    """Remove values from a clause; those that are not there do not matter."""
+
+    rule: str
+    index: int
+    values: Sequence[Json]
+
+    def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
+        """Return it without the values; one at least must stay."""
+
+        def change(clause: Clause) -> Clause:
+            kept = tuple(old for old in clause.values if not any(same_json(old, v) for v in self.values))
+            if not kept:
+                raise refusal(("values",), "a clause needs at least one value: remove the clause")
+            return replace(clause, values=kept)
+
+        return _change_clause(thing, self.rule, self.index, change)
+
+
+def rule_names(thing: Ruled) -> list[str]:
+    """Return what each rule is called: its id, or `#` and its place where it has none."""
+    return [rule.id or f"#{index}" for index, rule in enumerate(thing.rules)]
+
+
+def rule_index(thing: Ruled, name: str, path: tuple[str | int, ...]) -> int:
+    """Return the place of a rule, by its name.
+
+    Raises:
+        InvalidInputError: There is none, at `path`.
+    """
+    names = rule_names(thing)
+    if name not in names:
+        raise refusal(path, f"there is no rule {name!r}")
+    return names.index(name)
+
+
+def _check_index(rule: Rule, index: int, path: tuple[str | int, ...]) -> None:
+    if not 0 <= index < len(rule.clauses):
+        raise refusal(path, f"the rule has no clause {index}")
+
+
+def change_rule(thing: Ruled, name: str, change: Callable[[Any], Rule]) -> Ruled:
+    """Return the thing with one of its rules changed; `change` is given a rule of the thing's kind.
+
+    Raises:
+        InvalidInputError: There is no such rule, or as `change` says.
+    """
+    index = rule_index(thing, name, ("ruleId",))
+    rules: list[Any] = list(thing.rules)
+    rules[index] = change(rules[index])
+    return replace(thing, rules=tuple(rules))
+
+
+def _change_clause(thing: Ruled, name: str, index: int, change: Callable[[Clause], Clause]) -> Ruled:
+    def change_clause(rule: Rule) -> Rule:
+        _check_index(rule, index, ("clauseIndex",))
+        clauses = list(rule.clauses)
+        clauses[index] = change(clauses[index])
+        return replace(rule, clauses=tuple(clauses))
+
+    return change_rule(thing, name, change_clause)
