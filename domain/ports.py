@@ -107,7 +107,7 @@ class Store(Protocol):
         Raises:
             AlreadyExistsError: Something to be created is there.
             VersionConflictError: Something is not at the version expected (or gone).
-            RevisionConflictError: A revision that the change is based on has grown.
+            RevisionConflictError: A revision that the change is based on has grown (looked at before versions).
         """
 
     async def revisions(self) -> Mapping[str, int]:

@@ -31,6 +31,7 @@ from domain.keys import EnvironmentRef, key_violation
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportReport, ImportService
 from domain.services.snapshots import SnapshotService
+from gql.app import read_examples
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
@@ -77,7 +78,7 @@ def serve(
     # Worker processes read their settings from the environment.
     os.environ.update({f"EARLYBIRD_{k.upper()}": str(v) for k, v in options.items() if v is not None})
     settings = _settings()
-    asyncio.run(_check_store(settings.store))
+    asyncio.run(_check_start(settings))
     uvicorn.run(
         "gql.app:create_app",
         factory=True,
@@ -163,10 +164,11 @@ def _environment(project: str, environment: str) -> EnvironmentRef:
     return EnvironmentRef(project, environment)
 
 
-async def _check_store(url: str) -> None:
-    """Leave if the URL can never work; a store that is away may come."""
+async def _check_start(settings: Settings) -> None:
+    """Leave in words if the start can never work; a store that is away may come."""
     try:
-        await (await open_store(url)).close()
+        read_examples(settings.examples)
+        await (await open_store(settings.store)).close()
     except InvalidInputError as error:
         _fail(*map(str, error.violations))
     except UnavailableError:

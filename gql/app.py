@@ -23,6 +23,7 @@ from domain.ports import Store
 from domain.services.catalog import CatalogService
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, EvaluationService
+from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.segments import SegmentService
@@ -39,7 +40,7 @@ from storage import open_store
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
-_START_SECONDS = 10.0
+_START_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _PING_SECONDS = 2.0
 
@@ -56,7 +57,7 @@ class Backend:
 
     async def run(self) -> None:
         """Connect, set a new store up, then follow the store until cancelled."""
-        examples = await asyncio.to_thread(_read_examples, self.settings.examples)
+        examples = await asyncio.to_thread(read_examples, self.settings.examples)
         self.store = store = await self._connect()
         snapshots = SnapshotService(store)
         imports = ImportService(store, snapshots)
@@ -68,11 +69,13 @@ class Backend:
             owner = secrets.owner
             await _until_available(lambda: imports.import_flag_data(owner, PRODUCTION, examples, ImportMode.MERGE))
         self._snapshots = snapshots
+        editor = EnvironmentEditor(store, snapshots)
         self._services = Services(
             catalog=CatalogService(store, snapshots),
             evaluation=EvaluationService(snapshots),
+            flags=FlagService(editor),
             imports=imports,
-            segments=SegmentService(EnvironmentEditor(snapshots), max_targets=self.settings.max_segment_targets),
+            segments=SegmentService(editor, max_targets=self.settings.max_segment_targets),
         )
         self._connected.set()
         await snapshots.run()
@@ -133,7 +136,7 @@ async def _until_available(work: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-def _read_examples(file: str | None) -> Json:
+def read_examples(file: str | None) -> Json:
     """Read what a new store is to hold, and check it, before anything is stored.
 
     Raises:

@@ -8,6 +8,7 @@ import strawberry
 from domain.access.principals import Principal
 from domain.services.catalog import CatalogService
 from domain.services.evaluation import Caller, EvaluationService
+from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.segments import SegmentService
 
@@ -18,6 +19,7 @@ class Services:
 
     catalog: CatalogService
     evaluation: EvaluationService
+    flags: FlagService
     imports: ImportService
     segments: SegmentService
 

@@ -9,6 +9,7 @@ from domain.errors import ErrorCode
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
 from gql.evaluation import EvaluationQuery
+from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import DocumentLimits, LimitDocuments
 from gql.scalars import SCALARS
@@ -25,7 +26,7 @@ class Query(EvaluationQuery, EnvironmentsQuery):
 @strawberry.type(
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
 )
-class Mutation(ImportsMutation, SegmentsMutation):
+class Mutation(FlagsMutation, ImportsMutation, SegmentsMutation):
     """The mutation root."""
 
 

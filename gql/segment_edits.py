@@ -5,18 +5,8 @@ from functools import partial
 from typing import Annotated, Any
 
 import strawberry
-from strawberry.utils.str_converters import to_snake_case
 
 from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
-from domain.instructions.rules import (
-    AddClauses,
-    AddValues,
-    RemoveClauses,
-    RemoveRules,
-    RemoveValues,
-    ReorderRules,
-    UpdateClause,
-)
 from domain.instructions.segments import (
     AddRule,
     EditTargets,
@@ -26,13 +16,22 @@ from domain.instructions.segments import (
     UpdateRule,
 )
 from domain.model.segments import SegmentRule
-from domain.model.targeting import DEFAULT_CONTEXT_KIND, Clause
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.services.segments import ChangedSegment, DeletedSegment, NamedInstruction, NewSegment, SegmentEdit
 from gql.context import Info
 from gql.enums import register_enum
 from gql.environment_ref import EnvironmentRefInput
 from gql.nodes import global_id
-from gql.scalars import JSON
+from gql.rule_edits import (
+    CLAUSE_CONVERSIONS,
+    RULE_ID,
+    AddClausesInput,
+    ClauseInput,
+    ClauseValuesInput,
+    RemoveClausesInput,
+    UpdateClauseInput,
+    named_instruction,
+)
 from gql.segments import SegmentView
 
 register_enum(
@@ -40,33 +39,6 @@ register_enum(
     "Which of a segment's two lists of individual targets.",
     {TargetList.INCLUDED: "Those who are in.", TargetList.EXCLUDED: "Those who are out."},
 )
-
-RULE_ID = "The rule's id; a rule without one is named by its place: `#0` is the first."
-
-
-@strawberry.input(description="One condition on a context.")
-class ClauseInput:
-    """Input for domain.model.targeting.Clause."""
-
-    op: str = strawberry.field(description="The operator, as in `Clause.op`.")
-    values: list[JSON | None] = strawberry.field(description="Any must match; segment keys for segmentMatch.")
-    attribute: str = strawberry.field(
-        default="", description="The attribute, or a reference to one; empty for segmentMatch."
-    )
-    context_kind: str | None = strawberry.field(
-        default=None, description="The context kind it looks at; null means user, `attribute` then a literal name."
-    )
-    negate: bool = strawberry.field(default=False, description="Whether the condition is turned round.")
-
-    def to_domain(self) -> Clause:
-        """Convert to the domain's clause."""
-        return Clause(
-            op=self.op,
-            attribute=self.attribute,
-            values=tuple(self.values),
-            negate=self.negate,
-            context_kind=self.context_kind or None,
-        )
 
 
 @strawberry.input(description="Individual targets of one context kind.")
@@ -146,40 +118,6 @@ class UpdateSegmentRuleInput:
     )
 
 
-@strawberry.input(description="Clauses to add to a rule.")
-class AddClausesInput:
-    """Input for domain.instructions.segments.AddClauses."""
-
-    rule_id: str = strawberry.field(description=RULE_ID)
-    clauses: list[ClauseInput] = strawberry.field(description="The clauses.")
-
-
-@strawberry.input(description="Clauses to remove from a rule.")
-class RemoveClausesInput:
-    """Input for domain.instructions.segments.RemoveClauses."""
-
-    rule_id: str = strawberry.field(description=RULE_ID)
-    clause_indexes: list[int] = strawberry.field(description="Their places among the rule's clauses, from 0.")
-
-
-@strawberry.input(description="A clause to put into another's place.")
-class UpdateClauseInput:
-    """Input for domain.instructions.segments.UpdateClause."""
-
-    rule_id: str = strawberry.field(description=RULE_ID)
-    clause_index: int = strawberry.field(description="The place among the rule's clauses, from 0.")
-    clause: ClauseInput = strawberry.field(description="The new clause.")
-
-
-@strawberry.input(description="Values of a clause.")
-class ClauseValuesInput:
-    """Input for domain.instructions.segments.AddValues and RemoveValues."""
-
-    rule_id: str = strawberry.field(description=RULE_ID)
-    clause_index: int = strawberry.field(description="The clause's place among the rule's clauses, from 0.")
-    values: list[JSON | None] = strawberry.field(description="The values.")
-
-
 def _targets(action: TargetAction, given: SegmentTargetsInput) -> EditTargets:
     return EditTargets(action, given.list, given.context_kind, given.keys)
 
@@ -194,16 +132,10 @@ _CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {
     "replaceTargets": partial(_targets, TargetAction.REPLACE),
     "clearTargets": lambda given: EditTargets(TargetAction.REPLACE, given.list, given.context_kind, ()),
     "addRule": AddSegmentRuleInput.to_domain,
-    "removeRules": RemoveRules,
-    "reorderRules": ReorderRules,
     "updateRule": lambda given: UpdateRule(
         given.rule_id, given.description, given.rollout and given.rollout.to_domain()
     ),
-    "addClauses": lambda given: AddClauses(given.rule_id, [c.to_domain() for c in given.clauses]),
-    "removeClauses": lambda given: RemoveClauses(given.rule_id, given.clause_indexes),
-    "updateClause": lambda given: UpdateClause(given.rule_id, given.clause_index, given.clause.to_domain()),
-    "addValuesToClause": lambda given: AddValues(given.rule_id, given.clause_index, given.values),
-    "removeValuesFromClause": lambda given: RemoveValues(given.rule_id, given.clause_index, given.values),
+    **CLAUSE_CONVERSIONS,
 }
 """What each field of an instruction means to the domain, by its name in the API."""
 
@@ -250,11 +182,7 @@ class SegmentInstructionInput:
 
     def to_domain(self) -> NamedInstruction:
         """Convert the one field that is set."""
-        for name, convert in _CONVERSIONS.items():
-            given = getattr(self, to_snake_case(name))
-            if given is not None:
-                return NamedInstruction(name, convert(given.value))
-        raise AssertionError("GraphQL lets exactly one field through")
+        return NamedInstruction(*named_instruction(self, _CONVERSIONS))
 
 
 @strawberry.input(description="A segment to create.")

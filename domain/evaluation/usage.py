@@ -86,10 +86,12 @@ class EnvironmentSegment:
 
     def usage(self, *, transitive: bool) -> "SegmentUsage":
         """Return what refers to it: directly, or through other segments too."""
-        return SegmentUsage(self.index.rules_using(self.key, transitive=transitive), self._users(transitive))
+        return self.index.usage(self.key, transitive=transitive)
 
-    def _users(self, transitive: bool) -> Sequence["EnvironmentSegment"]:  # noqa: FBT001 - private
-        return self.index.segments_using(self.key, transitive=transitive)
+    @property
+    def program(self) -> "EarlyAccessProgram":
+        """The segment as an early access program."""
+        return self.index.program(self.key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +157,16 @@ class FlagVariations:
 
 @dataclass(frozen=True, slots=True)
 class EarlyAccessProgram:
-    """A segment that is an early access program, with the flags that target it, directly or through others."""
+    """A segment that is an early access program, with the flags that target it, directly or through others.
+
+    Attributes:
+        usage: The rules that target it, by flag and rule.
+        variations: The variations that those rules serve, flag by flag.
+    """
 
     segment: EnvironmentSegment
     usage: Sequence[SegmentUsageNode]
+    variations: Sequence[FlagVariations]
 
     @property
     def active(self) -> bool:
@@ -170,16 +178,14 @@ class EarlyAccessProgram:
         """The number of flags that target it."""
         return len(self.variations)
 
-    @property
-    def variations(self) -> list[FlagVariations]:
-        """The variations that those flags serve, flag by flag."""
-        served: dict[str, tuple[EnvironmentFlag, dict[int, IndexedVariation]]] = {}
-        for node in self.usage:
-            variations = served.setdefault(node.flag.key, (node.flag, {}))[1]
-            variations.update(
-                {share.variation.index: share.variation for share in node.serves if share.weight > 0}
-            )
-        return [FlagVariations(flag, [found[i] for i in sorted(found)]) for flag, found in served.values()]
+
+def _variations(rules: Sequence[SegmentUsageNode]) -> list[FlagVariations]:
+    """Return the variations that rules serve to somebody, flag by flag."""
+    served: dict[str, tuple[EnvironmentFlag, dict[int, IndexedVariation]]] = {}
+    for node in rules:
+        variations = served.setdefault(node.flag.key, (node.flag, {}))[1]
+        variations.update({share.variation.index: share.variation for share in node.serves if share.weight > 0})
+    return [FlagVariations(flag, [found[i] for i in sorted(found)]) for flag, found in served.values()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +206,27 @@ class UsageIndex:
 
     def __init__(self, flags: Mapping[str, EnvironmentFlag], segments: Mapping[str, Segment]) -> None:
         self._flags = flags
+        # Decided when first asked, and true as long as the snapshot.
+        self._usages: dict[tuple[str, bool], SegmentUsage] = {}
+        self._programs: dict[str, EarlyAccessProgram] = {}
         self.segments = {key: EnvironmentSegment(segment, self) for key, segment in segments.items()}
+
+    def usage(self, key: str, *, transitive: bool) -> SegmentUsage:
+        """Return what refers to a segment."""
+        found = self._usages.get((key, transitive))
+        if found is None:
+            rules = self.rules_using(key, transitive=transitive)
+            found = SegmentUsage(rules, self.segments_using(key, transitive=transitive))
+            self._usages[key, transitive] = found
+        return found
+
+    def program(self, key: str) -> EarlyAccessProgram:
+        """Return a segment as an early access program."""
+        found = self._programs.get(key)
+        if found is None:
+            rules = self.usage(key, transitive=True).rules
+            found = self._programs[key] = EarlyAccessProgram(self.segments[key], rules, _variations(rules))
+        return found
 
     def is_used(self, key: str) -> bool:
         """Tell whether any rule names the segment, of an archived flag too."""

@@ -15,9 +15,15 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class EditScope:
-    """What an edit may refer to: the keys of the environment's segments."""
+    """What an edit may refer to.
+
+    Attributes:
+        segments: The keys of the environment's segments.
+        variation_count: How many variations the flag has, if it is one that is edited.
+    """
 
     segments: frozenset[str]
+    variation_count: int = 0
 
 
 def refusal(path: Path, message: str) -> InvalidInputError:

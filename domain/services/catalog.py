@@ -150,7 +150,7 @@ class EnvironmentCatalog:
             active: Only those that a flag that is on targets, or only those that none does.
         """
         programs = [
-            EarlyAccessProgram(segment, segment.usage(transitive=True).rules)
+            segment.program
             for segment in self.snapshot.segments.values()
             if tag in segment.tags or (by_name and _is_named_a_program(segment))
         ]

@@ -1,36 +1,43 @@
-"""Edits an environment: decided on one revision, committed on that revision, decided again if it has grown.
+"""Edits environments: decided on one revision, committed on that revision, decided again if it has grown.
 
 So no two edits at the same time can break together what neither breaks alone (a circle of segments, say).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from domain.access.principals import Principal
-from domain.errors import RevisionConflictError, UnavailableError, VersionConflictError
+from domain.errors import InvalidInputError, NotFoundError, RevisionConflictError, UnavailableError, Violation
 from domain.evaluation.snapshot import Snapshot
+from domain.instructions.clauses import EditScope
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
-from domain.ports import Commit, Delete, Save
+from domain.model.projects import Environment
+from domain.ports import Commit, Delete, Save, Store
 from domain.services.snapshots import SnapshotService
 
 _ATTEMPTS = 20
 
+Snapshots: TypeAlias = Mapping[EnvironmentRef, Snapshot]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What is to be done to an environment.
+    """What is to be done.
 
     Attributes:
         action: What is done, in the API's word.
         resource: What it is done to, in the words of policies.
-        decide: Turns the environment as it is into writes; none if what is wanted holds. Raises DomainError.
+        scope: What the audit log lists it under: an environment or a project.
+        decide: Turns the environments as they are into writes; none if what is wanted holds. Raises DomainError.
         summary: What the audit log's entry says beside, in JSON types.
     """
 
     action: str
     resource: str
-    decide: Callable[[Snapshot], Sequence[Save | Delete]]
+    scope: str
+    decide: Callable[[Snapshots], Sequence[Save | Delete]]
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
 
@@ -38,44 +45,69 @@ class Edit:
 class EnvironmentEditor:
     """Makes edits. The change is served here when it returns."""
 
-    def __init__(self, snapshots: SnapshotService) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService) -> None:
+        self._store = store
         self._snapshots = snapshots
 
-    async def edit(self, principal: Principal, environment: EnvironmentRef, edit: Edit) -> Snapshot:
-        """Make an edit and return the environment with it.
+    async def edit(self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit) -> Snapshots:
+        """Make an edit of one environment or several, and return them with it.
 
         Raises:
             NotFoundError: There is no such environment.
             DomainError: As `Principal.require_management` and the edit's decision say.
-            UnavailableError: The environment kept changing, or the store cannot be reached.
+            UnavailableError: The environments kept changing, or the store cannot be reached.
         """
         principal.require_management(edit.action, edit.resource)
-        snapshot = await self._snapshots.get(environment)
-        scope = str(environment)
+        revisions = dict.fromkeys(map(str, environments), 0)
         for _ in range(_ATTEMPTS):
-            writes = edit.decide(snapshot)
+            snapshots = {ref: await self._snapshots.refresh(ref, revisions[str(ref)]) for ref in environments}
+            writes = edit.decide(snapshots)
             if not writes:
-                return snapshot
+                return snapshots
+            entry = AuditEntry(
+                actor=principal.actor,
+                action=edit.action,
+                resource=edit.resource,
+                scope=edit.scope,
+                comment=edit.comment,
+                summary=edit.summary,
+            )
             commit = Commit(
                 writes=tuple(writes),
-                revise=frozenset({scope}),
-                based_on={scope: snapshot.revision},
-                entry=AuditEntry(
-                    actor=principal.actor,
-                    action=edit.action,
-                    resource=edit.resource,
-                    scope=scope,
-                    comment=edit.comment,
-                    summary=edit.summary,
-                ),
+                revise=frozenset(revisions),
+                based_on={str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
+                entry=entry,
             )
             try:
-                revisions = await self._snapshots.commit(commit)
+                revisions = dict(await self._snapshots.commit(commit))
             except RevisionConflictError as conflict:
-                snapshot = await self._snapshots.refresh(environment, conflict.details["actualVersion"])
-            except VersionConflictError:
-                # Something outside of the environment, a flag of the project, changed.
-                snapshot = await self._snapshots.refresh(environment, snapshot.revision + 1)
+                revisions[conflict.details["key"]] = conflict.details["actualVersion"]
             else:
-                return await self._snapshots.refresh(environment, revisions[scope])
-        raise UnavailableError(f"the environment {environment} kept changing; nothing was stored")
+                return {ref: await self._snapshots.refresh(ref, revisions[str(ref)]) for ref in environments}
+        raise UnavailableError(f"{edit.scope} kept changing; nothing was stored")
+
+    async def environments_of(self, project: str) -> list[EnvironmentRef]:
+        """Return a project's environments.
+
+        Raises:
+            NotFoundError: There is no such project.
+        """
+        environments = await self._store.list_all(Environment, project)
+        if not environments:
+            raise NotFoundError("project", project)
+        return [environment.ref for environment in environments]
+
+
+def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
+    """Return what instructions may refer to in an environment."""
+    return EditScope(frozenset(snapshot.segments), variation_count)
+
+
+def below_input(violations: Sequence[Violation]) -> InvalidInputError:
+    """Return the error whose paths begin at a mutation's `input`."""
+    return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
+
+
+def resource(environment: EnvironmentRef, kind: str, key: str) -> str:
+    """Name a thing of an environment in the words of policies."""
+    return f"proj/{environment.project}:env/{environment.environment}:{kind}/{key}"

@@ -126,6 +126,7 @@ class ImportPlan:
         elif before is None:
             # Whoever deletes the flag, having seen nobody target it, must find it changed.
             self._write(Save(replace(flag, version=stored.version + 1), stored.version))
+            self.revised |= others
 
     def _delete_flag(self, before: EnvironmentFlag) -> None:
         """Delete the targeting here; with the last targeting anywhere the flag itself goes."""

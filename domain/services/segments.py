@@ -18,13 +18,12 @@ from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
-from domain.instructions.clauses import EditScope
 from domain.instructions.segments import SegmentInstruction, conflicting_targets
 from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation
 from domain.model.segments import Segment
 from domain.ports import Delete, Save
-from domain.services.editing import Edit, EnvironmentEditor
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, edit_scope, resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ class SegmentService:
         if not new.name.strip():
             violations.append(Violation(("name",), "a name is needed"))
         if found := [violation for violation in violations if violation]:
-            raise InvalidInputError(_below_input(found))
+            raise below_input(found)
         blank = Segment(
             environment=environment,
             key=key,
@@ -113,15 +112,20 @@ class SegmentService:
             salt=secrets.token_hex(8),
         )
 
-        def decide(snapshot: Snapshot) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            snapshot = snapshots[environment]
             if key in snapshot.segments:
                 raise AlreadyExistsError("segment", key)
             return [Save(self._apply(new.instructions, blank, snapshot), None)]
 
         edit = Edit(
-            action="createSegment", resource=_resource(environment, key), decide=decide, comment=new.comment
+            action="createSegment",
+            resource=resource(environment, "segment", key),
+            scope=str(environment),
+            decide=decide,
+            comment=new.comment,
         )
-        return _changed(await self._editor.edit(principal, environment, edit), key)
+        return _changed((await self._editor.edit(principal, [environment], edit))[environment], key)
 
     async def update(self, principal: Principal, environment: EnvironmentRef, edit: SegmentEdit) -> ChangedSegment:
         """Apply instructions, all or none.
@@ -135,7 +139,8 @@ class SegmentService:
         """
         key = edit.segment_key
 
-        def decide(snapshot: Snapshot) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
             after = self._apply(edit.instructions, before, snapshot)
             if same_json(write_segment(before), write_segment(after)):
@@ -144,12 +149,13 @@ class SegmentService:
 
         change = Edit(
             action="updateSegment",
-            resource=_resource(environment, key),
+            resource=resource(environment, "segment", key),
+            scope=str(environment),
             decide=decide,
             comment=edit.comment,
             summary={"instructions": [named.name for named in edit.instructions]},
         )
-        return _changed(await self._editor.edit(principal, environment, change), key)
+        return _changed((await self._editor.edit(principal, [environment], change))[environment], key)
 
     async def delete(
         self,
@@ -169,7 +175,8 @@ class SegmentService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
 
-        def decide(snapshot: Snapshot) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            snapshot = snapshots[environment]
             segment = _find(snapshot, key, expected_version)
             users = [("flag", flag) for flag in sorted(snapshot.usage.flags_naming(key))]
             users += [
@@ -181,13 +188,19 @@ class SegmentService:
                 raise InUseError("segment", key, users)
             return [Delete(segment)]
 
-        edit = Edit(action="deleteSegment", resource=_resource(environment, key), decide=decide, comment=comment)
-        snapshot = await self._editor.edit(principal, environment, edit)
-        return DeletedSegment(f"{environment}/{key}", snapshot.revision)
+        edit = Edit(
+            action="deleteSegment",
+            resource=resource(environment, "segment", key),
+            scope=str(environment),
+            decide=decide,
+            comment=comment,
+        )
+        snapshots = await self._editor.edit(principal, [environment], edit)
+        return DeletedSegment(f"{environment}/{key}", snapshots[environment].revision)
 
     def _apply(self, instructions: Sequence[NamedInstruction], before: Segment, snapshot: Snapshot) -> Segment:
         """Apply instructions one after the other; collect what is wrong with any of them."""
-        scope = EditScope(frozenset(snapshot.segments))
+        scope = edit_scope(snapshot)
         violations: list[Violation] = []
         segment = before
         for index, named in enumerate(instructions):
@@ -206,7 +219,7 @@ class SegmentService:
             message = f"segments would contain each other in a circle: {' -> '.join(circle)}"
             violations.append(Violation(("instructions",), message))
         if violations:
-            raise InvalidInputError(_below_input(violations))
+            raise below_input(violations)
         count = len(segment.included_targets) + len(segment.excluded_targets)
         if count > max(self._max_targets, len(before.included_targets) + len(before.excluded_targets)):
             raise LimitExceededError(
@@ -247,11 +260,3 @@ def _segments_in(segment: Segment) -> set[object]:
 
 def _changed(snapshot: Snapshot, key: str) -> ChangedSegment:
     return ChangedSegment(snapshot.segments[key], snapshot.revision)
-
-
-def _resource(environment: EnvironmentRef, key: str) -> str:
-    return f"proj/{environment.project}:env/{environment.environment}:segment/{key}"
-
-
-def _below_input(violations: Sequence[Violation]) -> list[Violation]:
-    return [Violation(("input", *violation.path), violation.message) for violation in violations]

@@ -57,7 +57,11 @@ class SnapshotService:
         while True:
             try:
                 async with aclosing(self._store.watch_revisions()) as feed:
+                    is_first = True
                     async for revisions in feed:
+                        if is_first:
+                            self._check_history(revisions)
+                            is_first = False
                         await self._follow(revisions)
                         self._back()
             except UnavailableError as error:
@@ -166,6 +170,14 @@ class SnapshotService:
         for ref in list(self._snapshots):
             if str(ref) in revisions:
                 await self.refresh(ref, revisions[str(ref)])
+
+    def _check_history(self, revisions: Mapping[str, int]) -> None:
+        """Refuse to follow a store that knows less than is served: it was emptied, or put back from a copy."""
+        for ref, snapshot in self._snapshots.items():
+            stored = revisions.get(str(ref), 0)
+            if stored < snapshot.revision:
+                message = f"the store has {ref} at revision {stored}, but {snapshot.revision} is served"
+                raise UnavailableError(f"{message}; start again to serve what the store has")
 
     def _away(self, reason: str) -> None:
         if self._store_away_since is None:

@@ -106,10 +106,9 @@ async def plan(
         cursor = database[kind].find({"_id": {"$in": wanted}}, {"version": 1}, session=session)
         for found in await cursor.to_list(None):
             versions[kind, found["_id"]] = found["version"]
-    check_versions(rows, versions)
-
     before = await read_revisions(database, session, commit.revise) if commit.revise else {}
     revisions = grown(commit, before)
+    check_versions(rows, versions)
     writes = [_write(row.kind, row.id, row.expected, stored(row.entity) if row.entity else None) for row in rows]
     writes += [
         _write(REVISIONS, scope, before.get(scope), {"_id": scope, "version": revision})

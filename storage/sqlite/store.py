@@ -192,8 +192,8 @@ class SqliteStore:
             async with transaction(writer):
                 wanted = orjson.dumps([(row.kind, row.id) for row in rows]).decode()
                 stored = await fetch(writer, _VERSIONS, {"rows": wanted})
-                check_versions(rows, {(kind, id_): version for kind, id_, version in stored})
                 revisions = grown(commit, dict(await fetch(writer, "SELECT scope, revision FROM revisions")))
+                check_versions(rows, {(kind, id_): version for kind, id_, version in stored})
                 entry = entry_of(commit, revisions)
                 deletes = [(row.kind, row.id) for row in rows if row.entity is None]
                 await writer.executemany(_SAVE, saves)

@@ -113,11 +113,10 @@ def test_examples_that_cannot_be_imported_leave_a_new_store_new(tmp_path: Path, 
     if content is not None:
         examples.write_text(content)
     store = f"sqlite:///{tmp_path}/x.db"
-    with (
-        pytest.raises(AssertionError, match=r"examples\.json|flags\.f\.on"),
-        Server(store, examples=str(examples)),
-    ):
+    with pytest.raises(AssertionError) as failure, Server(store, examples=str(examples)):
         pass
+    assert "examples.json" in str(failure.value) or "flags.f.on" in str(failure.value)
+    assert "Traceback" not in str(failure.value)
     with Server(store, token=None) as server:
         server.stop()
         assert "owner token" in printed_secrets(server)

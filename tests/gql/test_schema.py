@@ -32,6 +32,7 @@ from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
+from domain.services.flags import ChangedFlag, ChangedFlags
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
 from domain.services.segments import ChangedSegment, DeletedSegment
@@ -41,7 +42,11 @@ SCHEMA = build_schema()
 
 DOMAIN_CLASSES = {
     "CreateSegmentPayload": ChangedSegment,
+    "ArchiveFlagPayload": ChangedFlags,
+    "CreateFlagPayload": ChangedFlags,
     "DeleteSegmentPayload": DeletedSegment,
+    "RestoreFlagPayload": ChangedFlags,
+    "UpdateFlagTargetingPayload": ChangedFlag,
     "UpdateSegmentPayload": ChangedSegment,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from domain.evaluation.usage import EarlyAccessProgram
 from tests.builders import a_snapshot_of
 
 
@@ -100,14 +99,14 @@ def test_a_program_is_active_when_a_flag_that_is_on_targets_it_through_whatever(
     segments = {"s": {}, "t": {"rules": [on("s")]}}
     for is_on in (True, False):
         segment = a_snapshot_of({"flags": {"f": flag(on("t"), is_on=is_on)}, "segments": segments}).segments["s"]
-        assert EarlyAccessProgram(segment, segment.usage(transitive=True).rules).active is is_on
+        assert segment.program.active is is_on
 
 
 def test_a_programs_variations_are_those_its_rules_serve_to_somebody() -> None:
     rollout = {"variations": [{"variation": 1, "weight": 0}, {"variation": 2, "weight": 100000}]}
     data = {"flags": {"f": flag(on("s"), on("s", rollout=rollout)), "g": flag(on("s"))}, "segments": {"s": {}}}
     segment = a_snapshot_of(data).segments["s"]
-    program = EarlyAccessProgram(segment, segment.usage(transitive=True).rules)
+    program = segment.program
     assert program.flag_count == 2
     assert [(v.flag.key, [variation.value for variation in v.variations]) for v in program.variations] == [
         ("f", ["a", "c"]),

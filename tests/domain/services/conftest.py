@@ -22,6 +22,7 @@ class FickleStore:
 
     Attributes:
         is_away: Whether the door is shut.
+        is_emptied: Whether its feed knows no revisions any more.
         goes_away_after_commit: Whether a commit is the last thing that works.
         fault: Raised once by the next call of anything.
         stale: Handed out, once, in place of the next environment that is loaded.
@@ -31,6 +32,7 @@ class FickleStore:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.is_away = False
+        self.is_emptied = False
         self.fault: Exception | None = None
         self.stale: EnvironmentState | None = None
         self.goes_away_after_commit = False
@@ -60,7 +62,7 @@ class FickleStore:
                     following.cancel()
                     await asyncio.wait([following])
                     self.check()
-            yield following.result()
+            yield {} if self.is_emptied else following.result()
 
     def check(self) -> None:
         if self.is_away:

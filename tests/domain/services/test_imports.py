@@ -68,7 +68,7 @@ async def test_an_import_that_changes_a_shared_flag_revises_every_environment_th
     tagged = {"flags": {"f": {"on": True, "variations": [1], "fallthrough": {"variation": 0}, "tags": ["x"]}}}
     await imports.import_flag_data(owner, PRODUCTION, tagged, ImportMode.MERGE)
     assert (await snapshots.get(TEST)).flags["f"].tags == ("x",)
-    assert await store.revisions() == {"access": 1, str(PRODUCTION): 2, str(TEST): 2}
+    assert await store.revisions() == {"access": 1, str(PRODUCTION): 3, str(TEST): 2}
 
 
 async def test_an_archived_flag_stays_archived_and_the_report_says_so(

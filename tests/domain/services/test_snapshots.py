@@ -149,3 +149,16 @@ async def test_a_new_credential_is_known_soon_and_a_deleted_one_no_longer(
     entry = AuditEntry(actor="test", action="deleteToken", resource="second")
     await store.commit(Commit(writes=(Delete(credential),), revise=access, entry=entry))
     await eventually(lambda: snapshots.credential(credential.id), None)
+
+
+async def test_a_store_that_lost_what_is_served_is_not_followed_and_not_ready(
+    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await import_value(ImportService(fickle, snapshots), owner, "kept")
+    fickle.is_away = True
+    await eventually(ready(snapshots), expected=False)
+    fickle.is_emptied = True
+    fickle.is_away = False
+    await asyncio.sleep(1.2)
+    assert not snapshots.readiness().ready
+    assert (await snapshots.get(PRODUCTION)).flags["f"].variations[0].value == "kept"

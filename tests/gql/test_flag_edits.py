@@ -1,0 +1,261 @@
+"""Creating, targeting, archiving and deleting flags over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from tests.gql.conftest import a_flag, data_of
+from tests.servers import Answer, Server
+
+PRODUCTION = {"project": "default", "environment": "production"}
+TEST = {"project": "default", "environment": "test"}
+ADA = {"kind": "user", "key": "ada"}
+FLAG = """{ key name description tags version on offVariation archived variations { index value name }
+    targets { variation values } contextTargets { contextKind variation values } prerequisites { key variation }
+    rules { id description clauses { attribute op values } serves { variation { index } weight } rollout { bucketBy } }
+    fallthrough { variation { index } weight } }"""
+OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
+
+
+@pytest.fixture(autouse=True)
+def empty(server: Server) -> None:
+    server.import_flags({})
+    server.import_flags({}, environment="test")
+
+
+def mutate(server: Server, mutation: str, selection: str, /, **wish: Any) -> Answer:
+    title = mutation[0].upper() + mutation[1:]
+    return server.post(f"mutation ($i: {title}Input!) {{ {mutation}(input: $i) {{ {selection} }} }}", i=wish)
+
+
+def create(server: Server, name: str, **properties: Any) -> Answer:
+    return mutate(server, "createFlag", f"flags {FLAG}", project="default", name=name, **properties)
+
+
+def update(server: Server, key: str, *instructions: dict[str, Any], **properties: Any) -> Answer:
+    wish = {"environment": PRODUCTION, "flagKey": key, "instructions": list(instructions), **properties}
+    return mutate(server, "updateFlagTargeting", f"revision flag {FLAG}", **wish)
+
+
+def updated(server: Server, key: str, *instructions: dict[str, Any]) -> dict[str, Any]:
+    flag: dict[str, Any] = update(server, key, *instructions)["updateFlagTargeting"]["flag"]
+    return flag
+
+
+def value(server: Server, key: str, context: dict[str, Any] = ADA, **variables: Any) -> Any:
+    return server.evaluate(key, context, **variables)["evaluate"]["value"]
+
+
+def violations(answer: Answer) -> dict[str, str]:
+    assert answer.code == "BAD_USER_INPUT"
+    found = answer.errors[0]["extensions"]["violations"]
+    return {".".join(map(str, v["path"])): v["message"] for v in found}
+
+
+def test_a_new_flag_is_off_in_every_environment_and_serves_its_last_variation(server: Server) -> None:
+    flags = create(server, "New dashboard", tags=["eap"])["createFlag"]["flags"]
+    assert [(f["key"], f["on"], f["tags"], f["version"]) for f in flags] == [
+        ("new-dashboard", False, ["eap"], 1)
+    ] * 2
+    for environment in (PRODUCTION, TEST):
+        answer = server.evaluate("new-dashboard", ADA, e=environment)["evaluate"]
+        assert (answer["value"], answer["reason"]["kind"]) == (False, "OFF")
+    assert create(server, "Other", key="new-dashboard").code == "ALREADY_EXISTS"
+
+
+def test_turning_a_flag_on_concerns_one_environment(server: Server) -> None:
+    create(server, "f", variations=[{"value": "a", "name": "A"}, {"value": {"deep": [1]}}])
+    assert updated(server, "f", {"turnOn": True})["on"] is True
+    assert value(server, "f") == "a"
+    assert value(server, "f", e=TEST) == {"deep": [1]}
+    assert updated(server, "f", {"turnOff": True})["on"] is False
+
+
+def test_the_guides_walk_targets_a_segment_and_finds_the_active_program(server: Server) -> None:
+    rule = {"addRule": {"clauses": [OPTED_IN]}}
+    mutate(
+        server,
+        "createSegment",
+        "revision",
+        environment=PRODUCTION,
+        name="eap: New dashboard",
+        tags=["eap"],
+        instructions=[rule],
+    )
+    create(server, "New dashboard")
+    in_segment = {"op": "segmentMatch", "values": ["eap-new-dashboard"]}
+    flag = updated(
+        server,
+        "new-dashboard",
+        {"addRule": {"description": "EAP", "clauses": [in_segment], "serve": {"variation": 0}}},
+        {"updateFallthrough": {"variation": 1}},
+        {"turnOn": True},
+    )
+    assert flag["rules"][0]["serves"] == [{"variation": {"index": 0}, "weight": 100000}]
+    assert value(server, "new-dashboard", {**ADA, "eap-opt-in": ["no", "yes"]}) is True
+    assert value(server, "new-dashboard", ADA) is False
+    query = """{ environment(project: "default", key: "production") { earlyAccessPrograms(active: true) {
+        nodes { segment { key } variations { flag { key } variations { value } } } } } }"""
+    assert server.post(query)["environment"]["earlyAccessPrograms"]["nodes"] == [
+        {
+            "segment": {"key": "eap-new-dashboard"},
+            "variations": [{"flag": {"key": "new-dashboard"}, "variations": [{"value": True}]}],
+        }
+    ]
+
+
+def test_individual_targets_of_several_kinds_are_tried_in_their_order(server: Server) -> None:
+    create(server, "f")
+    flag = updated(
+        server,
+        "f",
+        {"turnOn": True},
+        {"addTargets": {"variation": 1, "keys": ["ada", "bob", "ada"]}},
+        {"addTargets": {"variation": 0, "keys": ["acme"], "contextKind": "org"}},
+    )
+    assert flag["targets"] == [{"variation": 1, "values": ["ada", "bob"]}]
+    assert flag["contextTargets"] == [
+        {"contextKind": "user", "variation": 1, "values": []},
+        {"contextKind": "org", "variation": 0, "values": ["acme"]},
+    ]
+    both = {"kind": "multi", "user": {"key": "ada"}, "org": {"key": "acme"}}
+    assert value(server, "f", both) is False
+    answer = update(server, "f", {"addTargets": {"variation": 0, "keys": ["carl", "ada"]}})
+    assert violations(answer) == {
+        "input.instructions.0.addTargets.keys": "'ada' is targeted by variation 1 already"
+    }
+    moved = [
+        {"removeTargets": {"variation": 1, "keys": ["ada"]}},
+        {"addTargets": {"variation": 0, "keys": ["ada"]}},
+        {"clearTargets": {"variation": 0, "contextKind": "org"}},
+    ]
+    flag = updated(server, "f", *moved)
+    assert flag["contextTargets"] == []
+    assert {t["variation"]: t["values"] for t in flag["targets"]} == {1: ["bob"], 0: ["ada"]}
+
+
+def test_rules_serve_rollouts_and_are_edited_in_place(server: Server) -> None:
+    create(server, "f")
+    rollout = {
+        "variations": [{"variation": 0, "weight": 30000}, {"variation": 1, "weight": 70000}],
+        "bucketBy": "team",
+    }
+    flag = updated(server, "f", {"addRule": {"clauses": [OPTED_IN], "serve": {"rollout": rollout}}})
+    first = flag["rules"][0]["id"]
+    flag = updated(
+        server,
+        "f",
+        {"addRule": {"clauses": [OPTED_IN], "serve": {"variation": 1}, "beforeRuleId": first}},
+        {"updateRule": {"ruleId": first, "description": "thirds"}},
+        {"updateFallthrough": {"rollout": rollout}},
+        {"updateOffVariation": {"variation": None}},
+        {"addValuesToClause": {"ruleId": first, "clauseIndex": 0, "values": ["sure"]}},
+    )
+    assert [r["description"] for r in flag["rules"]] == ["", "thirds"]
+    assert [s["weight"] for s in flag["rules"][1]["serves"]] == [30000, 70000]
+    assert flag["rules"][1]["clauses"][0]["values"] == ["yes", "sure"]
+    assert (flag["offVariation"], flag["fallthrough"][1]["weight"]) == (None, 70000)
+    assert [r["id"] for r in updated(server, "f", {"removeRules": [first]})["rules"]] != [first]
+
+
+def test_everything_wrong_is_listed_at_its_instruction(server: Server) -> None:
+    create(server, "f")
+    short = {
+        "variations": [{"variation": 0, "weight": -1}, {"variation": 5, "weight": 70000}],
+        "contextKind": "a b",
+    }
+    answer = update(
+        server,
+        "f",
+        {"addRule": {"clauses": [{"op": "segmentMatch", "values": ["gone"]}], "serve": {"variation": 2}}},
+        {"updateFallthrough": {"rollout": short}},
+        {"updateOffVariation": {"variation": -1}},
+        {"addTargets": {"variation": 9, "keys": ["a"]}},
+        {"updateRule": {"ruleId": "gone"}},
+        {"addPrerequisites": [{"key": "nobody", "variation": 0}]},
+    )
+    assert list(violations(answer)) == [
+        "input.instructions.0.addRule.clauses.0.values.0",
+        "input.instructions.0.addRule.serve.variation",
+        "input.instructions.1.updateFallthrough.rollout.variations.1.variation",
+        "input.instructions.1.updateFallthrough.rollout.variations.0.weight",
+        "input.instructions.1.updateFallthrough.rollout.variations",
+        "input.instructions.1.updateFallthrough.rollout.contextKind",
+        "input.instructions.2.updateOffVariation.variation",
+        "input.instructions.3.addTargets.variation",
+        "input.instructions.4.updateRule.ruleId",
+        "input.instructions",
+    ]
+    assert updated(server, "f")["version"] == 1
+
+
+def test_prerequisites_form_no_circle_and_protect_what_they_need(server: Server) -> None:
+    for key in "abc":
+        create(server, key)
+    updated(server, "a", {"addPrerequisites": [{"key": "b", "variation": 0}]})
+    updated(server, "b", {"addPrerequisites": [{"key": "c", "variation": 1}]})
+    answer = update(server, "c", {"addPrerequisites": [{"key": "a", "variation": 0}]})
+    assert violations(answer)["input.instructions"].endswith("c -> a -> b -> c")
+    assert (
+        "circle"
+        in violations(update(server, "a", {"addPrerequisites": [{"key": "a", "variation": 0}]}))[
+            "input.instructions"
+        ]
+    )
+    for action in ("archiveFlag", "deleteFlag"):
+        refused = mutate(server, action, "__typename", project="default", flagKey="c")
+        assert refused.code == "IN_USE"
+        assert refused.errors[0]["extensions"]["users"] == [{"kind": "flag", "key": "b"}]
+    updated(server, "b", {"removePrerequisites": ["c", "never there"]})
+    assert not mutate(server, "archiveFlag", "__typename", project="default", flagKey="c").errors
+
+
+def test_archiving_is_felt_everywhere_and_undone_by_restoring(server: Server) -> None:
+    create(server, "f")
+    archived = mutate(server, "archiveFlag", f"flags {FLAG}", project="default", flagKey="f")["archiveFlag"][
+        "flags"
+    ]
+    assert [flag["archived"] for flag in archived] == [True, True]
+    for environment in (PRODUCTION, TEST):
+        assert server.evaluate("f", ADA, e=environment)["evaluate"]["reason"]["errorKind"] == "FLAG_NOT_FOUND"
+    mutate(server, "restoreFlag", "__typename", project="default", flagKey="f")
+    assert value(server, "f") is False
+
+
+def test_a_deleted_flag_is_gone_everywhere(server: Server) -> None:
+    create(server, "f")
+    deleted = mutate(server, "deleteFlag", "deletedFlagIds", project="default", flagKey="f")["deleteFlag"]
+    assert len(set(deleted["deletedFlagIds"])) == 2
+    query = "query ($ids: [ID!]!) { nodes(ids: $ids) { id } }"
+    assert server.post(query, ids=deleted["deletedFlagIds"])["nodes"] == [None, None]
+    assert mutate(server, "deleteFlag", "__typename", project="default", flagKey="f").code == "NOT_FOUND"
+    assert not create(server, "f").errors
+
+
+def test_an_edit_against_another_version_is_refused_and_names_both(server: Server) -> None:
+    server.import_flags(data_of(a_flag("f", version=7)))
+    update(server, "f", {"turnOff": True}, expectedVersion=7)
+    answer = update(server, "f", {"turnOn": True}, expectedVersion=7)
+    assert answer.code == "VERSION_CONFLICT"
+    extensions = answer.errors[0]["extensions"]
+    assert (extensions["expectedVersion"], extensions["actualVersion"]) == (7, 8)
+    assert updated(server, "f", {"turnOff": True})["version"] == 8
+
+
+@pytest.mark.parametrize(
+    ("wish", "path"),
+    [
+        ({"name": "?"}, "input.name"),
+        ({"name": "x", "key": "-x"}, "input.key"),
+        ({"name": "x", "tags": ["a b"]}, "input.tags.0"),
+        ({"name": "x", "variations": []}, "input.variations"),
+    ],
+)
+def test_what_cannot_be_a_flag_is_refused(server: Server, wish: dict[str, Any], path: str) -> None:
+    assert path in violations(create(server, **wish))
+
+
+def test_what_does_not_exist_is_named(server: Server) -> None:
+    assert update(server, "gone", {"turnOn": True}).code == "NOT_FOUND"
+    answer = mutate(server, "createFlag", "__typename", project="nowhere", name="f")
+    assert (answer.code, answer.errors[0]["extensions"]["key"]) == ("NOT_FOUND", "nowhere")
