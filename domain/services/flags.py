@@ -91,6 +91,7 @@ class FlagService:
             NotFoundError: There is no such project.
             DomainError: As `EnvironmentEditor.edit` says.
         """
+        principal.require_management("createFlag", f"proj/{new.project}:env/*:flag/*")
         key = key_from_name(new.name) if new.key is None else new.key
         if found := _violations(new, key):
             raise below_input(found)

@@ -96,6 +96,7 @@ class SegmentService:
             AlreadyExistsError: There is one with this key.
             DomainError: As `EnvironmentEditor.edit` says.
         """
+        principal.require_management("createSegment", resource(environment, "segment", "*"))
         key = key_from_name(new.name) if new.key is None else new.key
         violations = [key_violation(key, ("key",) if new.key is not None else ("name",))]
         violations += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]

@@ -90,6 +90,22 @@ def test_an_sdk_key_may_only_evaluate(secrets: Secrets, kind: str) -> None:
     key = printed[f"{kind} SDK key, production"]
     assert server.post(PROJECTS, token=key).code == "FORBIDDEN"
     assert server.import_flags({"flagValues": {"a": 1}}, token=key).code == "FORBIDDEN"
+    production = {"environment": {"project": "default", "environment": "production"}}
+    wishes: dict[str, dict[str, Any]] = {
+        "createFlag": {"project": "default", "name": "?"},
+        "createSegment": {**production, "name": "?"},
+        "updateFlagTargeting": {**production, "flagKey": "gone", "instructions": []},
+        "updateSegment": {**production, "segmentKey": "gone", "instructions": []},
+        "deleteSegment": {**production, "segmentKey": "gone"},
+        "archiveFlag": {"project": "gone", "flagKey": "gone"},
+        "restoreFlag": {"project": "gone", "flagKey": "gone"},
+        "deleteFlag": {"project": "gone", "flagKey": "gone"},
+    }
+    for name, wish in wishes.items():
+        title = name[0].upper() + name[1:]
+        mutation = f"mutation ($i: {title}Input!) {{ {name}(input: $i) {{ __typename }} }}"
+        assert server.post(mutation, token=key, i=wish).code == "FORBIDDEN"
+        assert server.post(mutation, token="", i=wish).code == "UNAUTHENTICATED"
 
 
 def test_without_a_secret_only_the_schema_is_there(server: Server) -> None:

@@ -1,0 +1,181 @@
+"""Inputs: the instructions that change a segment."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import strawberry
+
+from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
+from domain.instructions.segments import (
+    AddRule,
+    EditTargets,
+    SegmentInstruction,
+    TargetAction,
+    TargetList,
+    UpdateRule,
+)
+from domain.model.segments import SegmentRule
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
+from domain.services.segments import NamedInstruction
+from gql.enums import register_enum
+from gql.rule_edits import (
+    CLAUSE_CONVERSIONS,
+    RULE_ID,
+    AddClausesInput,
+    ClauseInput,
+    ClauseValuesInput,
+    RemoveClausesInput,
+    UpdateClauseInput,
+    named_instruction,
+)
+
+register_enum(
+    TargetList,
+    "Which of a segment's two lists of individual targets.",
+    {TargetList.INCLUDED: "Those who are in.", TargetList.EXCLUDED: "Those who are out."},
+)
+
+
+@strawberry.input(description="Individual targets of one context kind.")
+class SegmentTargetsInput:
+    """Input for domain.instructions.segments.EditTargets."""
+
+    keys: list[str] = strawberry.field(description="The context keys.")
+    list: TargetList = strawberry.field(description="Which list.")
+    context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
+
+
+@strawberry.input(description="All individual targets of one context kind.")
+class ClearSegmentTargetsInput:
+    """Input for domain.instructions.segments.EditTargets."""
+
+    list: TargetList = strawberry.field(description="Which list.")
+    context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
+
+
+@strawberry.input(description="The share of the contexts that match a rule.")
+class SegmentRolloutInput:
+    """Input for the share of domain.model.segments.SegmentRule."""
+
+    weight: int | None = strawberry.field(
+        default=None, description="In thousandths of a percent; null takes all of them."
+    )
+    context_kind: str | None = strawberry.field(
+        default=None, description="The context kind the share is taken of; null means user."
+    )
+    bucket_by: str | None = strawberry.field(
+        default=None, description="The attribute the share is taken by; null is the key."
+    )
+
+    def to_domain(self) -> SegmentRule:
+        """Convert to a rule that has the share only."""
+        return SegmentRule(
+            weight=self.weight,
+            bucket_by=self.bucket_by or None,
+            rollout_context_kind=self.context_kind or None,
+        )
+
+
+@strawberry.input(description="A new rule.")
+class AddSegmentRuleInput:
+    """Input for domain.instructions.segments.AddRule."""
+
+    clauses: list[ClauseInput] = strawberry.field(description="The conditions, all of which must hold.")
+    description: str = strawberry.field(default="", description="Its name or purpose.")
+    rollout: SegmentRolloutInput | None = strawberry.field(
+        default=None, description="The share of those that match; null takes all of them."
+    )
+    before_rule_id: str | None = strawberry.field(
+        default=None, description=f"The rule to stand before; null means last. {RULE_ID}"
+    )
+
+    def to_domain(self) -> AddRule:
+        """Convert to the domain's instruction."""
+        share = self.rollout.to_domain() if self.rollout else SegmentRule()
+        rule = SegmentRule(
+            description=self.description,
+            clauses=tuple(clause.to_domain() for clause in self.clauses),
+            weight=share.weight,
+            bucket_by=share.bucket_by,
+            rollout_context_kind=share.rollout_context_kind,
+        )
+        return AddRule(rule, self.before_rule_id)
+
+
+@strawberry.input(description="A change of a rule; what is null stays.")
+class UpdateSegmentRuleInput:
+    """Input for domain.instructions.segments.UpdateRule."""
+
+    rule_id: str = strawberry.field(description=RULE_ID)
+    description: str | None = strawberry.field(default=None, description="Its new name or purpose.")
+    rollout: SegmentRolloutInput | None = strawberry.field(
+        default=None, description="The new share of those that match."
+    )
+
+
+def _targets(action: TargetAction, given: SegmentTargetsInput) -> EditTargets:
+    return EditTargets(action, given.list, given.context_kind, given.keys)
+
+
+_CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {
+    "updateName": UpdateName,
+    "updateDescription": UpdateDescription,
+    "addTags": AddTags,
+    "removeTags": RemoveTags,
+    "addTargets": partial(_targets, TargetAction.ADD),
+    "removeTargets": partial(_targets, TargetAction.REMOVE),
+    "replaceTargets": partial(_targets, TargetAction.REPLACE),
+    "clearTargets": lambda given: EditTargets(TargetAction.REPLACE, given.list, given.context_kind, ()),
+    "addRule": AddSegmentRuleInput.to_domain,
+    "updateRule": lambda given: UpdateRule(
+        given.rule_id, given.description, given.rollout and given.rollout.to_domain()
+    ),
+    **CLAUSE_CONVERSIONS,
+}
+"""What each field of an instruction means to the domain, by its name in the API."""
+
+
+@strawberry.input(
+    name="SegmentInstruction",
+    one_of=True,
+    description="One change of a segment. One whose wanted state already holds succeeds and changes nothing.",
+)
+class SegmentInstructionInput:
+    """Input for domain.instructions.segments.SegmentInstruction."""
+
+    update_name: strawberry.Maybe[str] = strawberry.field(description="Give it another name.")
+    update_description: strawberry.Maybe[str] = strawberry.field(description="Give it another description.")
+    add_tags: strawberry.Maybe[list[str]] = strawberry.field(description="Add tags.")
+    remove_tags: strawberry.Maybe[list[str]] = strawberry.field(description="Remove tags.")
+    add_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(description="Add individual targets.")
+    remove_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
+        description="Remove individual targets."
+    )
+    replace_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
+        description="Replace all individual targets of the kind."
+    )
+    clear_targets: strawberry.Maybe[ClearSegmentTargetsInput] = strawberry.field(
+        description="Remove all individual targets of the kind."
+    )
+    add_rule: strawberry.Maybe[AddSegmentRuleInput] = strawberry.field(description="Add a rule.")
+    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(description=f"Remove rules. {RULE_ID}")
+    reorder_rules: strawberry.Maybe[list[str]] = strawberry.field(
+        description=f"Name all rules in their new order. {RULE_ID}"
+    )
+    update_rule: strawberry.Maybe[UpdateSegmentRuleInput] = strawberry.field(description="Change a rule.")
+    add_clauses: strawberry.Maybe[AddClausesInput] = strawberry.field(description="Add clauses to a rule.")
+    remove_clauses: strawberry.Maybe[RemoveClausesInput] = strawberry.field(
+        description="Remove clauses from a rule."
+    )
+    update_clause: strawberry.Maybe[UpdateClauseInput] = strawberry.field(description="Replace a clause.")
+    add_values_to_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
+        description="Add values to a clause."
+    )
+    remove_values_from_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
+        description="Remove values from a clause."
+    )
+
+    def to_domain(self) -> NamedInstruction:
+        """Convert the one field that is set."""
+        return NamedInstruction(*named_instruction(self, _CONVERSIONS))
