@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _PING_SECONDS = 2.0
+_GUESSABLE_TOKEN = 16
 
 
 class Backend:
@@ -62,6 +63,8 @@ class Backend:
         snapshots = SnapshotService(store)
         imports = ImportService(store, snapshots)
         token = self.settings.bootstrap_token
+        if token is not None and len(token) < _GUESSABLE_TOKEN:
+            _log.warning("EARLYBIRD_BOOTSTRAP_TOKEN is short enough to be guessed: fit for trying things out only")
         secrets = await _until_available(lambda: set_up_store(store, token.get_secret_value() if token else None))
         if secrets is not None:
             if token is None:
