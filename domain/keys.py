@@ -22,6 +22,13 @@ def key_violation(key: str, path: tuple[str | int, ...]) -> Violation | None:
     )
 
 
+def new_key_violation(key: str, *, is_given: bool) -> Violation | None:
+    """Return what is wrong with the key of something new: one that was given, or derived from the name."""
+    if key or is_given:
+        return key_violation(key, ("key",) if is_given else ("name",))
+    return Violation(("name",), "no key can be derived from this name: give one")
+
+
 def key_from_name(name: str) -> str:
     """Derive a key from a name: `eap: New dashboard` gives `eap-new-dashboard` (may be empty)."""
     return _NOT_KEY_CHARACTERS.sub("-", name.lower()).strip("-._")[:KEY_LENGTH_LIMIT]

@@ -18,7 +18,7 @@ from domain.instructions.rules import (
 from domain.model.targeting import Clause
 from gql.scalars import JSON
 
-RULE_ID = "The rule's id; a rule without one is named by its place: `#0` is the first."
+RULE_ID = "The rule's id; one that has no id of its own is named by its place: `#0` is the first."
 
 
 @strawberry.input(description="One condition on a context.")

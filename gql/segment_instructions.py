@@ -110,7 +110,7 @@ class UpdateSegmentRuleInput:
     rule_id: str = strawberry.field(description=RULE_ID)
     description: str | None = strawberry.field(default=None, description="Its new name or purpose.")
     rollout: SegmentRolloutInput | None = strawberry.field(
-        default=None, description="The new share of those that match."
+        default=None, description="The new share of those that match, as a whole: what it leaves out becomes null."
     )
 
 

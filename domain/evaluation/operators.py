@@ -142,20 +142,26 @@ OPERATORS = frozenset(_OPERATORS) | {SEGMENT_MATCH}
 """Every operator that can match."""
 
 
-_PARSERS: dict[str, Callable[[Json], object | None]] = {
-    "matches": lambda value: compile_pattern(value) if isinstance(value, str) else None,
-    "before": parse_moment,
-    "after": parse_moment,
-    "semVerEqual": parse_version,
-    "semVerLessThan": parse_version,
-    "semVerGreaterThan": parse_version,
+def _is_string(value: Json) -> bool:
+    return isinstance(value, str)
+
+
+_USABLE: dict[str, Callable[[Json], bool]] = {
+    "in": lambda value: isinstance(value, str | bool | int | float),
+    "matches": lambda value: isinstance(value, str) and compile_pattern(value) is not None,
+    **dict.fromkeys(("startsWith", "endsWith", "contains"), _is_string),
+    **dict.fromkeys(("lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"), _is_number),
+    **dict.fromkeys(("before", "after"), lambda value: parse_moment(value) is not None),
+    **dict.fromkeys(
+        ("semVerEqual", "semVerLessThan", "semVerGreaterThan"), lambda value: parse_version(value) is not None
+    ),
 }
 
 
 def is_usable(name: str, value: Json) -> bool:
-    """Tell whether an operator can use a value: one that must be a pattern, moment or version may be none."""
-    parse = _PARSERS.get(name)
-    return parse is None or parse(value) is not None
+    """Tell whether an operator can ever match a value of a clause: of the right type, and readable."""
+    usable = _USABLE.get(name)
+    return usable is None or usable(value)
 
 
 def compile_operator(name: str, values: Iterable[Json]) -> Matcher:

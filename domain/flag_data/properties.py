@@ -79,13 +79,18 @@ class Properties:
     def values_of(self, name: str) -> tuple[Any, ...]:
         """Read a list of anything; empty by default."""
         value = self.values.get(name)
-        if is_nested_too_deep(value):
-            self.refuse((name,), f"is nested more than {NESTING_LIMIT} deep")
-        elif isinstance(value, list | None):
+        if isinstance(value, list | None):
             return tuple(value or ())
-        else:
-            self.refuse((name,), "a list is expected here")
+        self.refuse((name,), "a list is expected here")
         return ()
+
+    def json_values(self, name: str) -> tuple[Any, ...]:
+        """Read a list of values that are kept as they are."""
+        values = self.values_of(name)
+        for index, value in enumerate(values):
+            if is_nested_too_deep(value):
+                self.refuse((name, index), f"is nested more than {NESTING_LIMIT} deep")
+        return values
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of strings; empty by default."""

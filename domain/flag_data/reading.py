@@ -160,7 +160,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
         name=item.text("name") or key,
         description=item.text("description"),
         tags=_tags(item),
-        variations=tuple(Variation(value) for value in item.values_of("variations")),
+        variations=tuple(Variation(value) for value in item.json_values("variations")),
         archived=item.truth("archived"),
         client_side_availability=availability or ClientSideAvailability(using_environment_id=old_client_side),
     )
@@ -253,7 +253,7 @@ def _clause(item: Properties) -> Clause:
     return Clause(
         op=item.text("op"),
         attribute=item.text("attribute"),
-        values=item.values_of("values"),
+        values=item.json_values("values"),
         negate=item.truth("negate"),
         context_kind=item.text_or_none("contextKind"),
     )

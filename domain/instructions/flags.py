@@ -82,6 +82,8 @@ class EditFlagTargets:
         ]
         if found:
             raise InvalidInputError(found)
+        if after == list(before):
+            return targeting
         return _with_targets(targeting, targets | {place: tuple(after)})
 
 
@@ -246,34 +248,49 @@ _Targets: TypeAlias = dict[tuple[str, int], tuple[str, ...]]
 
 
 def _ordered(targeting: Targeting) -> _Targets:
-    """Read both lists of targets as one, as evaluation does (LaunchDarkly semantics 2.2)."""
-    users: dict[int, tuple[str, ...]] = {}
-    for target in targeting.targets:
-        users.setdefault(target.variation, target.values)
-    if not targeting.context_targets:
-        return {(DEFAULT_CONTEXT_KIND, variation): keys for variation, keys in users.items()}
-    found: _Targets = {}
-    for target in targeting.context_targets:
-        kind = target.context_kind or DEFAULT_CONTEXT_KIND
-        keys = target.values
-        if kind == DEFAULT_CONTEXT_KIND and not keys:
-            keys = users.get(target.variation, ())
-        place = (kind, target.variation)
-        found[place] = tuple(dict.fromkeys((*found.get(place, ()), *keys)))
-    return found
+    """Read both lists of targets as one, as evaluation does (semantics 2.2): the first place of a key holds."""
+    entries: list[tuple[str, int, Sequence[str]]]
+    if targeting.context_targets:
+        users: dict[int, tuple[str, ...]] = {}
+        for target in targeting.targets:
+            users.setdefault(target.variation, target.values)
+        entries = []
+        for target in targeting.context_targets:
+            kind = target.context_kind or DEFAULT_CONTEXT_KIND
+            is_placeholder = kind == DEFAULT_CONTEXT_KIND and not target.values
+            values = users.get(target.variation, ()) if is_placeholder else target.values
+            entries.append((kind, target.variation, values))
+    else:
+        entries = [(DEFAULT_CONTEXT_KIND, target.variation, target.values) for target in targeting.targets]
+    found: dict[tuple[str, int], dict[str, None]] = {}
+    seen: set[tuple[str, str]] = set()
+    for kind, variation, keys in entries:
+        place = found.setdefault((kind, variation), {})
+        place.update({key: None for key in keys if (kind, key) not in seen})
+        seen.update((kind, key) for key in keys)
+    return {place: tuple(keys) for place, keys in found.items()}
 
 
 def _with_targets(targeting: Targeting, targets: _Targets) -> Targeting:
     """Write targets as LaunchDarkly does: users in a list of their own, with placeholders where kinds mix."""
-    filled = {place: keys for place, keys in targets.items() if keys}
-    users = tuple(
+    users = [
         Target(variation=variation, values=keys)
-        for (kind, variation), keys in filled.items()
-        if kind == DEFAULT_CONTEXT_KIND
-    )
-    mixed = any(kind != DEFAULT_CONTEXT_KIND for kind, _ in filled)
-    contexts = tuple(
-        Target(variation=variation, values=() if kind == DEFAULT_CONTEXT_KIND else keys, context_kind=kind)
-        for (kind, variation), keys in filled.items()
-    )
-    return replace(targeting, targets=users, context_targets=contexts if mixed else ())
+        for (kind, variation), keys in targets.items()
+        if kind == DEFAULT_CONTEXT_KIND and keys
+    ]
+    if not any(keys for (kind, _), keys in targets.items() if kind != DEFAULT_CONTEXT_KIND):
+        return replace(targeting, targets=tuple(users), context_targets=())
+    if targeting.context_targets:
+        # Users that no placeholder makes count stay as they are.
+        users += [t for t in targeting.targets if (DEFAULT_CONTEXT_KIND, t.variation) not in targets]
+    contexts = [
+        Target(
+            variation=variation,
+            values=() if kind == DEFAULT_CONTEXT_KIND else keys,
+            context_kind=kind,
+        )
+        for (kind, variation), keys in targets.items()
+        # An empty entry for users keeps their place in the order.
+        if keys or kind == DEFAULT_CONTEXT_KIND
+    ]
+    return replace(targeting, targets=tuple(users), context_targets=tuple(contexts))

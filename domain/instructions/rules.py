@@ -1,15 +1,17 @@
 """Instructions for what the rules of segments and flags have alike: their order and their clauses.
 
-A rule is called by its id, or by `#` and its place where it has none.
+A rule is called by its id, or by `#` and its place where it has none of its own (see `rule_names`).
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
 from domain.errors import InvalidInputError
 from domain.instructions.clauses import EditScope, check_clause, check_clauses, refusal
-from domain.json import Json, same_json
+from domain.json import Json
 from domain.model.segments import Segment, SegmentRule
 from domain.model.targeting import Clause, FlagRule, Targeting
 
@@ -106,9 +108,7 @@ class AddValues:
         """Return it with the values."""
 
         def change(clause: Clause) -> Clause:
-            new: tuple[Json, ...] = tuple(
-                value for value in self.values if not any(same_json(value, old) for old in clause.values)
-            )
+            new: tuple[Json, ...] = _without(self.values, clause.values)
             if found := check_clause(replace(clause, values=new), scope.segments, ()) if new else []:
                 raise InvalidInputError(found)
             return replace(clause, values=(*clause.values, *new))
@@ -128,7 +128,7 @@ class RemoveValues:
         """Return it without the values; one at least must stay."""
 
         def change(clause: Clause) -> Clause:
-            kept = tuple(old for old in clause.values if not any(same_json(old, v) for v in self.values))
+            kept = _without(clause.values, self.values)
             if not kept:
                 raise refusal(("values",), "a clause needs at least one value: remove the clause")
             return replace(clause, values=kept)
@@ -136,9 +136,14 @@ class RemoveValues:
         return _change_clause(thing, self.rule, self.index, change)
 
 
-def rule_names(thing: Ruled) -> list[str]:
-    """Return what each rule is called: its id, or `#` and its place where it has none."""
-    return [rule.id or f"#{index}" for index, rule in enumerate(thing.rules)]
+def rule_names(thing: Segment | Targeting) -> list[str]:
+    """Return what each rule is called: its id, or `#` and its place where that does not name it alone."""
+    rules: Sequence[Rule] = thing.rules
+    ids = Counter(rule.id for rule in rules)
+    return [
+        rule.id if rule.id and ids[rule.id] == 1 and not rule.id.startswith("#") else f"#{index}"
+        for index, rule in enumerate(rules)
+    ]
 
 
 def rule_index(thing: Ruled, name: str, path: tuple[str | int, ...]) -> int:
@@ -178,3 +183,20 @@ def _change_clause(thing: Ruled, name: str, index: int, change: Callable[[Clause
         return replace(rule, clauses=tuple(clauses))
 
     return change_rule(thing, name, change_clause)
+
+
+def _without(values: Iterable[Json], others: Iterable[Json]) -> tuple[Json, ...]:
+    """Return values, each once, that are not among others; as for the operator `in`, 1 and 1.0 are one value."""
+    seen = {_identity(value) for value in others}
+    kept: list[Json] = []
+    for value in values:
+        if (identity := _identity(value)) not in seen:
+            seen.add(identity)
+            kept.append(value)
+    return tuple(kept)
+
+
+def _identity(value: Json) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return json.dumps(value, sort_keys=True)

@@ -143,11 +143,11 @@ def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:
 def _check_rollout(rule: SegmentRule) -> list[Violation]:
     found: list[Violation] = []
     if rule.weight is not None and not 0 <= rule.weight <= FULL_WEIGHT:
-        found.append(Violation(("weight",), f"is from 0 to {FULL_WEIGHT} (thousandths of a percent)"))
+        found.append(Violation(("rollout", "weight"), f"is from 0 to {FULL_WEIGHT} (thousandths of a percent)"))
     if rule.rollout_context_kind is not None and not is_context_kind(rule.rollout_context_kind):
-        found.append(Violation(("rolloutContextKind",), "is not a context kind"))
+        found.append(Violation(("rollout", "contextKind"), "is not a context kind"))
     if rule.bucket_by is not None and parse_attribute(rule.bucket_by, rule.rollout_context_kind) is None:
-        found.append(Violation(("bucketBy",), "is not an attribute or a reference to one"))
+        found.append(Violation(("rollout", "bucketBy"), "is not an attribute or a reference to one"))
     return found
 
 

@@ -3,6 +3,10 @@
 So no two edits at the same time can break together what neither breaks alone (a circle of segments, say).
 """
 
+import asyncio
+import random
+import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -17,7 +21,8 @@ from domain.model.projects import Environment
 from domain.ports import Commit, Delete, Save, Store
 from domain.services.snapshots import SnapshotService
 
-_ATTEMPTS = 20
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02
 
 Snapshots: TypeAlias = Mapping[EnvironmentRef, Snapshot]
 
@@ -48,6 +53,7 @@ class EnvironmentEditor:
     def __init__(self, store: Store, snapshots: SnapshotService) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def edit(self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit) -> Snapshots:
         """Make an edit of one environment or several, and return them with it.
@@ -58,8 +64,14 @@ class EnvironmentEditor:
             UnavailableError: The environments kept changing, or the store cannot be reached.
         """
         principal.require_management(edit.action, edit.resource)
+        # Edits of this process take turns, so that only other processes can come between.
+        async with self._turns[environments[0].project]:
+            return await self._edit(principal, environments, edit)
+
+    async def _edit(self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit) -> Snapshots:
         revisions = dict.fromkeys(map(str, environments), 0)
-        for _ in range(_ATTEMPTS):
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < give_up:
             snapshots = {ref: await self._snapshots.refresh(ref, revisions[str(ref)]) for ref in environments}
             writes = edit.decide(snapshots)
             if not writes:
@@ -82,9 +94,11 @@ class EnvironmentEditor:
                 revisions = dict(await self._snapshots.commit(commit))
             except RevisionConflictError as conflict:
                 revisions[conflict.details["key"]] = conflict.details["actualVersion"]
+                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
             else:
                 return {ref: await self._snapshots.refresh(ref, revisions[str(ref)]) for ref in environments}
-        raise UnavailableError(f"{edit.scope} kept changing; nothing was stored")
+        message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"
+        raise UnavailableError(message)
 
     async def environments_of(self, project: str) -> list[EnvironmentRef]:
         """Return a project's environments.

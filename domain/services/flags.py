@@ -15,11 +15,17 @@ from domain.errors import (
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
-from domain.instructions.flags import FlagInstruction
+from domain.instructions.flags import AddPrerequisites, FlagInstruction
 from domain.json import NESTING_LIMIT, is_nested_too_deep, same_json
-from domain.keys import EnvironmentRef, key_from_name, key_violation
+from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.flags import EnvironmentFlag, Flag
-from domain.model.targeting import ClientSideAvailability, Targeting, Variation, VariationOrRollout
+from domain.model.targeting import (
+    ClientSideAvailability,
+    Prerequisite,
+    Targeting,
+    Variation,
+    VariationOrRollout,
+)
 from domain.ports import Delete, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, edit_scope, resource
 
@@ -222,9 +228,9 @@ def _project_edit(
 
 
 def _violations(new: NewFlag, key: str) -> list[Violation]:
-    found = [key_violation(key, ("key",) if new.key is not None else ("name",))]
+    found = [new_key_violation(key, is_given=new.key is not None)]
     found += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
-    if not new.name.strip():
+    if new.key is not None and not new.name.strip():
         found.append(Violation(("name",), "a name is needed"))
     if not new.variations:
         found.append(Violation(("variations",), "at least one is needed"))
@@ -267,28 +273,41 @@ def _apply(instructions: Sequence[NamedFlagInstruction], before: EnvironmentFlag
         except InvalidInputError as error:
             place = ("instructions", index, named.name)
             violations += [Violation((*place, *v.path), v.message) for v in error.violations]
-    violations += _prerequisite_violations(targeting, before, snapshot)
+    violations += _prerequisite_violations(instructions, targeting, before, snapshot)
     if violations:
         raise below_input(violations)
     return targeting
 
 
-def _prerequisite_violations(targeting: Targeting, before: EnvironmentFlag, snapshot: Snapshot) -> list[Violation]:
-    """Return what is wrong with prerequisites that were not there before."""
+def _prerequisite_violations(
+    instructions: Sequence[NamedFlagInstruction], targeting: Targeting, before: EnvironmentFlag, snapshot: Snapshot
+) -> list[Violation]:
+    """Return what is wrong with prerequisites that were not there before, where they stand in the input."""
     found: list[Violation] = []
-    for prerequisite in targeting.prerequisites:
-        if prerequisite in before.prerequisites:
-            continue
-        flag = snapshot.live_flags.get(prerequisite.key)
-        if flag is None:
-            found.append(Violation(("instructions",), f"there is no flag {prerequisite.key!r}"))
-        elif not 0 <= prerequisite.variation < len(flag.variations):
-            message = f"the flag {prerequisite.key!r} has no variation {prerequisite.variation}"
-            found.append(Violation(("instructions",), message))
-        elif circle := _way_to(before.key, prerequisite.key, snapshot.flags):
-            message = f"prerequisites would form a circle: {' -> '.join((before.key, *circle))}"
-            found.append(Violation(("instructions",), message))
+    for index, named in enumerate(instructions):
+        added = named.instruction.prerequisites if isinstance(named.instruction, AddPrerequisites) else ()
+        for place, prerequisite in enumerate(added):
+            if prerequisite in targeting.prerequisites and prerequisite not in before.prerequisites:
+                path = ("instructions", index, named.name, place)
+                found += _violations_of(prerequisite, path, before.key, snapshot)
     return found
+
+
+def _violations_of(
+    prerequisite: Prerequisite, path: tuple[str | int, ...], flag_key: str, snapshot: Snapshot
+) -> list[Violation]:
+    flag = snapshot.flags.get(prerequisite.key)
+    if flag is None:
+        return [Violation((*path, "key"), f"there is no flag {prerequisite.key!r}")]
+    if flag.archived:
+        return [Violation((*path, "key"), f"the flag {prerequisite.key!r} is archived")]
+    if not 0 <= prerequisite.variation < len(flag.variations):
+        message = f"the flag {prerequisite.key!r} has no variation {prerequisite.variation}"
+        return [Violation((*path, "variation"), message)]
+    if circle := _way_to(flag_key, prerequisite.key, snapshot.flags):
+        message = f"prerequisites would form a circle: {' -> '.join((flag_key, *circle))}"
+        return [Violation((*path, "key"), message)]
+    return []
 
 
 def _way_to(wanted: str, start: str, flags: Mapping[str, EnvironmentFlag]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
 from domain.instructions.segments import SegmentInstruction, conflicting_targets
 from domain.json import same_json
-from domain.keys import EnvironmentRef, key_from_name, key_violation
+from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.segments import Segment
 from domain.ports import Delete, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, edit_scope, resource
@@ -98,9 +98,9 @@ class SegmentService:
         """
         principal.require_management("createSegment", resource(environment, "segment", "*"))
         key = key_from_name(new.name) if new.key is None else new.key
-        violations = [key_violation(key, ("key",) if new.key is not None else ("name",))]
+        violations = [new_key_violation(key, is_given=new.key is not None)]
         violations += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
-        if not new.name.strip():
+        if new.key is not None and not new.name.strip():
             violations.append(Violation(("name",), "a name is needed"))
         if found := [violation for violation in violations if violation]:
             raise below_input(found)

@@ -184,7 +184,7 @@ def test_everything_wrong_is_listed_at_its_instruction(server: Server) -> None:
         "input.instructions.2.updateOffVariation.variation",
         "input.instructions.3.addTargets.variation",
         "input.instructions.4.updateRule.ruleId",
-        "input.instructions",
+        "input.instructions.5.addPrerequisites.0.key",
     ]
     assert updated(server, "f")["version"] == 1
 
@@ -195,13 +195,10 @@ def test_prerequisites_form_no_circle_and_protect_what_they_need(server: Server)
     updated(server, "a", {"addPrerequisites": [{"key": "b", "variation": 0}]})
     updated(server, "b", {"addPrerequisites": [{"key": "c", "variation": 1}]})
     answer = update(server, "c", {"addPrerequisites": [{"key": "a", "variation": 0}]})
-    assert violations(answer)["input.instructions"].endswith("c -> a -> b -> c")
-    assert (
-        "circle"
-        in violations(update(server, "a", {"addPrerequisites": [{"key": "a", "variation": 0}]}))[
-            "input.instructions"
-        ]
-    )
+    place = "input.instructions.0.addPrerequisites.0.key"
+    assert violations(answer)[place].endswith("c -> a -> b -> c")
+    itself = update(server, "a", {"addPrerequisites": [{"key": "a", "variation": 0}]})
+    assert violations(itself)[place].endswith("a -> a")
     for action in ("archiveFlag", "deleteFlag"):
         refused = mutate(server, action, "__typename", project="default", flagKey="c")
         assert refused.code == "IN_USE"
@@ -259,3 +256,56 @@ def test_what_does_not_exist_is_named(server: Server) -> None:
     assert update(server, "gone", {"turnOn": True}).code == "NOT_FOUND"
     answer = mutate(server, "createFlag", "__typename", project="nowhere", name="f")
     assert (answer.code, answer.errors[0]["extensions"]["key"]) == ("NOT_FOUND", "nowhere")
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        {"addTargets": {"variation": 1, "keys": ["n"]}},
+        {"addTargets": {"variation": 2, "keys": ["new"]}},
+        {"addTargets": {"variation": 2, "contextKind": "org", "keys": ["acme"]}},
+        {"removeTargets": {"variation": 0, "keys": ["n"]}},
+        {"clearTargets": {"variation": 0, "contextKind": "org"}},
+        {"removeTargets": {"variation": 1, "keys": ["e"]}},
+    ],
+)
+def test_targets_that_an_instruction_does_not_name_stay(server: Server, instruction: dict[str, Any]) -> None:
+    targets = [{"variation": v, "values": [k]} for v, k in ((1, "e"), (0, "f"), (1, "e2"), (0, "e2"))]
+    server.import_flags(
+        data_of(a_flag("f", variations=["a", "b", "c"], fallthrough={"variation": 2}, targets=targets))
+    )
+    updated(server, "f", instruction)
+    assert (value(server, "f", {"key": "e2"}), value(server, "f", {"key": "f"})) == ("b", "a")
+
+
+def test_users_that_do_not_count_stay_stored_and_do_not_count(server: Server) -> None:
+    dormant = a_flag(
+        "f",
+        fallthrough={"variation": 0},
+        targets=[{"variation": 1, "values": ["e"]}],
+        contextTargets=[{"contextKind": "org", "variation": 1, "values": ["acme"]}],
+    )
+    server.import_flags(data_of(dormant))
+    flag = updated(server, "f", {"addTargets": {"variation": 0, "keys": ["new"]}})
+    assert {"variation": 1, "values": ["e"]} in flag["targets"]
+    assert value(server, "f", {"key": "e"}) is True
+
+
+def test_removing_a_target_and_adding_it_again_keeps_the_order_of_kinds(server: Server) -> None:
+    mixed = a_flag(
+        "f",
+        variations=["a", "b", "c"],
+        targets=[{"variation": 1, "values": ["e"]}],
+        contextTargets=[
+            {"contextKind": "user", "variation": 1, "values": []},
+            {"contextKind": "org", "variation": 2, "values": ["o"]},
+        ],
+    )
+    server.import_flags(data_of(mixed))
+    both = {"kind": "multi", "user": {"key": "e"}, "org": {"key": "o"}}
+    assert value(server, "f", both) == "b"
+    one = {"variation": 1, "keys": ["e"]}
+    updated(server, "f", {"removeTargets": one})
+    assert value(server, "f", both) == "c"
+    updated(server, "f", {"addTargets": one})
+    assert value(server, "f", both) == "b"

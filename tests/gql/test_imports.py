@@ -143,14 +143,17 @@ def nested(depth: int) -> Any:
 
 
 def test_values_nest_a_hundred_deep_and_no_deeper(server: Server) -> None:
-    server.import_flags(data_of(a_flag("deep", variations=[nested(99)])))
-    assert server.evaluate("deep", ADA)["evaluate"]["value"] == nested(99)
-    for depth in (100, 800):
+    server.import_flags(data_of(a_flag("deep", variations=[nested(100)])))
+    assert server.evaluate("deep", ADA)["evaluate"]["value"] == nested(100)
+    for depth in (101, 800):
         answer = server.import_flags(data_of(a_flag("deep", variations=[nested(depth)])))
         assert answer.errors[0]["extensions"]["violations"] == [
-            {"path": ["input", "data", "flags", "deep", "variations"], "message": "is nested more than 100 deep"}
+            {
+                "path": ["input", "data", "flags", "deep", "variations", 0],
+                "message": "is nested more than 100 deep",
+            }
         ]
-        assert server.import_flags({"flagValues": {"deep": nested(depth + 1)}}).code == "BAD_USER_INPUT"
+        assert server.import_flags({"flagValues": {"deep": nested(depth)}}).code == "BAD_USER_INPUT"
     assert server.evaluate("gone", ADA, d=nested(800)).code == "BAD_USER_INPUT"
 
 

@@ -210,7 +210,7 @@ def test_everything_wrong_is_listed_at_its_instruction_and_nothing_changes(serve
         f"{prefix}.3.addRule.clauses.4.contextKind",
         f"{prefix}.3.addRule.clauses.4.attribute",
         f"{prefix}.3.addRule.clauses.4.values",
-        f"{prefix}.3.addRule.weight",
+        f"{prefix}.3.addRule.rollout.weight",
         f"{prefix}.4.updateRule.ruleId",
         f"{prefix}.5.reorderRules",
         f"{prefix}.6.addTargets.keys.1",
@@ -306,3 +306,39 @@ def test_an_instruction_is_exactly_one(server: Server) -> None:
     create(server, "s")
     for wrong in ({}, {"addTags": ["a"], "removeTags": ["a"]}, {"addTags": None}):
         assert update(server, "s", wrong).code == "BAD_USER_INPUT"
+
+
+def test_rules_that_share_an_id_are_named_by_their_places_and_none_is_lost(server: Server) -> None:
+    def rule(value: str, **more: str) -> dict[str, Any]:
+        return {"clauses": [{"attribute": "e", "op": "in", "values": [value]}], **more}
+
+    rules = [rule("1", id="x"), rule("2", id="x"), rule("3"), rule("4", id="#2"), rule("5", id="y")]
+    server.import_flags(data_of(segments=({"key": "s", "rules": rules},)))
+    answer = update(server, "s", {"reorderRules": ["x", "x", "#2", "#2", "y"]})
+    assert violations(answer)[0][1].endswith("#0, #1, #2, #3, y")
+    segment = updated(server, "s", {"reorderRules": ["y", "#3", "#2", "#1", "#0"]}, {"removeRules": ["#4"]})
+    assert [r["clauses"][0]["values"] for r in segment["rules"]] == [["5"], ["4"], ["3"], ["2"]]
+
+
+def test_values_are_the_same_as_they_are_for_the_operator(server: Server) -> None:
+    clause = {"attribute": "n", "op": "in", "values": [7, 8]}
+    create(server, "s", instructions=[{"addRule": {"clauses": [clause]}}])
+    rule = updated(server, "s")["rules"][0]["id"]
+    place = {"ruleId": rule, "clauseIndex": 0}
+    segment = updated(server, "s", {"addValuesToClause": {**place, "values": ["a", "a", 7.0, 1, 1.0, True]}})
+    assert segment["rules"][0]["clauses"][0]["values"] == [7, 8, "a", 1, True]
+    segment = updated(server, "s", {"removeValuesFromClause": {**place, "values": [7.0, 1.0]}})
+    assert segment["rules"][0]["clauses"][0]["values"] == [8, "a", True]
+
+
+def test_many_edits_of_many_segments_at_the_same_time_are_all_made(server: Server) -> None:
+    for number in range(8):
+        create(server, f"s{number}")
+
+    def add(number: int) -> Answer:
+        return update(server, f"s{number % 8}", {"addTargets": {"list": "INCLUDED", "keys": [f"u{number}"]}})
+
+    with ThreadPoolExecutor(32) as pool:
+        answers = list(pool.map(add, range(96)))
+    assert [answer.errors for answer in answers] == [[]] * 96
+    assert [updated(server, f"s{number}")["memberCount"] for number in range(8)] == [12] * 8
