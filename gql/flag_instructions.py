@@ -30,11 +30,8 @@ from domain.services.flags import NamedFlagInstruction
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
     RULE_ID,
-    AddClausesInput,
     ClauseInput,
-    ClauseValuesInput,
-    RemoveClausesInput,
-    UpdateClauseInput,
+    RuleInstructionsInput,
     named_instruction,
 )
 
@@ -185,7 +182,7 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     one_of=True,
     description="One change of a flag's targeting. One whose wanted state already holds changes nothing.",
 )
-class FlagInstructionInput:
+class FlagInstructionInput(RuleInstructionsInput):
     """Input for domain.instructions.flags.FlagInstruction."""
 
     turn_on: strawberry.Maybe[bool] = strawberry.field(description="True turns the flag on, false off.")
@@ -199,22 +196,7 @@ class FlagInstructionInput:
         description="Remove all individual targets of the kind and variation."
     )
     add_rule: strawberry.Maybe[AddFlagRuleInput] = strawberry.field(description="Add a rule.")
-    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(description=f"Remove rules. {RULE_ID}")
-    reorder_rules: strawberry.Maybe[list[str]] = strawberry.field(
-        description=f"Name all rules in their new order. {RULE_ID}"
-    )
     update_rule: strawberry.Maybe[UpdateFlagRuleInput] = strawberry.field(description="Change a rule.")
-    add_clauses: strawberry.Maybe[AddClausesInput] = strawberry.field(description="Add clauses to a rule.")
-    remove_clauses: strawberry.Maybe[RemoveClausesInput] = strawberry.field(
-        description="Remove clauses from a rule."
-    )
-    update_clause: strawberry.Maybe[UpdateClauseInput] = strawberry.field(description="Replace a clause.")
-    add_values_to_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
-        description="Add values to a clause."
-    )
-    remove_values_from_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
-        description="Remove values from a clause."
-    )
     update_fallthrough: strawberry.Maybe[ServeInput] = strawberry.field(
         description="Change what is served when nothing else matches."
     )

@@ -80,6 +80,27 @@ class ClauseValuesInput:
     values: list[JSON | None] = strawberry.field(description="The values.")
 
 
+@strawberry.input
+class RuleInstructionsInput:
+    """The fields that both kinds of instructions have."""
+
+    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(description=f"Remove rules. {RULE_ID}")
+    reorder_rules: strawberry.Maybe[list[str]] = strawberry.field(
+        description=f"Name all rules in their new order. {RULE_ID}"
+    )
+    add_clauses: strawberry.Maybe[AddClausesInput] = strawberry.field(description="Add clauses to a rule.")
+    remove_clauses: strawberry.Maybe[RemoveClausesInput] = strawberry.field(
+        description="Remove clauses from a rule."
+    )
+    update_clause: strawberry.Maybe[UpdateClauseInput] = strawberry.field(description="Replace a clause.")
+    add_values_to_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
+        description="Add values to a clause."
+    )
+    remove_values_from_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
+        description="Remove values from a clause."
+    )
+
+
 CLAUSE_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "removeRules": RemoveRules,
     "reorderRules": ReorderRules,

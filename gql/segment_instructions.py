@@ -22,11 +22,8 @@ from gql.enums import register_enum
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
     RULE_ID,
-    AddClausesInput,
     ClauseInput,
-    ClauseValuesInput,
-    RemoveClausesInput,
-    UpdateClauseInput,
+    RuleInstructionsInput,
     named_instruction,
 )
 
@@ -141,7 +138,7 @@ _CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {
     one_of=True,
     description="One change of a segment. One whose wanted state already holds succeeds and changes nothing.",
 )
-class SegmentInstructionInput:
+class SegmentInstructionInput(RuleInstructionsInput):
     """Input for domain.instructions.segments.SegmentInstruction."""
 
     update_name: strawberry.Maybe[str] = strawberry.field(description="Give it another name.")
@@ -159,22 +156,7 @@ class SegmentInstructionInput:
         description="Remove all individual targets of the kind."
     )
     add_rule: strawberry.Maybe[AddSegmentRuleInput] = strawberry.field(description="Add a rule.")
-    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(description=f"Remove rules. {RULE_ID}")
-    reorder_rules: strawberry.Maybe[list[str]] = strawberry.field(
-        description=f"Name all rules in their new order. {RULE_ID}"
-    )
     update_rule: strawberry.Maybe[UpdateSegmentRuleInput] = strawberry.field(description="Change a rule.")
-    add_clauses: strawberry.Maybe[AddClausesInput] = strawberry.field(description="Add clauses to a rule.")
-    remove_clauses: strawberry.Maybe[RemoveClausesInput] = strawberry.field(
-        description="Remove clauses from a rule."
-    )
-    update_clause: strawberry.Maybe[UpdateClauseInput] = strawberry.field(description="Replace a clause.")
-    add_values_to_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
-        description="Add values to a clause."
-    )
-    remove_values_from_clause: strawberry.Maybe[ClauseValuesInput] = strawberry.field(
-        description="Remove values from a clause."
-    )
 
     def to_domain(self) -> NamedInstruction:
         """Convert the one field that is set."""
