@@ -10,6 +10,7 @@ from domain.instructions.flags import (
     AddFlagRule,
     AddPrerequisites,
     EditFlagTargets,
+    FlagInstruction,
     RemovePrerequisites,
     TurnOn,
     UpdateFallthrough,
@@ -26,7 +27,7 @@ from domain.model.targeting import (
     VariationOrRollout,
     WeightedVariation,
 )
-from domain.services.flags import NamedFlagInstruction
+from domain.services.editing import NamedInstruction
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
     RULE_ID,
@@ -210,6 +211,6 @@ class FlagInstructionInput(RuleInstructionsInput):
         description="Remove prerequisites, by the flags' keys."
     )
 
-    def to_domain(self) -> NamedFlagInstruction:
+    def to_domain(self) -> NamedInstruction[FlagInstruction]:
         """Convert the one field that is set."""
-        return NamedFlagInstruction(*named_instruction(self, _CONVERSIONS))
+        return NamedInstruction(*named_instruction(self, _CONVERSIONS))

@@ -17,7 +17,7 @@ from domain.instructions.segments import (
 )
 from domain.model.segments import SegmentRule
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.segments import NamedInstruction
+from domain.services.editing import NamedInstruction
 from gql.enums import register_enum
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
@@ -158,6 +158,6 @@ class SegmentInstructionInput(RuleInstructionsInput):
     add_rule: strawberry.Maybe[AddSegmentRuleInput] = strawberry.field(description="Add a rule.")
     update_rule: strawberry.Maybe[UpdateSegmentRuleInput] = strawberry.field(description="Change a rule.")
 
-    def to_domain(self) -> NamedInstruction:
+    def to_domain(self) -> NamedInstruction[SegmentInstruction]:
         """Convert the one field that is set."""
         return NamedInstruction(*named_instruction(self, _CONVERSIONS))

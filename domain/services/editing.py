@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, NotFoundError, RevisionConflictError, UnavailableError, Violation
@@ -23,6 +23,9 @@ from domain.services.snapshots import SnapshotService
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
+
+Instruction = TypeVar("Instruction")
+T = TypeVar("T")
 
 Snapshots: TypeAlias = Mapping[EnvironmentRef, Snapshot]
 
@@ -110,6 +113,28 @@ class EnvironmentEditor:
         if not environments:
             raise NotFoundError("project", project)
         return [environment.ref for environment in environments]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedInstruction(Generic[Instruction]):
+    """An instruction with its name in the API, for the paths of violations."""
+
+    name: str
+    instruction: Instruction
+
+
+def apply_all(
+    instructions: Sequence[NamedInstruction[Any]], thing: T, scope: EditScope
+) -> tuple[T, list[Violation]]:
+    """Apply instructions one after the other; return the outcome and what is wrong with any of them."""
+    violations: list[Violation] = []
+    for index, named in enumerate(instructions):
+        try:
+            thing = named.instruction.apply(thing, scope)
+        except InvalidInputError as error:
+            place = ("instructions", index, named.name)
+            violations += [Violation((*place, *v.path), v.message) for v in error.violations]
+    return thing, violations
 
 
 def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:

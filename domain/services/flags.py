@@ -8,7 +8,6 @@ from domain.access.principals import Principal
 from domain.errors import (
     AlreadyExistsError,
     InUseError,
-    InvalidInputError,
     NotFoundError,
     VersionConflictError,
     Violation,
@@ -27,15 +26,16 @@ from domain.model.targeting import (
     VariationOrRollout,
 )
 from domain.ports import Delete, Save
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, edit_scope, resource
-
-
-@dataclass(frozen=True, slots=True)
-class NamedFlagInstruction:
-    """An instruction with its name in the API, for the paths of violations."""
-
-    name: str
-    instruction: FlagInstruction
+from domain.services.editing import (
+    Edit,
+    EnvironmentEditor,
+    NamedInstruction,
+    Snapshots,
+    apply_all,
+    below_input,
+    edit_scope,
+    resource,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class TargetingEdit:
     """
 
     flag_key: str
-    instructions: Sequence[NamedFlagInstruction]
+    instructions: Sequence[NamedInstruction[FlagInstruction]]
     expected_version: int | None = None
     comment: str = ""
 
@@ -262,17 +262,12 @@ def _refuse_if_used(snapshots: Snapshots, key: str) -> None:
         raise InUseError("flag", key, [("flag", user) for user in users])
 
 
-def _apply(instructions: Sequence[NamedFlagInstruction], before: EnvironmentFlag, snapshot: Snapshot) -> Targeting:
+def _apply(
+    instructions: Sequence[NamedInstruction[FlagInstruction]], before: EnvironmentFlag, snapshot: Snapshot
+) -> Targeting:
     """Apply instructions one after the other; collect what is wrong with any of them."""
     scope = edit_scope(snapshot, variation_count=len(before.variations))
-    violations: list[Violation] = []
-    targeting = before.targeting
-    for index, named in enumerate(instructions):
-        try:
-            targeting = named.instruction.apply(targeting, scope)
-        except InvalidInputError as error:
-            place = ("instructions", index, named.name)
-            violations += [Violation((*place, *v.path), v.message) for v in error.violations]
+    targeting, violations = apply_all(instructions, before.targeting, scope)
     violations += _prerequisite_violations(instructions, targeting, before, snapshot)
     if violations:
         raise below_input(violations)
@@ -280,7 +275,10 @@ def _apply(instructions: Sequence[NamedFlagInstruction], before: EnvironmentFlag
 
 
 def _prerequisite_violations(
-    instructions: Sequence[NamedFlagInstruction], targeting: Targeting, before: EnvironmentFlag, snapshot: Snapshot
+    instructions: Sequence[NamedInstruction[FlagInstruction]],
+    targeting: Targeting,
+    before: EnvironmentFlag,
+    snapshot: Snapshot,
 ) -> list[Violation]:
     """Return what is wrong with prerequisites that were not there before, where they stand in the input."""
     found: list[Violation] = []

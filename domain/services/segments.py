@@ -8,7 +8,6 @@ from domain.access.principals import Principal
 from domain.errors import (
     AlreadyExistsError,
     InUseError,
-    InvalidInputError,
     LimitExceededError,
     NotFoundError,
     VersionConflictError,
@@ -23,15 +22,16 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.segments import Segment
 from domain.ports import Delete, Save
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, edit_scope, resource
-
-
-@dataclass(frozen=True, slots=True)
-class NamedInstruction:
-    """An instruction with its name in the API, for the paths of violations."""
-
-    name: str
-    instruction: SegmentInstruction
+from domain.services.editing import (
+    Edit,
+    EnvironmentEditor,
+    NamedInstruction,
+    Snapshots,
+    apply_all,
+    below_input,
+    edit_scope,
+    resource,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class SegmentEdit:
     """
 
     segment_key: str
-    instructions: Sequence[NamedInstruction]
+    instructions: Sequence[NamedInstruction[SegmentInstruction]]
     expected_version: int | None = None
     comment: str = ""
 
@@ -56,7 +56,7 @@ class NewSegment:
     key: str | None = None
     description: str = ""
     tags: Sequence[str] = ()
-    instructions: Sequence[NamedInstruction] = ()
+    instructions: Sequence[NamedInstruction[SegmentInstruction]] = ()
     comment: str = ""
 
 
@@ -199,17 +199,12 @@ class SegmentService:
         snapshots = await self._editor.edit(principal, [environment], edit)
         return DeletedSegment(f"{environment}/{key}", snapshots[environment].revision)
 
-    def _apply(self, instructions: Sequence[NamedInstruction], before: Segment, snapshot: Snapshot) -> Segment:
+    def _apply(
+        self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
+    ) -> Segment:
         """Apply instructions one after the other; collect what is wrong with any of them."""
         scope = edit_scope(snapshot)
-        violations: list[Violation] = []
-        segment = before
-        for index, named in enumerate(instructions):
-            try:
-                segment = named.instruction.apply(segment, scope)
-            except InvalidInputError as error:
-                place = ("instructions", index, named.name)
-                violations += [Violation((*place, *v.path), v.message) for v in error.violations]
+        segment, violations = apply_all(instructions, before, scope)
         # What an import brought may stay as it is; an edit does not add to it.
         known = set(conflicting_targets(before))
         if conflicts := [context for context in conflicting_targets(segment) if context not in known]:
