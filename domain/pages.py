@@ -63,20 +63,48 @@ def cut_page(items: Sequence[T], request: PageRequest, key: Callable[[T], str]) 
     Raises:
         InvalidInputError: `first` is negative, or `after` is no cursor of ours.
     """
+    first, after = page_bounds(request)
+    start = 0 if after is None else bisect_right(items, after, key=key)
+    return page_of(
+        items[start : start + first],
+        key,
+        has_next_page=start + first < len(items),
+        has_previous_page=start > 0,
+        total_count=len(items),
+    )
+
+
+def page_bounds(request: PageRequest) -> tuple[int, str | None]:
+    """Read a request: how many items are wanted (100 at most, 20 where it is left out), and those after which key.
+
+    Raises:
+        InvalidInputError: `first` is negative, or `after` is no cursor of ours.
+    """
     first = DEFAULT_PAGE_SIZE if request.first is None else min(request.first, PAGE_SIZE_LIMIT)
     if first < 0:
         raise InvalidInputError([Violation(("first",), "is negative")])
-    start = 0 if request.after is None else bisect_right(items, _read_cursor(request.after), key=key)
-    edges = [Edge(item, _cursor(key(item))) for item in items[start : start + first]]
+    return first, None if request.after is None else _read_cursor(request.after)
+
+
+def page_of(
+    items: Sequence[T],
+    key: Callable[[T], str],
+    *,
+    has_next_page: bool,
+    has_previous_page: bool,
+    total_count: int,
+) -> Page[T]:
+    """Make a page of the items that are on it."""
+    edges = [Edge(item, _cursor(key(item))) for item in items]
     return Page(
         edges=edges,
         page_info=PageInfo(
-            has_next_page=start + first < len(items),
-            has_previous_page=start > 0,
+            has_next_page=has_next_page,
+            has_previous_page=has_previous_page,
             start_cursor=edges[0].cursor if edges else None,
             end_cursor=edges[-1].cursor if edges else None,
         ),
-        total_count=len(items),
+        total_count=total_count,
     )
 
 

@@ -5,7 +5,7 @@ under, and a `version`. It also holds *revisions*: integers by scope that only g
 `str(EnvironmentRef)`; what concerns access has the scope `ACCESS_SCOPE`.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -13,12 +13,13 @@ from domain.access.credentials import Credential
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import EnvironmentFlag, Flag
+from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 
-Entity = Project | Environment | Flag | Targeting | Segment | Credential
-E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential)
+Entity = Project | Environment | Flag | Targeting | Segment | Credential | ListChange
+E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, ListChange)
 
 ACCESS_SCOPE = "access"
 
@@ -50,13 +51,14 @@ class Commit:
         writes: At most one per entity.
         revise: The scopes whose revision grows by one.
         based_on: Revisions, by scopes that are in `revise`, that must still hold: what the change was decided on.
-        entry: The audit log's entry; the store fills in `revisions`.
+        entry: The audit log's entry; the store fills in `revisions`. None for what is no mutation: how far one has
+            come.
     """
 
     writes: tuple[Save | Delete, ...]
     revise: frozenset[str] = field(default_factory=frozenset)
     based_on: Mapping[str, int] = field(default_factory=dict)
-    entry: AuditEntry
+    entry: AuditEntry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,50 @@ class Store(Protocol):
     async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
         """Return audit entries of one scope or (None) of all, by id, newest first; those before `before`."""
 
+    async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
+        """Let keys be in a large list from a generation on. Keys that it has since that generation stay.
+
+        This and `remove_members` are durable and can be repeated; what a crash leaves is for `discard_members`.
+        """
+
+    async def remove_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
+        """Let keys be out of a large list from a generation on; in those before it they stay."""
+
+    async def discard_members(self, list_id: str, generation: int | None) -> None:
+        """Undo what was written for all generations after one; with None, forget the list."""
+
+    async def purge_members(self, list_id: str, generation: int) -> None:
+        """Forget the keys that were out of a large list by a generation: those before it can be read no more."""
+
+    async def list_members(self, list_id: str, generation: int, *, first: int, after: str = "") -> list[str]:
+        """Return at most `first` keys of a large list at a generation, by code points, those after `after`."""
+
+    async def members_among(
+        self, generations: Mapping[str, int], keys: Collection[str]
+    ) -> frozenset[tuple[str, str]]:
+        """Return which keys are in which large lists, each at its generation: pairs of list and key.
+
+        One question to the store for up to a thousand pairs; never one for each.
+        """
+
     async def ping(self) -> None:
         """Return if the store answers."""
 
     async def close(self) -> None:
         """Release everything; nothing that was acknowledged is lost. A closed store raises UnavailableError."""
+
+
+class KeySpool(Protocol):
+    """Keys on their way into a store: each once, in order, in memory that does not grow with their number.
+
+    What it holds goes with it, and with the process.
+    """
+
+    def add(self, keys: Collection[str]) -> int:
+        """Take keys; return how many of them are new."""
+
+    def chunks(self, size: int) -> Iterator[list[str]]:
+        """Yield all keys by code points, at most `size` at a time."""
+
+    def close(self) -> None:
+        """Forget everything."""

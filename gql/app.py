@@ -26,6 +26,7 @@ from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.lists import ListService
 from domain.services.segments import SegmentService
 from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
@@ -33,9 +34,11 @@ from gql.auth import authenticate
 from gql.context import RequestContext, Services
 from gql.http import GraphQLView
 from gql.ide import ide_routes
+from gql.member_files import member_file_routes
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
+from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
 
@@ -75,10 +78,17 @@ class Backend:
         editor = EnvironmentEditor(store, snapshots)
         self._services = Services(
             catalog=CatalogService(store, snapshots),
-            evaluation=EvaluationService(snapshots),
+            evaluation=EvaluationService(store, snapshots),
             flags=FlagService(editor),
             imports=imports,
-            segments=SegmentService(editor, max_targets=self.settings.max_segment_targets),
+            lists=ListService(
+                store,
+                snapshots,
+                editor,
+                TemporaryKeySpool,
+                max_removal_percent=self.settings.max_removal_percent,
+            ),
+            segments=SegmentService(store, editor, max_targets=self.settings.max_segment_targets),
         )
         self._connected.set()
         await snapshots.run()
@@ -104,7 +114,8 @@ class Backend:
         if self._snapshots is None or self._services is None:
             raise UnavailableError("the store has not been reached yet")
         principal = await authenticate(request, self._snapshots)
-        return RequestContext(Caller(principal, self.settings.max_batch_evaluations), self._services)
+        caller = Caller(principal, self.settings.max_batch_evaluations)
+        return RequestContext(caller, self._services, str(request.base_url).rstrip("/"))
 
     async def readiness(self) -> dict[str, object]:
         """Tell what `/readyz` answers; `ready` decides."""
@@ -227,6 +238,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", view),
+            *member_file_routes(backend.request_context, max_import_bytes=settings.max_import_bytes),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *(ide_routes() if settings.ide else []),

@@ -10,6 +10,7 @@ from domain.services.catalog import CatalogService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flags import FlagService
 from domain.services.imports import ImportService
+from domain.services.lists import ListService
 from domain.services.segments import SegmentService
 
 
@@ -21,15 +22,17 @@ class Services:
     evaluation: EvaluationService
     flags: FlagService
     imports: ImportService
+    lists: ListService
     segments: SegmentService
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request: who makes it, and the services."""
+    """One request: who makes it, the services, and the address that it was sent to (`http://host:port`)."""
 
     caller: Caller
     services: Services
+    base_url: str
 
     @property
     def principal(self) -> Principal:

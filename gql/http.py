@@ -90,10 +90,7 @@ class GraphQLView(GraphQL[object, None]):
         except ClientDisconnect:
             return  # nobody is left to answer
         except Exception as error:  # noqa: BLE001 - nothing passes this point; _refusal logs what is ours
-            refusal = _refusal(error)
-            payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
-            media_type = negotiated(_accept(request)) or JSON
-            response = _json_response(payload, refusal.status, media_type, refusal.headers)
+            response = error_response(error, negotiated(_accept(request)) or JSON)
         await response(scope, receive, send)
 
     async def run(self, request: Request) -> Response:  # type: ignore[override]  # there are no WebSockets here
@@ -168,6 +165,13 @@ class GraphQLView(GraphQL[object, None]):
                 # The rest of the body is still under way.
                 raise RefusedRequestError(413, error.message, _extensions(error), {"Connection": "close"})
         return bytes(body)
+
+
+def error_response(error: Exception, media_type: str = JSON) -> Response:
+    """Answer a request that failed, in GraphQL's shape; a fault of ours is logged and masked."""
+    refusal = _refusal(error)
+    payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
+    return _json_response(payload, refusal.status, media_type, refusal.headers)
 
 
 def _refusal(error: Exception) -> RefusedRequestError:

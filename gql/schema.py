@@ -14,19 +14,20 @@ from gql.imports import ImportsMutation
 from gql.limits import DocumentLimits, LimitDocuments
 from gql.scalars import SCALARS
 from gql.segment_edits import SegmentsMutation
+from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 
 DEFAULT_LIMITS = DocumentLimits()
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(EvaluationQuery, EnvironmentsQuery):
+class Query(EvaluationQuery, EnvironmentsQuery, SegmentListsQuery):
     """The query root."""
 
 
 @strawberry.type(
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
 )
-class Mutation(FlagsMutation, ImportsMutation, SegmentsMutation):
+class Mutation(FlagsMutation, ImportsMutation, SegmentListsMutation, SegmentsMutation):
     """The mutation root."""
 
 

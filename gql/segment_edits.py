@@ -4,12 +4,22 @@ from typing import Annotated
 
 import strawberry
 
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.services.segments import ChangedSegment, DeletedSegment, NewSegment, SegmentEdit
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.nodes import global_id
 from gql.segment_instructions import SegmentInstructionInput
 from gql.segments import SegmentView
+
+
+@strawberry.input(description="A list of members that is kept apart, of any length.")
+class LargeListInput:
+    """Input for the list of domain.services.segments.NewSegment."""
+
+    context_kind: str = strawberry.field(
+        default=DEFAULT_CONTEXT_KIND, description="The members' context kind. It never changes."
+    )
 
 
 @strawberry.input(description="A segment to create.")
@@ -23,6 +33,9 @@ class CreateSegmentInput:
     )
     description: str = strawberry.field(default="", description="What it is for.")
     tags: list[str] = strawberry.field(default_factory=list, description="Its tags.")
+    large_list: LargeListInput | None = strawberry.field(
+        default=None, description="Makes it a large list, which is empty at first."
+    )
     instructions: list[SegmentInstructionInput] = strawberry.field(
         default_factory=list, description="What to do with it at once, as in `updateSegment`."
     )
@@ -35,6 +48,7 @@ class CreateSegmentInput:
             key=self.key,
             description=self.description,
             tags=self.tags,
+            list_context_kind=self.large_list.context_kind if self.large_list else None,
             instructions=[instruction.to_domain() for instruction in self.instructions],
             comment=self.comment,
         )

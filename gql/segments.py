@@ -8,6 +8,7 @@ from domain.pages import Page, cut_page
 from gql.connections import After, Connection, First, page_request
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
+from gql.segment_lists import LargeListView, large_list
 from gql.targeting import ClauseView
 from gql.usage import SegmentUsageView, segment_usage
 
@@ -86,7 +87,12 @@ class SegmentView(Node):
         graphql_type=Connection[TargetView],
         description="The contexts that are out by name, by kind and key.",
     )
-    member_count: int = strawberry.field(description="How many contexts are in by name.")
+    member_count: int = strawberry.field(description="How many contexts are in by name, or by the large list.")
+    large_list = strawberry.field(
+        resolver=large_list,
+        graphql_type=LargeListView | None,
+        description="The list of members that is kept apart; null if it has none.",
+    )
     usage = strawberry.field(
         resolver=segment_usage,
         graphql_type=SegmentUsageView,

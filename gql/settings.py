@@ -41,6 +41,13 @@ class Settings(BaseSettings):
     max_segment_targets: int = Field(
         15_000, ge=1, description="Individual targets of a segment; an import may bring more."
     )
+    max_import_bytes: int = Field(268_435_456, ge=1, description="Bytes of a file of members for a large list.")
+    max_removal_percent: int = Field(
+        50,
+        ge=0,
+        le=100,
+        description="How much of a large list that flags use an import may remove without `acknowledgeRemoval`.",
+    )
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
     max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")

@@ -76,9 +76,9 @@ def grown(commit: Commit, revisions: Mapping[str, int]) -> dict[str, int]:
     return {scope: revisions.get(scope, 0) + 1 for scope in sorted(commit.revise)}
 
 
-def entry_of(commit: Commit, revisions: Mapping[str, int]) -> AuditEntry:
-    """Return the audit entry as it is stored."""
-    return replace(commit.entry, revisions=revisions)
+def entry_of(commit: Commit, revisions: Mapping[str, int]) -> AuditEntry | None:
+    """Return the audit entry as it is stored, if there is one."""
+    return commit.entry and replace(commit.entry, revisions=revisions)
 
 
 class CommitQueue:

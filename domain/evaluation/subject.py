@@ -47,9 +47,11 @@ class Subject:
         decided_flags: By key, a prerequisite's evaluation; None while it is being decided.
         statuses: By segment or flag, the worst status of the large lists that deciding it consulted.
         status: The same for the evaluation that is under way.
+        asked_in_vain: Whether a large list was consulted for a key that was not looked up.
     """
 
     __slots__ = (
+        "asked_in_vain",
         "decided_flags",
         "decided_segments",
         "flags",
@@ -79,6 +81,7 @@ class Subject:
         self.decided_flags: dict[str, Evaluation | None] = {}
         self.statuses: dict[CompiledFlag | Predicate, BigSegmentsStatus] = {}
         self.status: BigSegmentsStatus | None = None
+        self.asked_in_vain = False
 
     def is_in_segment(self, key: str) -> bool:
         """Tell whether the context is in a segment; an unknown one contains nobody (semantics 2.3).
@@ -149,7 +152,10 @@ class Subject:
 
     def consult(self, context_key: str) -> Membership:
         """Return what is known of a key's large lists, and remember the status (semantics 2.7)."""
-        membership = self.memberships.get(context_key, NOT_CONFIGURED)
+        membership = self.memberships.get(context_key)
+        if membership is None:
+            self.asked_in_vain = True
+            membership = NOT_CONFIGURED
         self.status = worst_status(self.status, membership.status)
         return membership
 

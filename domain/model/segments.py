@@ -55,6 +55,9 @@ class Segment:
     Attributes:
         unbounded: A large list: `included` and `excluded` are ignored, members are looked up.
         generation: Which list of members holds; None means that none was ever loaded.
+        list_size: How many members that list has.
+        previous_generation: The list before it, while it can still be restored.
+        previous_list_size: How many members that one has.
     """
 
     environment: EnvironmentRef
@@ -72,6 +75,9 @@ class Segment:
     unbounded: bool = False
     unbounded_context_kind: str | None = None
     generation: int | None = None
+    list_size: int = 0
+    previous_generation: int | None = None
+    previous_list_size: int = 0
 
     @property
     def id(self) -> str:
@@ -97,6 +103,11 @@ class Segment:
         return self.unbounded_context_kind or DEFAULT_CONTEXT_KIND
 
     @property
+    def has_members(self) -> bool:
+        """Whether a large list of members is, or was, kept here for it."""
+        return self.list_size > 0 or self.previous_generation is not None
+
+    @property
     def list_reference(self) -> str:
         """Name the list of members that holds: `key.gN` (LaunchDarkly semantics 2.7)."""
         return f"{self.key}.g{self.generation}"
@@ -113,8 +124,8 @@ class Segment:
 
     @property
     def member_count(self) -> int:
-        """The number of contexts that are in by name."""
-        return len(_contexts(self.included, self.included_contexts))
+        """The number of contexts that are in by name, or by the large list."""
+        return self.list_size if self.unbounded else len(_contexts(self.included, self.included_contexts))
 
 
 def _contexts(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> set[tuple[str, str]]:

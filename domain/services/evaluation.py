@@ -1,18 +1,24 @@
 """Evaluates flags for contexts, one at a time and in batches, each call at one revision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, LimitExceededError, Violation
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.snapshot import SegmentMembership, Snapshot
+from domain.evaluation.subject import Subject
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef
 from domain.model.contexts import Context, parse_context
 from domain.model.flags import EnvironmentFlag
+from domain.ports import Store
+from domain.services.memberships import look_up
 from domain.services.snapshots import SnapshotService
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +78,10 @@ class Caller:
 
 
 class EvaluationService:
-    """Answers from the snapshots; never waits for the store once they are loaded."""
+    """Answers from the snapshots. Asks the store for the members of large lists only, and only once a call."""
 
-    def __init__(self, snapshots: SnapshotService) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService) -> None:
+        self._store = store
         self._snapshots = snapshots
 
     async def evaluate(
@@ -97,7 +104,9 @@ class EvaluationService:
         parsed = parse_context(context)
         caller.spend(1)
         client_side = caller.principal.is_client_side
-        evaluation = snapshot.evaluate(flag_key, snapshot.subject(parsed), client_side=client_side)
+        [evaluation] = await self._answer(
+            snapshot, [parsed], lambda subject: snapshot.evaluate(flag_key, subject, client_side=client_side)
+        )
         return evaluation if evaluation.variation_index is not None else replace(evaluation, value=default)
 
     async def evaluate_flags(
@@ -119,7 +128,10 @@ class EvaluationService:
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(keys))
-        return _evaluate_context(snapshot, parsed, keys, client_side=client_side)
+        [evaluations] = await self._answer(
+            snapshot, [parsed], lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side)
+        )
+        return _of_context(snapshot, parsed, evaluations)
 
     async def evaluate_batch(
         self,
@@ -138,14 +150,25 @@ class EvaluationService:
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(contexts) * max(1, len(keys)))  # a context costs its reading, even without flags
-        results: list[ContextEvaluations] = []
+        parsed: list[Context | InvalidInputError] = []
         for index, context in enumerate(contexts):
             try:
-                parsed = parse_context(context, ("contexts", index))
+                parsed.append(parse_context(context, ("contexts", index)))
             except InvalidInputError as error:
-                results.append(_spoiled(snapshot, keys, error))
-            else:
-                results.append(_evaluate_context(snapshot, parsed, keys, client_side=client_side))
+                parsed.append(error)
+        answers = iter(
+            await self._answer(
+                snapshot,
+                [context for context in parsed if isinstance(context, Context)],
+                lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
+            )
+        )
+        results = [
+            _of_context(snapshot, context, next(answers))
+            if isinstance(context, Context)
+            else _spoiled(snapshot, keys, context)
+            for context in parsed
+        ]
         return BatchEvaluation(revision=snapshot.revision, results=results)
 
     async def segment_memberships(
@@ -163,7 +186,22 @@ class EvaluationService:
         snapshot = await self._snapshots.get(ref)
         parsed = parse_context(context)
         caller.spend(len(snapshot.segments))
-        return snapshot.memberships(snapshot.subject(parsed))
+        [memberships] = await self._answer(snapshot, [parsed], snapshot.memberships)
+        return memberships
+
+    async def _answer(
+        self, snapshot: Snapshot, contexts: Sequence[Context], work: Callable[[Subject], T]
+    ) -> list[T]:
+        """Do the work for each context; again, with what the store knows of them, where it met a large list."""
+        subjects = [snapshot.subject(context) for context in contexts]
+        answers = [work(subject) for subject in subjects]
+        waiting = [index for index, subject in enumerate(subjects) if subject.asked_in_vain]
+        if waiting:
+            asking = [contexts[index] for index in waiting]
+            memberships = await look_up(self._store, snapshot, asking)
+            for index in waiting:
+                answers[index] = work(snapshot.subject(contexts[index], memberships))
+        return answers
 
     async def _snapshot(self, caller: Caller, environment: EnvironmentRef | None, action: str) -> Snapshot:
         return await self._snapshots.get(caller.principal.evaluates_in(environment, action))
@@ -180,13 +218,9 @@ def _select(
     return [key for key in keys if key in visible and not wanted.isdisjoint(visible[key].tags)]
 
 
-def _evaluate_context(
-    snapshot: Snapshot, context: Context, keys: Sequence[str], *, client_side: bool
-) -> ContextEvaluations:
+def _of_context(snapshot: Snapshot, context: Context, evaluations: Sequence[Evaluation]) -> ContextEvaluations:
     return ContextEvaluations(
-        revision=snapshot.revision,
-        evaluations=snapshot.evaluate_all(keys, snapshot.subject(context), client_side=client_side),
-        context_key=context.fully_qualified_key,
+        revision=snapshot.revision, evaluations=evaluations, context_key=context.fully_qualified_key
     )
 
 

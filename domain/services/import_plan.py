@@ -47,6 +47,10 @@ class ImportedItem:
     notes: tuple[str, ...] = ()
 
 
+_LIST_FIELDS = ("generation", "list_size", "previous_generation", "previous_list_size")
+"""What flag data cannot say of a segment whose large list is kept here."""
+
+
 class ImportPlan:
     """The writes of an import into one environment, and what to report of each item.
 
@@ -71,6 +75,7 @@ class ImportPlan:
         self.writes: list[Save | Delete] = []
         self.items: list[ImportedItem] = []
         self.revised: set[EnvironmentRef] = set()
+        self.new_lists: list[str] = []
 
     def add_flags(self, read: Mapping[str, ReadFlag]) -> None:
         """Plan all flags of the data, and the deletion of others."""
@@ -139,10 +144,14 @@ class ImportPlan:
         segment = read.segment
         if before is None:
             outcome = ImportOutcome.CREATED
+            if segment.unbounded:
+                self.new_lists.append(segment.id)
         else:
             kept = {
                 name: getattr(before, name) for name in ("name", "description", "tags") if name not in read.given
             }
+            if before.unbounded and segment.unbounded and before.has_members:
+                kept |= {name: getattr(before, name) for name in _LIST_FIELDS}
             segment = replace(segment, **kept, version=before.version)
             if same_json(write_segment(segment), write_segment(before)):
                 outcome = ImportOutcome.UNCHANGED

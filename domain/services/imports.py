@@ -87,6 +87,8 @@ class ImportService:
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
+            for list_id in plan.new_lists:  # a segment of the same name may have left members
+                await self._store.discard_members(list_id, None)
             try:
                 revisions = await self._snapshots.commit(_commit(principal, environment, plan, mode))
             except (VersionConflictError, AlreadyExistsError):

@@ -20,8 +20,9 @@ from domain.flag_data import write_segment
 from domain.instructions.segments import SegmentInstruction, conflicting_targets
 from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
+from domain.model.contexts import is_context_kind
 from domain.model.segments import Segment
-from domain.ports import Delete, Save
+from domain.ports import Delete, Save, Store
 from domain.services.editing import (
     Edit,
     EnvironmentEditor,
@@ -50,12 +51,17 @@ class SegmentEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewSegment:
-    """A segment to be created; without a key the name gives it."""
+    """A segment to be created; without a key the name gives it.
+
+    Attributes:
+        list_context_kind: The context kind of a large list's members; None if it is to have none.
+    """
 
     name: str
     key: str | None = None
     description: str = ""
     tags: Sequence[str] = ()
+    list_context_kind: str | None = None
     instructions: Sequence[NamedInstruction[SegmentInstruction]] = ()
     comment: str = ""
 
@@ -80,11 +86,13 @@ class SegmentService:
     """Changes segments.
 
     Args:
+        store: Where members of large lists are kept.
         editor: Makes the edits.
         max_targets: How many individual targets a segment may have; an import may bring more.
     """
 
-    def __init__(self, editor: EnvironmentEditor, *, max_targets: int) -> None:
+    def __init__(self, store: Store, editor: EnvironmentEditor, *, max_targets: int) -> None:
+        self._store = store
         self._editor = editor
         self._max_targets = max_targets
 
@@ -102,6 +110,8 @@ class SegmentService:
         violations += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
         if new.key is not None and not new.name.strip():
             violations.append(Violation(("name",), "a name is needed"))
+        if new.list_context_kind is not None and not is_context_kind(new.list_context_kind):
+            violations.append(Violation(("largeList", "contextKind"), "is not a context kind"))
         if found := [violation for violation in violations if violation]:
             raise below_input(found)
         blank = Segment(
@@ -111,6 +121,8 @@ class SegmentService:
             description=new.description,
             tags=tuple(sorted(set(new.tags))),
             salt=secrets.token_hex(8),
+            unbounded=new.list_context_kind is not None,
+            unbounded_context_kind=new.list_context_kind,
         )
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
@@ -197,6 +209,7 @@ class SegmentService:
             comment=comment,
         )
         snapshots = await self._editor.edit(principal, [environment], edit)
+        await self._store.discard_members(f"{environment}/{key}", None)
         return DeletedSegment(f"{environment}/{key}", snapshots[environment].revision)
 
     def _apply(
@@ -214,6 +227,9 @@ class SegmentService:
         if circle := _circle(segment.key, _segments_in(segment) - _segments_in(before), snapshot):
             message = f"segments would contain each other in a circle: {' -> '.join(circle)}"
             violations.append(Violation(("instructions",), message))
+        if segment.unbounded and _targets(segment) != _targets(before):
+            message = "a large list has members (see startSegmentImport), no individual targets"
+            violations.append(Violation(("instructions",), message))
         if violations:
             raise below_input(violations)
         count = len(segment.included_targets) + len(segment.excluded_targets)
@@ -225,6 +241,10 @@ class SegmentService:
                 actual=count,
             )
         return segment
+
+
+def _targets(segment: Segment) -> tuple[object, ...]:
+    return (segment.included, segment.excluded, segment.included_contexts, segment.excluded_contexts)
 
 
 def _find(snapshot: Snapshot, key: str, expected_version: int | None) -> Segment:

@@ -114,8 +114,9 @@ async def plan(
         _write(REVISIONS, scope, before.get(scope), {"_id": scope, "version": revision})
         for scope, revision in revisions.items()
     ]
-    entry = stored(entry_of(commit, revisions))
-    return revisions, [*writes, _write(ENTRIES, entry["_id"], None, entry)]
+    if (entry := entry_of(commit, revisions)) is not None:
+        writes.append(_write(ENTRIES, entry.id, None, stored(entry)))
+    return revisions, writes
 
 
 async def apply(

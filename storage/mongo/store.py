@@ -1,7 +1,7 @@
 """The Store over MongoDB: what is the same on every deployment; how a commit is atomic is the deployment's."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from storage.codec import decode, join_environment, kind_of
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors
 from storage.mongo.layout import ENTRIES, create_collections, read_revisions
+from storage.mongo.members import Members
 from storage.mongo.replica_set import ReplicaSet
 from storage.mongo.standalone import LEASE_SECONDS, Standalone
 
@@ -49,6 +50,7 @@ class MongoStore:
         self._database = connected.database
         self._deployment = deployment
         self._commits = CommitQueue()
+        self._members = Members(connected.database)
         self._closed = False
 
     @classmethod
@@ -72,6 +74,7 @@ class MongoStore:
         try:
             with driver_errors():
                 await create_collections(connected.database)
+                await Members(connected.database).create_indexes()
                 await deployment.start()
         except BaseException:
             connected.client.close()
@@ -148,6 +151,38 @@ class MongoStore:
             wanted["_id"] = {"$lt": before}
         found = await self._find_many(ENTRIES, wanted, first=first, order=-1)
         return [decode(AuditEntry, document) for document in found]
+
+    async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
+        """See Store.add_members."""
+        with self._working():
+            await self._members.add(list_id, generation, keys)
+
+    async def remove_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
+        """See Store.remove_members."""
+        with self._working():
+            await self._members.remove(list_id, generation, keys)
+
+    async def discard_members(self, list_id: str, generation: int | None) -> None:
+        """See Store.discard_members."""
+        with self._working():
+            await self._members.discard(list_id, -1 if generation is None else generation)
+
+    async def purge_members(self, list_id: str, generation: int) -> None:
+        """See Store.purge_members."""
+        with self._working():
+            await self._members.purge(list_id, generation)
+
+    async def list_members(self, list_id: str, generation: int, *, first: int, after: str = "") -> list[str]:
+        """See Store.list_members."""
+        with self._working():
+            return await self._members.list_keys(list_id, generation, first=first, after=after)
+
+    async def members_among(
+        self, generations: Mapping[str, int], keys: Collection[str]
+    ) -> frozenset[tuple[str, str]]:
+        """See Store.members_among."""
+        with self._working():
+            return await self._members.among(generations, keys)
 
     async def ping(self) -> None:
         """See Store.ping."""

@@ -15,7 +15,6 @@ import aiosqlite
 
 from domain.errors import InvalidInputError, UnavailableError, Violation
 
-SCHEMA_VERSION = 1
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's write."""
 
@@ -29,6 +28,17 @@ CREATE TABLE revisions (scope TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NU
 CREATE TABLE entries (id TEXT NOT NULL PRIMARY KEY, scope TEXT NOT NULL, document TEXT NOT NULL) STRICT;
 CREATE INDEX entries_by_scope ON entries (scope, id);
 """
+_MEMBERS = """
+CREATE TABLE members (
+  list TEXT NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER,
+  PRIMARY KEY (list, key, since)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX members_that_left ON members (list, until) WHERE until IS NOT NULL;
+"""
+_MIGRATIONS = (_SCHEMA, _MEMBERS)
+"""What makes each schema version out of the one before it; the first out of an empty file."""
+
+SCHEMA_VERSION = len(_MIGRATIONS)
 
 
 @contextlib.contextmanager
@@ -108,7 +118,7 @@ async def transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
 
 
 async def create_schema(connection: aiosqlite.Connection) -> None:
-    """Create the tables in a new file.
+    """Create the tables in a new file, and those that an older one lacks.
 
     Raises:
         InvalidInputError: A newer Earlybird wrote the file.
@@ -122,7 +132,7 @@ async def create_schema(connection: aiosqlite.Connection) -> None:
                     f"this one knows {SCHEMA_VERSION}"
                 )
                 raise InvalidInputError([Violation(("url",), message)])
-            if version == 0:
-                for statement in _SCHEMA.split(";"):
+            for migration in _MIGRATIONS[version:]:
+                for statement in migration.split(";"):
                     await fetch(connection, statement)
-                await fetch(connection, f"PRAGMA user_version = {SCHEMA_VERSION}")
+            await fetch(connection, f"PRAGMA user_version = {SCHEMA_VERSION}")

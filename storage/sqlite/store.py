@@ -5,7 +5,7 @@ Every read is one statement, so it sees one instant; every commit is one transac
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from domain.model.targeting import Targeting
 from domain.ports import Commit, E, EnvironmentState
 from storage.codec import decode_text, encode_text, join_environment, kind_of
 from storage.commits import CommitQueue, Row, check_versions, entry_of, grown, rows_of
+from storage.sqlite import members
 from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
 
 READERS = 3
@@ -165,6 +166,41 @@ class SqliteStore:
         rows = await self._read(_ENTRIES if scope is None else _ENTRIES_OF_SCOPE, wanted)
         return [decode_text(AuditEntry, document) for (document,) in rows]
 
+    async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
+        """See Store.add_members."""
+        with sqlite_errors():
+            await self._commits.run(lambda: members.add(self._writer, list_id, generation, list(keys)))
+
+    async def remove_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
+        """See Store.remove_members."""
+        with sqlite_errors():
+            await self._commits.run(lambda: members.remove(self._writer, list_id, generation, list(keys)))
+
+    async def discard_members(self, list_id: str, generation: int | None) -> None:
+        """See Store.discard_members."""
+        kept = -1 if generation is None else generation
+        with sqlite_errors():
+            while await self._commits.run(lambda: members.discard_some(self._writer, list_id, kept)):
+                pass
+
+    async def purge_members(self, list_id: str, generation: int) -> None:
+        """See Store.purge_members."""
+        with sqlite_errors():
+            while await self._commits.run(lambda: members.purge_some(self._writer, list_id, generation)):
+                pass
+
+    async def list_members(self, list_id: str, generation: int, *, first: int, after: str = "") -> list[str]:
+        """See Store.list_members."""
+        wanted = {"list": list_id, "generation": generation, "first": first, "after": after}
+        return [key for (key,) in await self._read(members.LIST, wanted)]
+
+    async def members_among(
+        self, generations: Mapping[str, int], keys: Collection[str]
+    ) -> frozenset[tuple[str, str]]:
+        """See Store.members_among."""
+        wanted = {"generations": members.as_json(dict(generations)), "keys": members.as_json(list(keys))}
+        return frozenset((list_id, key) for list_id, key in await self._read(members.AMONG, wanted))
+
     async def ping(self) -> None:
         """See Store.ping."""
         await self._read("PRAGMA schema_version", {})
@@ -199,11 +235,12 @@ class SqliteStore:
                 await writer.executemany(_SAVE, saves)
                 await writer.executemany("DELETE FROM entities WHERE kind = ? AND id = ?", deletes)
                 await writer.executemany(_REVISE, list(revisions.items()))
-                await fetch(
-                    writer,
-                    "INSERT INTO entries (id, scope, document) VALUES (:id, :scope, :document)",
-                    {"id": entry.id, "scope": entry.scope, "document": encode_text(entry)},
-                )
+                if entry is not None:
+                    await fetch(
+                        writer,
+                        "INSERT INTO entries (id, scope, document) VALUES (:id, :scope, :document)",
+                        {"id": entry.id, "scope": entry.scope, "document": encode_text(entry)},
+                    )
         return revisions
 
 

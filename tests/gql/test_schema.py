@@ -26,8 +26,9 @@ from domain.evaluation.usage import (
     SegmentUsageNode,
 )
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
+from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
-from domain.model.segments import SegmentRule, TargetedContext
+from domain.model.segments import Segment, SegmentRule, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
@@ -35,12 +36,22 @@ from domain.services.evaluation import BatchEvaluation, ContextEvaluations
 from domain.services.flags import ChangedFlag, ChangedFlags
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
+from domain.services.lists import ChangedList
 from domain.services.segments import ChangedSegment, DeletedSegment
 from gql.schema import build_schema
 
 SCHEMA = build_schema()
 
 DOMAIN_CLASSES = {
+    "CancelSegmentImportPayload": ListChange,
+    "LargeList": Segment,
+    "MalformedLine": MalformedLine,
+    "SegmentImport": ListChange,
+    "SegmentImportCounts": ListCounts,
+    "AddSegmentMembersPayload": ChangedList,
+    "RemoveSegmentMembersPayload": ChangedList,
+    "RestoreSegmentMembersPayload": ChangedList,
+    "StartSegmentImportPayload": ListChange,
     "CreateSegmentPayload": ChangedSegment,
     "ArchiveFlagPayload": ChangedFlags,
     "CreateFlagPayload": ChangedFlags,

@@ -182,6 +182,7 @@ async def test_one_bad_write_among_many_changes_nothing(store: Store) -> None:
         await store.commit(bad)
     assert await store.list_all(Flag, "shop") == [a_flag("a"), a_flag("b")]
     assert await store.revisions() == {SCOPE: 1}
+    assert bad.entry is not None
     assert bad.entry.id not in [entry.id for entry in await store.list_entries(None, first=10)]
 
 

@@ -60,7 +60,7 @@ async def test_a_change_of_another_process_is_followed(
 async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
     fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
 ) -> None:
-    evaluation = EvaluationService(snapshots)
+    evaluation = EvaluationService(fickle, snapshots)
     caller = Caller(owner, 10)
     revision = await import_value(elsewhere, owner, "before")
     await eventually(served_by(snapshots), revision)

@@ -1,0 +1,100 @@
+"""Large lists: how their members change, one generation after the other (LaunchDarkly semantics 2.7)."""
+
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+from domain.keys import EnvironmentRef
+
+
+class ListMode(Enum):
+    """What becomes of a list's members when keys are given."""
+
+    MERGE = "MERGE"
+    OVERWRITE = "OVERWRITE"
+    REMOVE = "REMOVE"
+
+
+class ListChangeState(Enum):
+    """How far a change of a list has come."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    CANCELLING = "CANCELLING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class MalformedLine:
+    """A line of a file that was left out, counted from 1, and why."""
+
+    line: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCounts:
+    """What a change read and did.
+
+    Attributes:
+        lines: Lines that were not blank.
+        added: Keys that were not members.
+        already: Keys that were members and stay.
+        removed: Members that are none any more.
+        duplicates: Keys that came again.
+        malformed: Lines that were left out.
+        malformed_lines: The first hundred of those.
+    """
+
+    lines: int = 0
+    added: int = 0
+    already: int = 0
+    removed: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    malformed_lines: tuple[MalformedLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListChange:
+    """A change of a large list: it makes the list's next generation, which takes effect at one instant.
+
+    Attributes:
+        generation: The generation that it makes; a number is never used twice.
+        acknowledge_removal: Whether it may remove most of a list that flags use.
+        actor: Whose change it is, and who alone may upload its file.
+        beat_ms: When its process last gave a sign of life, in epoch milliseconds.
+        error: Why it failed.
+    """
+
+    environment: EnvironmentRef
+    segment_key: str
+    generation: int
+    mode: ListMode
+    state: ListChangeState
+    actor: str
+    comment: str = ""
+    acknowledge_removal: bool = False
+    started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    beat_ms: int = 0
+    finished_ms: int | None = None
+    counts: ListCounts = ListCounts()
+    error: str | None = None
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        """Identify it: `project/environment/segment/generation`, in the order of generations."""
+        return f"{self.scope}/{self.generation:010d}"
+
+    @property
+    def scope(self) -> str:
+        """Name what it is listed under: its segment."""
+        return f"{self.environment}/{self.segment_key}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it still has the list to itself: it may take effect, or is being undone."""
+        return self.finished_ms is None

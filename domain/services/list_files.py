@@ -1,0 +1,89 @@
+"""Reads the files that fill large lists: CSV as in RFC 4180, keys in the first column, no header row.
+
+Everything is read as it comes: memory does not grow with the file.
+"""
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import IO
+
+from domain.model.lists import MalformedLine
+from domain.ports import KeySpool
+
+MEMBER_KEY_LIMIT = 1_024
+"""How many characters a member's key may have."""
+MALFORMED_LINES_LIMIT = 100
+"""How many malformed lines are told one by one."""
+_CHUNK = 10_000
+
+
+@dataclass(slots=True)
+class FileReading:
+    """How much of a file was read, and what was found. One thread writes it; others may look."""
+
+    lines: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    malformed_lines: list[MalformedLine] = field(default_factory=list)
+
+    def refuse(self, line: int, message: str) -> None:
+        """Note a line that is left out."""
+        self.malformed += 1
+        if len(self.malformed_lines) < MALFORMED_LINES_LIMIT:
+            self.malformed_lines.append(MalformedLine(line, message))
+
+
+def member_key_problem(key: str) -> str | None:
+    """Return what is wrong with a member's key, or None."""
+    if not key:
+        return "has no key in its first column"
+    if len(key) > MEMBER_KEY_LIMIT:
+        return f"has a key of more than {MEMBER_KEY_LIMIT} characters"
+    if "\0" in key:
+        return "has a NUL in its key"
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return "is not UTF-8"
+    return None
+
+
+def read_list_file(file: IO[bytes], spool: KeySpool, reading: FileReading) -> None:
+    """Read a file's keys into a spool, and what else there is to tell into `reading`."""
+    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+        file.seek(0)
+    # Bytes that are no UTF-8 become lone surrogates: their line alone is malformed.
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    chunk: list[str] = []
+    for key in _keys(text, reading):
+        chunk.append(key)
+        if len(chunk) == _CHUNK:
+            reading.duplicates += len(chunk) - spool.add(chunk)
+            chunk = []
+    reading.duplicates += len(chunk) - spool.add(chunk)
+    text.detach()
+
+
+def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
+    rows = csv.reader(text, strict=True)
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            reading.lines += 1
+            reading.refuse(line, f"is no CSV: {error}")
+            continue
+        if not row or (len(row) == 1 and not row[0].strip()):
+            continue
+        reading.lines += 1
+        key = row[0].strip()
+        if problem := member_key_problem(key):
+            reading.refuse(line, problem)
+        else:
+            yield key

@@ -1,0 +1,105 @@
+"""Files of members: uploads that fill large lists, and exports of them. Both are streams of text/csv."""
+
+import csv
+import io
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import IO
+
+import anyio
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from domain.errors import LimitExceededError
+from domain.keys import EnvironmentRef
+from domain.services.lists import ChangedList
+from gql.context import RequestContext
+from gql.http import RefusedRequestError, error_response
+
+UPLOAD_PATH = "/segment-imports/"
+EXPORT_PATH = "/segment-exports/"
+_KEPT_IN_MEMORY = 1_048_576
+
+
+def member_file_routes(
+    request_context: Callable[[Request], Awaitable[RequestContext]], *, max_import_bytes: int
+) -> list[Route]:
+    """Return the routes; each request carries the same secret as one to `/graphql`."""
+
+    async def upload(request: Request) -> Response:
+        try:
+            context = await request_context(request)
+            with tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY) as file:
+                await _receive(request, file, max_import_bytes)
+                changed = await context.services.lists.upload(
+                    context.principal, request.path_params["import_id"], file
+                )
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
+            return error_response(error)
+        return Response(orjson.dumps(_report(changed)), media_type="application/json")
+
+    async def export(request: Request) -> Response:
+        try:
+            context = await request_context(request)
+            environment = EnvironmentRef(request.path_params["project"], request.path_params["environment"])
+            key = request.path_params["segment"]
+            chunks = await context.services.lists.export(context.principal, environment, key)
+        except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
+            return error_response(error)
+        headers = {"Content-Disposition": f'attachment; filename="{key}.csv"'}
+        return StreamingResponse(_lines(chunks), media_type="text/csv", headers=headers)
+
+    return [
+        Route(UPLOAD_PATH + "{import_id:path}", upload, methods=["PUT"]),
+        Route(EXPORT_PATH + "{project}/{environment}/{segment}", export, methods=["GET"]),
+    ]
+
+
+async def _receive(request: Request, file: IO[bytes], max_bytes: int) -> None:
+    if request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower() != "text/csv":
+        raise RefusedRequestError(415, "A file of members is text/csv", headers={"Accept": "text/csv"})
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > max_bytes:
+            error = LimitExceededError(
+                "The file's bytes, as far as read",
+                setting="EARLYBIRD_MAX_IMPORT_BYTES",
+                limit=max_bytes,
+                actual=received,
+            )
+            # The rest of the file is still under way.
+            extensions = {"code": error.code.value, **error.details}
+            raise RefusedRequestError(413, error.message, extensions, {"Connection": "close"})
+        if received > _KEPT_IN_MEMORY:
+            await anyio.to_thread.run_sync(file.write, chunk)
+        else:
+            file.write(chunk)
+    file.seek(0)
+
+
+def _report(changed: ChangedList) -> dict[str, object]:
+    counts = changed.change.counts
+    return {
+        "state": changed.change.state.value,
+        "revision": changed.revision,
+        "memberCount": changed.segment.member_count,
+        "lines": counts.lines,
+        "added": counts.added,
+        "already": counts.already,
+        "removed": counts.removed,
+        "duplicates": counts.duplicates,
+        "malformed": counts.malformed,
+        "malformedLines": [{"line": item.line, "message": item.message} for item in counts.malformed_lines],
+    }
+
+
+async def _lines(chunks: AsyncIterator[list[str]]) -> AsyncIterator[bytes]:
+    async for keys in chunks:
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([key] for key in keys)
+        yield text.getvalue().encode()

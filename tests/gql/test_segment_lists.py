@@ -1,0 +1,271 @@
+"""Large lists over HTTP: files, single keys, evaluation, and the way back."""
+
+import contextlib
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.servers import TOKEN, Answer, Server
+
+PLACE = {"project": "default", "environment": "production"}
+CREATE = "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { segment { kind memberCount } } }"
+START = """mutation ($input: StartSegmentImportInput!) {
+  startSegmentImport(input: $input) { uploadUrl segmentImport { id state generation } } }"""
+LIST = """query ($key: String!, $member: String!) { environment(project: "default", key: "production") {
+  segment(key: $key) { kind memberCount version largeList { generation previousGeneration memberKind
+    hasMember(key: $member) members(first: 3) { nodes totalCount pageInfo { hasNextPage endCursor } }
+    imports { id state mode error counts { lines added already removed duplicates malformed } } } } } }"""
+EVALUATE = """query ($key: String!, $context: JSON!) { evaluate(
+  environment: {project: "default", environment: "production"}, flagKey: $key, context: $context) {
+  value reason { kind bigSegmentsStatus } } }"""
+
+
+def create(server: Server, key: str, kind: str = "user") -> None:
+    new = {"environment": PLACE, "name": key, "key": key, "largeList": {"contextKind": kind}}
+    assert server.post(CREATE, input=new)["createSegment"]["segment"]["kind"] == "LARGE_LIST"
+
+
+def start(server: Server, key: str, mode: str = "MERGE", **options: Any) -> Answer:
+    return server.post(START, input={"environment": PLACE, "segmentKey": key, "mode": mode, **options})
+
+
+def put(url: str, content: bytes | str, token: str = TOKEN, media_type: str = "text/csv") -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": media_type}
+    return httpx.put(url, content=content, headers=headers, timeout=120)
+
+
+def load(server: Server, key: str, content: bytes | str, mode: str = "MERGE", **options: Any) -> dict[str, Any]:
+    url = start(server, key, mode, **options)["startSegmentImport"]["uploadUrl"]
+    answer = put(url, content)
+    assert answer.status_code == 200, answer.text
+    report: dict[str, Any] = answer.json()
+    return report
+
+
+def look(server: Server, key: str, member: str = "ann") -> dict[str, Any]:
+    found = server.post(LIST, key=key, member=member)["environment"]["segment"]
+    return {**found, **(found.pop("largeList") or {})}
+
+
+def edit(server: Server, mutation: str, key: str, keys: list[str] | None = None) -> Answer:
+    kind = f"{mutation[0].upper()}{mutation[1:]}Input"
+    text = f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ segment {{ memberCount }} revision }} }}"
+    given = {"environment": PLACE, "segmentKey": key, **({"keys": keys} if keys is not None else {})}
+    return server.post(text, input=given)
+
+
+def value(server: Server, flag: str, context: dict[str, Any]) -> Any:
+    return server.post(EVALUATE, key=flag, context=context)["evaluate"]["value"]
+
+
+def target(server: Server, flag: str, segment: str) -> None:
+    rule = a_rule_on_segments(segment)
+    server.import_flags(data_of(a_flag(flag, rules=[rule], fallthrough={"variation": 1})), mode="MERGE")
+
+
+def test_a_file_fills_a_list_and_the_answer_says_what_it_held(server: Server) -> None:
+    create(server, "filled")
+    text = '﻿ann,Ann,a@x.edu\r\n\r\nbob\n"with ""quotes"", and comma",x\nann\n ,no key\n\xe9\n'.encode()
+    report = load(server, "filled", text + b"\xff\xfe\n" + b'"open\n')
+    assert report["added"] == report["memberCount"] == 4
+    assert (report["lines"], report["duplicates"], report["malformed"]) == (8, 1, 3)
+    assert [item["line"] for item in report["malformedLines"]] == [6, 8, 9]
+    found = look(server, "filled")
+    assert found["hasMember"]
+    assert found["members"]["nodes"] == ["ann", "bob", 'with "quotes", and comma']
+    assert found["members"]["totalCount"] == 4
+    assert found["imports"][0]["state"] == "COMPLETED"
+
+
+def test_merge_adds_overwrite_replaces_remove_removes(server: Server) -> None:
+    create(server, "modes")
+    load(server, "modes", "a\nb\nc\n")
+    merged = load(server, "modes", "c\nd\n")
+    assert (merged["added"], merged["already"], merged["memberCount"]) == (1, 1, 4)
+    replaced = load(server, "modes", "0\nb\nx\n", "OVERWRITE")
+    assert (replaced["added"], replaced["already"], replaced["removed"]) == (2, 1, 3)
+    assert look(server, "modes")["members"]["nodes"] == ["0", "b", "x"]
+    removed = load(server, "modes", "b\nnobody\n", "REMOVE")
+    assert (removed["removed"], removed["memberCount"]) == (1, 2)
+
+
+def test_evaluation_knows_the_members_at_once_in_singles_and_batches(server: Server) -> None:
+    create(server, "targeted", "org")
+    target(server, "on-a-list", "targeted")
+    inside, outside = {"kind": "org", "key": "acme"}, {"kind": "user", "key": "acme"}
+    assert value(server, "on-a-list", inside) is False
+    load(server, "targeted", "acme\n")
+    answer = server.post(EVALUATE, key="on-a-list", context=inside)["evaluate"]
+    assert answer == {"value": True, "reason": {"kind": "RULE_MATCH", "bigSegmentsStatus": "HEALTHY"}}
+    assert value(server, "on-a-list", outside) is False
+    batch = server.post(
+        """query ($contexts: [JSON!]!) { evaluateBatch(
+          environment: {project: "default", environment: "production"}, contexts: $contexts,
+          flagKeys: ["on-a-list"]) { results { evaluations { value } } } }""",
+        contexts=[inside, outside, {"kind": "org", "key": "x"}, {"bad": 1}, inside],
+    )["evaluateBatch"]["results"]
+    assert [result["evaluations"][0]["value"] for result in batch] == [True, False, False, None, True]
+    edit(server, "removeSegmentMembers", "targeted", ["acme"])
+    assert value(server, "on-a-list", inside) is False
+
+
+def test_single_keys_join_and_leave(server: Server) -> None:
+    create(server, "keys")
+    edit(server, "addSegmentMembers", "keys", ["ann", "bob", "ann"])
+    edit(server, "removeSegmentMembers", "keys", ["ann", "nobody"])
+    found = look(server, "keys")
+    assert (found["memberCount"], found["hasMember"], found["generation"]) == (1, False, 2)
+    refused = edit(server, "addSegmentMembers", "keys", ["", "ok", "x" * 2000])
+    assert [v["path"] for v in refused.errors[0]["extensions"]["violations"]] == [
+        ["input", "keys", 0],
+        ["input", "keys", 2],
+    ]
+    assert edit(server, "addSegmentMembers", "keys", ["k"] * 1001).code == "BAD_USER_INPUT"
+    assert edit(server, "addSegmentMembers", "nowhere", ["k"]).code == "NOT_FOUND"
+
+
+def test_the_list_before_can_be_restored_once(server: Server) -> None:
+    create(server, "restored")
+    load(server, "restored", "a\nb\nann\n")
+    load(server, "restored", "x\n", "OVERWRITE")
+    edit(server, "restoreSegmentMembers", "restored")
+    found = look(server, "restored")
+    assert (found["members"]["nodes"], found["memberCount"]) == (["a", "ann", "b"], 3)
+    assert edit(server, "restoreSegmentMembers", "restored").code == "BAD_USER_INPUT"
+    load(server, "restored", "c\n")
+    found = look(server, "restored", "x")
+    assert (found["hasMember"], found["memberCount"]) == (False, 4), "what was undone must not come back"
+
+
+def test_a_random_history_is_the_same_as_that_of_a_set(server: Server) -> None:
+    create(server, "history")
+    chance = random.Random(7)  # noqa: S311 - a seed for the test
+    members: set[str] = set()
+    before: set[str] | None = None
+    for _ in range(25):
+        mode = chance.choice(["MERGE", "OVERWRITE", "REMOVE", "restore"])
+        keys = {f"k{chance.randrange(30)}" for _ in range(chance.randrange(1, 20))}
+        if mode == "restore":
+            if before is not None:
+                edit(server, "restoreSegmentMembers", "history")
+                members, before = before, None
+            continue
+        load(server, "history", "\n".join(keys), mode)
+        before = members
+        members = {"MERGE": members | keys, "OVERWRITE": keys, "REMOVE": members - keys}[mode]
+        exported = server.client.get(
+            "/segment-exports/default/production/history", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+        assert exported.text.split() == sorted(members)
+        assert look(server, "history")["memberCount"] == len(members)
+
+
+def test_an_overwrite_that_removes_most_of_a_used_list_needs_a_word(server: Server) -> None:
+    create(server, "guarded")
+    load(server, "guarded", "a\nb\nc\nd\n")
+    load(server, "guarded", "a\n", "OVERWRITE")
+    load(server, "guarded", "a\nb\nc\nd\n")
+    target(server, "on-guarded", "guarded")
+    refused = put(start(server, "guarded", "OVERWRITE")["startSegmentImport"]["uploadUrl"], "a\n")
+    assert refused.json()["errors"][0]["extensions"]["setting"] == "EARLYBIRD_MAX_REMOVAL_PERCENT"
+    found = look(server, "guarded", "d")
+    assert (found["memberCount"], found["hasMember"], found["imports"][0]["state"]) == (4, True, "FAILED")
+    assert load(server, "guarded", "a\n", "OVERWRITE", acknowledgeRemoval=True)["memberCount"] == 1
+
+
+def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(server: Server) -> None:
+    create(server, "busy")
+    first = start(server, "busy")["startSegmentImport"]
+    assert start(server, "busy").code == "IN_USE"
+    assert edit(server, "addSegmentMembers", "busy", ["x"]).code == "IN_USE"
+    cancel = """mutation ($id: ID!) { cancelSegmentImport(input: {importId: $id}) { segmentImport { state } } }"""
+    answer = server.post(cancel, id=first["segmentImport"]["id"])
+    assert answer["cancelSegmentImport"]["segmentImport"]["state"] == "CANCELLED"
+    assert server.post(cancel, id=first["segmentImport"]["id"]).code == "BAD_USER_INPUT"
+    assert put(first["uploadUrl"], "a\n").status_code == 400
+    assert load(server, "busy", "a\n")["memberCount"] == 1
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", ",no key\n"])
+def test_a_file_without_keys_changes_nothing(server: Server, content: str) -> None:
+    key = f"empty-{len(content)}"
+    create(server, key)
+    load(server, key, "ann\n")
+    refused = put(start(server, key, "OVERWRITE")["startSegmentImport"]["uploadUrl"], content)
+    assert refused.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert look(server, key)["memberCount"] == 1
+
+
+def test_uploads_and_exports_ask_for_a_secret(server: Server) -> None:
+    create(server, "secret")
+    url = start(server, "secret")["startSegmentImport"]["uploadUrl"]
+    assert put(url, "a\n", token="wrong").status_code == 401
+    assert (
+        httpx.get(f"http://127.0.0.1:{server.port}/segment-exports/default/production/secret").status_code == 401
+    )
+    assert put(url, "{}", media_type="application/json").status_code == 415
+    assert put(url, "a\n").status_code == 200
+
+
+def test_a_deleted_segment_leaves_no_members_to_the_next_of_its_name(server: Server) -> None:
+    create(server, "reborn")
+    load(server, "reborn", "ann\n")
+    delete = """mutation { deleteSegment(input: {environment: {project: "default", environment: "production"},
+      segmentKey: "reborn"}) { revision } }"""
+    assert server.post(delete)["deleteSegment"]
+    create(server, "reborn")
+    assert look(server, "reborn")["hasMember"] is False
+    load(server, "reborn", "bob\n")
+    assert look(server, "reborn")["memberCount"] == 1
+    assert look(server, "reborn")["members"]["nodes"] == ["bob"]
+
+
+def test_large_lists_have_no_individual_targets(server: Server) -> None:
+    create(server, "no-targets")
+    update = """mutation { updateSegment(input: {environment: {project: "default", environment: "production"},
+      segmentKey: "no-targets", instructions: [{addTargets: {list: INCLUDED, keys: ["a"]}}]}) { revision } }"""
+    assert server.post(update).code == "BAD_USER_INPUT"
+
+
+def test_flag_data_leaves_the_members_alone(server: Server) -> None:
+    create(server, "kept")
+    load(server, "kept", "ann\n")
+    segment = {"key": "kept", "version": 1, "unbounded": True, "generation": 99}
+    server.import_flags(data_of(segments=(segment,)), mode="MERGE")
+    assert look(server, "kept")["hasMember"]
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.4, 0.9])
+def test_a_kill_in_the_middle_of_an_import_changes_nothing(tmp_path: Path, moment: float) -> None:
+    """Whatever was written of it is gone when the next import begins; an import is whole or was not."""
+    keys = [f"key-{number:06}" for number in range(60_000)]
+    store = f"sqlite:///{tmp_path}/earlybird.db"
+    with Server(store) as server:
+        create(server, "crash")
+        load(server, "crash", "ann\nbob\n")
+        url = start(server, "crash", "OVERWRITE")["startSegmentImport"]["uploadUrl"]
+
+        def upload() -> None:
+            with contextlib.suppress(httpx.HTTPError):
+                put(url, "\n".join(keys))
+
+        thread = threading.Thread(target=upload)
+        thread.start()
+        time.sleep(moment)
+        assert server.process is not None
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        thread.join()
+    with Server(store) as server:
+        found = look(server, "crash")
+        if found["memberCount"] == len(keys):
+            assert found["members"]["nodes"] == keys[:3]
+        else:
+            assert (found["memberCount"], found["members"]["nodes"]) == (2, ["ann", "bob"])

@@ -1,0 +1,98 @@
+"""Members of large lists: what Store promises of them, on every adapter."""
+
+from domain.ports import Store
+from tests.storage.conftest import OpenStore
+
+LIST = "shop/production/big"
+
+
+async def keys_of(store: Store, generation: int, list_id: str = LIST) -> list[str]:
+    return await store.list_members(list_id, generation, first=1000)
+
+
+async def test_members_are_in_from_their_generation_on(store: Store) -> None:
+    await store.add_members(LIST, 1, ["b", "a"])
+    await store.add_members(LIST, 2, ["c"])
+    assert await keys_of(store, 0) == []
+    assert await keys_of(store, 1) == ["a", "b"]
+    assert await keys_of(store, 3) == ["a", "b", "c"]
+
+
+async def test_members_that_leave_stay_in_the_generations_before(store: Store) -> None:
+    await store.add_members(LIST, 1, ["a", "b"])
+    await store.remove_members(LIST, 2, ["a", "nobody"])
+    assert await keys_of(store, 1) == ["a", "b"]
+    assert await keys_of(store, 2) == ["b"]
+
+
+async def test_a_member_that_left_can_come_back(store: Store) -> None:
+    await store.add_members(LIST, 1, ["a"])
+    await store.remove_members(LIST, 2, ["a"])
+    await store.add_members(LIST, 3, ["a"])
+    assert [await keys_of(store, generation) for generation in (1, 2, 3)] == [["a"], [], ["a"]]
+
+
+async def test_writing_members_twice_changes_nothing(store: Store) -> None:
+    for _ in range(2):
+        await store.add_members(LIST, 1, ["a", "b"])
+        await store.remove_members(LIST, 2, ["a"])
+    assert await keys_of(store, 1) == ["a", "b"]
+    assert await keys_of(store, 2) == ["b"]
+
+
+async def test_what_is_discarded_was_never_written(store: Store) -> None:
+    await store.add_members(LIST, 1, ["a", "b"])
+    await store.add_members(LIST, 2, ["c"])
+    await store.remove_members(LIST, 2, ["a"])
+    await store.discard_members(LIST, 1)
+    assert await keys_of(store, 1) == ["a", "b"]
+    assert await keys_of(store, 9) == ["a", "b"]
+
+
+async def test_a_forgotten_list_is_empty_and_others_are_not(store: Store) -> None:
+    await store.add_members(LIST, 1, [str(number) for number in range(50)])
+    await store.add_members(LIST + "ger", 1, ["a"])
+    await store.discard_members(LIST, None)
+    assert await keys_of(store, 1) == []
+    assert await keys_of(store, 1, LIST + "ger") == ["a"]
+
+
+async def test_a_purge_forgets_those_who_left_by_a_generation_only(store: Store) -> None:
+    await store.add_members(LIST, 1, ["a", "b", "c"])
+    await store.remove_members(LIST, 2, ["a"])
+    await store.remove_members(LIST, 3, ["b"])
+    await store.purge_members(LIST, 2)
+    assert await keys_of(store, 2) == ["b", "c"]
+    assert await keys_of(store, 3) == ["c"]
+    assert await keys_of(store, 1) == ["b", "c"]
+
+
+async def test_members_are_paged_by_code_points(store: Store) -> None:
+    keys = ["", "A", "a", "b", "é", "日本", "😀", "x.y$z", "'quoted', with comma"][1:]
+    await store.add_members(LIST, 1, keys)
+    first = await store.list_members(LIST, 1, first=3)
+    rest = await store.list_members(LIST, 1, first=1000, after=first[-1])
+    assert first + rest == sorted(keys)
+
+
+async def test_one_question_finds_members_of_several_lists_at_their_generations(store: Store) -> None:
+    await store.add_members(LIST, 1, ["a", "b"])
+    await store.add_members(LIST, 2, ["c"])
+    await store.add_members("other", 5, ["a", "z"])
+    found = await store.members_among({LIST: 1, "other": 5, "nowhere": 1}, ["a", "c", "z", "nobody"])
+    assert found == {(LIST, "a"), ("other", "a"), ("other", "z")}
+    assert await store.members_among({}, ["a"]) == frozenset()
+    assert await store.members_among({LIST: 1}, []) == frozenset()
+
+
+async def test_ten_thousand_keys_go_in_one_question(store: Store) -> None:
+    keys = [f"key-{number}" for number in range(10_000)]
+    await store.add_members(LIST, 1, keys[::2])
+    found = await store.members_among({LIST: 1}, keys)
+    assert len(found) == 5_000
+
+
+async def test_members_outlive_the_store_that_wrote_them(store: Store, open_another: OpenStore) -> None:
+    await store.add_members(LIST, 1, ["a"])
+    await store.close()
+    assert await keys_of(await open_another(), 1) == ["a"]
