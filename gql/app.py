@@ -30,12 +30,14 @@ from domain.services.lists import ListService
 from domain.services.segments import SegmentService
 from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
+from domain.services.syncs import SyncService
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
 from gql.http import GraphQLView
 from gql.ide import ide_routes
 from gql.member_files import member_file_routes
 from gql.schema import build_schema
+from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
 from storage import open_store
 from storage.key_spool import TemporaryKeySpool
@@ -76,18 +78,20 @@ class Backend:
             await _until_available(lambda: imports.import_flag_data(owner, PRODUCTION, examples, ImportMode.MERGE))
         self._snapshots = snapshots
         editor = EnvironmentEditor(store, snapshots)
+        lists = ListService(
+            store,
+            snapshots,
+            editor,
+            TemporaryKeySpool,
+            max_removal_percent=self.settings.max_removal_percent,
+        )
         self._services = Services(
             catalog=CatalogService(store, snapshots),
             evaluation=EvaluationService(store, snapshots),
             flags=FlagService(editor),
             imports=imports,
-            lists=ListService(
-                store,
-                snapshots,
-                editor,
-                TemporaryKeySpool,
-                max_removal_percent=self.settings.max_removal_percent,
-            ),
+            lists=lists,
+            syncs=SyncService(store, editor, lists),
             segments=SegmentService(store, editor, max_targets=self.settings.max_segment_targets),
         )
         self._connected.set()
@@ -239,6 +243,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=[
             Route("/graphql", view),
             *member_file_routes(backend.request_context, max_import_bytes=settings.max_import_bytes),
+            *segment_target_routes(backend.request_context, max_body_bytes=settings.max_body_bytes),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *(ide_routes() if settings.ide else []),

@@ -7,6 +7,9 @@ from domain.access.principals import ANONYMOUS, Principal
 from domain.errors import UnauthenticatedError
 from domain.services.snapshots import SnapshotService
 
+BARE_TOKEN_PATHS = ("/api/v2/", "/sdk/")
+"""Where the tools that speak to LaunchDarkly may send a token as they do there: without `Bearer`."""
+
 
 async def authenticate(request: Request, snapshots: SnapshotService) -> Principal:
     """Return who is asking; a request without a secret is anonymous and may only look at the schema.
@@ -19,7 +22,9 @@ async def authenticate(request: Request, snapshots: SnapshotService) -> Principa
     if header is None:
         return ANONYMOUS
     scheme, _, secret = header.partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    if not secret and request.url.path.startswith(BARE_TOKEN_PATHS):
+        secret = scheme
+    elif scheme.lower() != "bearer" or not secret.strip():
         raise UnauthenticatedError("the header must read: Authorization: Bearer <access token or SDK key>")
     credential = await snapshots.credential(hash_secret(secret.strip()))
     if credential is None:

@@ -12,6 +12,7 @@ from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.segments import SegmentService
+from domain.services.syncs import SyncService
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Services:
     imports: ImportService
     lists: ListService
     segments: SegmentService
+    syncs: SyncService
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class ListCountsView:
     duplicates: int = strawberry.field(description="Keys that came again.")
     malformed: int = strawberry.field(description="Lines that were left out.")
     malformed_lines: list[MalformedLineView] = strawberry.field(description="The first hundred of those.")
+    skipped: int = strawberry.field(description="People of a sync that had no key.")
 
 
 @strawberry.type(
@@ -108,6 +109,15 @@ async def _imports(root: strawberry.Parent[Segment], info: Info) -> list[ListCha
     return await info.context.services.lists.changes(info.context.principal, root.id)
 
 
+@strawberry.type(name="SyncSource", description="The external tool that owns a list.")
+class SyncSourceView:
+    """View of domain.model.segments.SyncSource."""
+
+    integration: str = strawberry.field(description="The tool's name.")
+    cohort_id: str = strawberry.field(description="What the tool calls the list.")
+    cohort_url: str = strawberry.field(description="Where the tool shows it; empty if it did not say.")
+
+
 @strawberry.type(name="LargeList", description="A list of members that is kept apart, of any length.")
 class LargeListView:
     """View of domain.model.segments.Segment."""
@@ -119,6 +129,9 @@ class LargeListView:
     )
     previous_generation: int | None = strawberry.field(
         description="The list before it, while `restoreSegmentMembers` can bring it back."
+    )
+    sync_source: SyncSourceView | None = strawberry.field(
+        description="The tool that owns the list; null if it is kept here. Each sync is one of `imports`."
     )
     has_member = strawberry.field(
         resolver=_has_member, graphql_type=bool, description="Whether a key is a member."

@@ -19,6 +19,7 @@ register_enum(
         SegmentKind.RULE_BASED: "By rules, beside individual includes and excludes.",
         SegmentKind.INDIVIDUAL_TARGETS: "By individual includes and excludes only.",
         SegmentKind.LARGE_LIST: "By a list of any length that is kept apart.",
+        SegmentKind.SYNCED: "By such a list, which an external tool owns; it is read-only here.",
     },
 )
 

@@ -46,6 +46,7 @@ class ListCounts:
         duplicates: Keys that came again.
         malformed: Lines that were left out.
         malformed_lines: The first hundred of those.
+        skipped: People of a sync that had no key.
     """
 
     lines: int = 0
@@ -55,6 +56,7 @@ class ListCounts:
     duplicates: int = 0
     malformed: int = 0
     malformed_lines: tuple[MalformedLine, ...] = ()
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class ListChange:
         actor: Whose change it is, and who alone may upload its file.
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
         error: Why it failed.
+        message_id: What the tool that sent it calls it; "" if it did not say.
     """
 
     environment: EnvironmentRef
@@ -82,6 +85,7 @@ class ListChange:
     finished_ms: int | None = None
     counts: ListCounts = ListCounts()
     error: str | None = None
+    message_id: str = ""
     version: int = 1
 
     @property

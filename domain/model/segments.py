@@ -13,6 +13,7 @@ class SegmentKind(Enum):
     RULE_BASED = "RULE_BASED"
     INDIVIDUAL_TARGETS = "INDIVIDUAL_TARGETS"
     LARGE_LIST = "LARGE_LIST"
+    SYNCED = "SYNCED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,21 @@ class SegmentRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSource:
+    """The external tool that owns a segment's list.
+
+    Attributes:
+        integration: The tool's name.
+        cohort_id: What the tool calls the list.
+        cohort_url: Where the tool shows it; "" if it did not say.
+    """
+
+    integration: str
+    cohort_id: str
+    cohort_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
     """An audience. Any rule that matches makes a member; individual targets win over rules.
 
@@ -58,6 +74,7 @@ class Segment:
         list_size: How many members that list has.
         previous_generation: The list before it, while it can still be restored.
         previous_list_size: How many members that one has.
+        sync_source: The tool that owns the list, which is then read-only here.
     """
 
     environment: EnvironmentRef
@@ -78,6 +95,7 @@ class Segment:
     list_size: int = 0
     previous_generation: int | None = None
     previous_list_size: int = 0
+    sync_source: SyncSource | None = None
 
     @property
     def id(self) -> str:
@@ -93,7 +111,7 @@ class Segment:
     def kind(self) -> SegmentKind:
         """How it gets its members: a list that is looked up, rules, or individual targets only."""
         if self.unbounded:
-            return SegmentKind.LARGE_LIST
+            return SegmentKind.LARGE_LIST if self.sync_source is None else SegmentKind.SYNCED
         has_targets = self.included or self.excluded or self.included_contexts or self.excluded_contexts
         return SegmentKind.INDIVIDUAL_TARGETS if has_targets and not self.rules else SegmentKind.RULE_BASED
 

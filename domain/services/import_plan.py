@@ -47,7 +47,7 @@ class ImportedItem:
     notes: tuple[str, ...] = ()
 
 
-_LIST_FIELDS = ("generation", "list_size", "previous_generation", "previous_list_size")
+_LIST_FIELDS = ("generation", "list_size", "previous_generation", "previous_list_size", "sync_source")
 """What flag data cannot say of a segment whose large list is kept here."""
 
 

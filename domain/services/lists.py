@@ -66,11 +66,24 @@ class NewListChange:
     mode: ListMode
     acknowledge_removal: bool = False
     comment: str = ""
+    message_id: str = ""
 
 
-def list_id(environment: EnvironmentRef, segment_key: str) -> str:
-    """Name a segment's list in the store."""
-    return f"{environment}/{segment_key}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """What a tool says of a list that it owns.
+
+    Attributes:
+        joined: Keys that are in.
+        left: Keys that are out.
+        skipped: People of whom it gave no key.
+    """
+
+    segment_key: str
+    joined: frozenset[str]
+    left: frozenset[str]
+    skipped: int = 0
+    message_id: str = ""
 
 
 class ListService:
@@ -171,6 +184,40 @@ class ListService:
         beat.reading.duplicates = len(keys) - len(set(keys))
         async with self._undone_on_error(beat):
             return await self._apply(principal, beat, [sorted(set(keys))])
+
+    async def sync(self, principal: Principal, environment: EnvironmentRef, sync: Sync) -> ChangedList | None:
+        """Do as the tool says that owns a list; None if it said so before (by the message's id).
+
+        Raises:
+            InUseError: Another sync of the list is under way.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        id_ = f"{environment}/{sync.segment_key}"
+        if sync.message_id:
+            done = await self._store.list_all(ListChange, id_)
+            if any(
+                change.message_id == sync.message_id and change.state is ListChangeState.COMPLETED
+                for change in done
+            ):
+                return None
+        new = NewListChange(segment_key=sync.segment_key, mode=ListMode.MERGE, message_id=sync.message_id)
+        change = await self._begin(principal, environment, new, ListChangeState.RUNNING, is_sync=True)
+        beat = _Beat(self._store, change)
+        async with self._undone_on_error(beat):
+            _, segment = await self._find(principal, "syncSegment", environment, sync.segment_key)
+            there = await self._members_among(segment, sorted(sync.joined | sync.left))
+            joined, left = sorted(sync.joined - there), sorted(sync.left & there)
+            await self._store.add_members(id_, change.generation, joined)
+            await self._store.remove_members(id_, change.generation, left)
+            counts = ListCounts(
+                lines=len(sync.joined) + len(sync.left) + sync.skipped,
+                added=len(joined),
+                already=len(sync.joined) - len(joined),
+                removed=len(left),
+                skipped=sync.skipped,
+            )
+            step = _next_generation(change.generation, added=len(joined), removed=len(left))
+            return await self._take_effect(principal, beat, "syncSegment", counts, step)
 
     async def restore(
         self, principal: Principal, environment: EnvironmentRef, segment_key: str, comment: str = ""
@@ -298,10 +345,19 @@ class ListService:
         return snapshot, found.segment
 
     async def _begin(
-        self, principal: Principal, environment: EnvironmentRef, new: NewListChange, state: ListChangeState
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        new: NewListChange,
+        state: ListChangeState,
+        *,
+        is_sync: bool = False,
     ) -> ListChange:
         """Claim the list's next generation; clear away what earlier changes left."""
         _, segment = await self._find(principal, "startSegmentImport", environment, new.segment_key)
+        if segment.sync_source is not None and not is_sync:
+            message = f"{segment.sync_source.integration} owns this list: it is read-only here"
+            raise InvalidInputError([Violation(("input", "segmentKey"), message)])
         changes = await self._store.list_all(ListChange, segment.id)
         last = changes[-1] if changes else None
         if last is not None and last.is_open:
@@ -317,6 +373,7 @@ class ListService:
             state=state,
             actor=principal.actor,
             comment=new.comment,
+            message_id=new.message_id,
             acknowledge_removal=new.acknowledge_removal,
             beat_ms=_now_ms(),
         )
@@ -363,17 +420,8 @@ class ListService:
             removed += await self._remove_between(segment, change.generation, after, [])
         self._guard(snapshot, segment, removed, change)
         counts = replace(beat.counts, added=added, already=already, removed=removed)
-
-        def decide(current: Segment) -> Segment:
-            return replace(
-                current,
-                generation=change.generation,
-                list_size=current.list_size + added - removed,
-                previous_generation=current.generation,
-                previous_list_size=current.list_size,
-            )
-
-        return await self._take_effect(principal, beat, "importSegmentMembers", counts, decide)
+        step = _next_generation(change.generation, added=added, removed=removed)
+        return await self._take_effect(principal, beat, "importSegmentMembers", counts, step)
 
     async def _members_among(self, segment: Segment, keys: Collection[str]) -> frozenset[str]:
         if segment.generation is None:
@@ -534,6 +582,19 @@ class _Beat:
         await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
         self.change = beat
         self._last = time.monotonic()
+
+
+def _next_generation(generation: int, *, added: int, removed: int) -> Callable[[Segment], Segment]:
+    def step(current: Segment) -> Segment:
+        return replace(
+            current,
+            generation=generation,
+            list_size=current.list_size + added - removed,
+            previous_generation=current.generation,
+            previous_list_size=current.list_size,
+        )
+
+    return step
 
 
 def _restored(current: Segment) -> Segment:

@@ -230,6 +230,9 @@ class SegmentService:
         if segment.unbounded and _targets(segment) != _targets(before):
             message = "a large list has members (see startSegmentImport), no individual targets"
             violations.append(Violation(("instructions",), message))
+        if segment.sync_source is not None and segment.rules != before.rules:
+            message = f"{segment.sync_source.integration} owns this segment: its rules are read-only here"
+            violations.append(Violation(("instructions",), message))
         if violations:
             raise below_input(violations)
         count = len(segment.included_targets) + len(segment.excluded_targets)

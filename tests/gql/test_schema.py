@@ -28,7 +28,7 @@ from domain.evaluation.usage import (
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
-from domain.model.segments import Segment, SegmentRule, TargetedContext
+from domain.model.segments import Segment, SegmentRule, SyncSource, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
@@ -52,6 +52,7 @@ DOMAIN_CLASSES = {
     "RemoveSegmentMembersPayload": ChangedList,
     "RestoreSegmentMembersPayload": ChangedList,
     "StartSegmentImportPayload": ListChange,
+    "SyncSource": SyncSource,
     "CreateSegmentPayload": ChangedSegment,
     "ArchiveFlagPayload": ChangedFlags,
     "CreateFlagPayload": ChangedFlags,

@@ -1,0 +1,177 @@
+"""Where external tools send their cohorts, answered as LaunchDarkly answers them (semantics 3.3).
+
+Amplitude's cohort destination and Twilio Segment's audiences destination can be pointed here; so can Amplitude's
+webhook. A tool shows an access token, with or without `Bearer`, and calls an environment `project/environment`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from domain.errors import DomainError, ErrorCode, InvalidInputError, LimitExceededError, Violation
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
+from domain.services.syncs import CohortMember, CohortMessage, environment_of
+from gql.context import RequestContext
+from gql.http import RefusedRequestError, error_response
+
+_VERSIONS = orjson.dumps(
+    {
+        "validVersions": [20191212, 20210729, 20220603, 20240415],
+        "latestVersion": 20240415,
+        "currentVersion": 20240415,
+    }
+)
+
+_STATUS = {ErrorCode.NOT_FOUND: 404, ErrorCode.FORBIDDEN: 403, ErrorCode.LIMIT_EXCEEDED: 413}
+
+_Name = Annotated[StrictStr, Field(min_length=1)]
+
+
+class _Member(BaseModel):
+    """One person in LaunchDarkly's form."""
+
+    userId: StrictStr | None = None  # noqa: N815 - the tools' name, as those below
+    cohortId: _Name  # noqa: N815
+    cohortName: StrictStr = ""  # noqa: N815
+    cohortUrl: StrictStr | None = None  # noqa: N815
+    value: StrictBool
+
+
+class _Batch(BaseModel):
+    """LaunchDarkly's form of a message."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    environmentId: _Name  # noqa: N815
+    contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815
+    batch: list[_Member] = Field(min_length=1)
+
+    def to_domain(self, integration: str) -> CohortMessage:
+        """Convert to the domain's message."""
+        return CohortMessage(
+            integration=integration,
+            context_kind=self.contextKind,
+            members=[
+                CohortMember(
+                    user_key=member.userId or None,
+                    cohort_id=member.cohortId,
+                    cohort_name=member.cohortName,
+                    cohort_url=member.cohortUrl or "",
+                    is_member=member.value,
+                )
+                for member in self.batch
+            ],
+        )
+
+
+class _WebhookUser(BaseModel):
+    user_id: StrictStr | None = None
+
+
+class _Webhook(BaseModel):
+    """Amplitude's webhook form of a message; the environment is a parameter of its URL."""
+
+    cohort_name: StrictStr = ""
+    cohort_id: _Name
+    in_cohort: StrictBool
+    message_id: StrictStr = ""
+    users: list[_WebhookUser]
+
+    def to_domain(self, integration: str) -> CohortMessage:
+        """Convert to the domain's message."""
+        return CohortMessage(
+            integration=integration,
+            message_id=self.message_id,
+            members=[
+                CohortMember(
+                    user_key=user.user_id or None,
+                    cohort_id=self.cohort_id,
+                    cohort_name=self.cohort_name,
+                    is_member=self.in_cohort,
+                )
+                for user in self.users
+            ],
+        )
+
+
+def segment_target_routes(
+    request_context: Callable[[Request], Awaitable[RequestContext]], *, max_body_bytes: int
+) -> list[Route]:
+    """Return the routes of synced segments."""
+
+    async def take_in(request: Request) -> Response:
+        try:
+            context = await request_context(request)
+            environment_id, message = _read(await _body(request, max_body_bytes), request)
+            environment = environment_of(environment_id)
+            await context.services.syncs.take_in(context.principal, environment, message)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
+            return _failure(error)
+        return Response(status_code=204)
+
+    async def goals(request: Request) -> Response:
+        """Tell whether there is such an environment: how Segment checks what it was given."""
+        try:
+            context = await request_context(request)
+            await context.services.syncs.check_environment(environment_of(request.path_params["client_id"]))
+        except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
+            return _failure(error)
+        return Response(status_code=200)
+
+    async def versions(request: Request) -> Response:
+        """Tell whether the token is good: how Segment checks it."""
+        try:
+            context = await request_context(request)
+            context.principal.require_management("viewVersions", "proj/*")
+        except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
+            return _failure(error)
+        return Response(_VERSIONS, media_type="application/json")
+
+    return [
+        Route("/api/v2/segment-targets/{integration}", take_in, methods=["POST"]),
+        Route("/sdk/goals/{client_id:path}", goals, methods=["HEAD", "GET"]),
+        Route("/api/v2/versions", versions, methods=["GET"]),
+    ]
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise LimitExceededError(
+                "The request body's bytes, as far as read",
+                setting="EARLYBIRD_MAX_BODY_BYTES",
+                limit=max_bytes,
+                actual=len(body),
+            )
+    return bytes(body)
+
+
+def _read(body: bytes, request: Request) -> tuple[str, CohortMessage]:
+    """Read either form of a message, and the environment it is for."""
+    integration = request.path_params["integration"]
+    try:
+        if b'"in_cohort"' in body:
+            return request.query_params.get("environmentId", ""), _Webhook.model_validate_json(body).to_domain(
+                integration
+            )
+        batch = _Batch.model_validate_json(body)
+    except ValidationError as error:
+        found = [Violation(tuple(fault["loc"]), fault["msg"]) for fault in error.errors()]
+        raise InvalidInputError(found) from None
+    return batch.environmentId, batch.to_domain(integration)
+
+
+def _failure(error: Exception) -> Response:
+    if isinstance(error, DomainError) and error.code in _STATUS:
+        extensions = {"code": error.code.value, **error.details}
+        return error_response(RefusedRequestError(_STATUS[error.code], error.message, extensions))
+    return error_response(error)

@@ -1,0 +1,118 @@
+"""Synced segments: what external tools send, and what they are answered."""
+
+import concurrent.futures
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.gql.test_segment_lists import edit, look, start, target, value
+from tests.servers import TOKEN, Server
+
+PATH = "/api/v2/segment-targets/"
+SEGMENT = """query ($key: String!) { environment(project: "default", key: "production") { segment(key: $key) {
+  name kind memberCount largeList { memberKind syncSource { integration cohortId cohortUrl }
+    imports { state counts { added removed skipped } } } } } }"""
+
+
+def send(server: Server, integration: str, body: Any, token: str = TOKEN, query: str = "") -> httpx.Response:
+    headers = {"Authorization": token}
+    return server.client.post(f"{PATH}{integration}{query}", json=body, headers=headers)
+
+
+def a_batch(cohort: str, people: dict[str | None, bool], **fields: Any) -> dict[str, Any]:
+    members = [
+        {"cohortId": cohort, "cohortName": f"Cohort {cohort}", "cohortUrl": "https://x.test/c", "value": is_in}
+        | ({} if person is None else {"userId": person})
+        for person, is_in in people.items()
+    ]
+    return {"environmentId": "default/production", "batch": members, **fields}
+
+
+def test_the_first_sync_creates_the_segment_and_later_ones_change_it(server: Server) -> None:
+    assert send(server, "amplitude", a_batch("c1", {"ann": True, "bob": True, None: True})).status_code == 204
+    found = server.post(SEGMENT, key="amplitude-c1")["environment"]["segment"]
+    assert (found["name"], found["kind"], found["memberCount"]) == ("Cohort c1", "SYNCED", 2)
+    assert found["largeList"] == {
+        "memberKind": "user",
+        "syncSource": {"integration": "amplitude", "cohortId": "c1", "cohortUrl": "https://x.test/c"},
+        "imports": [{"state": "COMPLETED", "counts": {"added": 2, "removed": 0, "skipped": 1}}],
+    }
+    target(server, "on-a-cohort", "amplitude-c1")
+    assert value(server, "on-a-cohort", {"kind": "user", "key": "bob"}) is True
+    assert send(server, "amplitude", a_batch("c1", {"bob": False, "cat": True})).status_code == 204
+    assert value(server, "on-a-cohort", {"kind": "user", "key": "bob"}) is False
+    assert look(server, "amplitude-c1", "cat")["hasMember"]
+
+
+def test_one_batch_may_hold_several_cohorts_and_another_kind(server: Server) -> None:
+    body = a_batch("s1", {"acme": True}, contextKind="org")
+    body["batch"] += a_batch("s2", {"zeta": True})["batch"]
+    assert send(server, "segment-audiences", body).status_code == 204
+    assert look(server, "segment-audiences-s1", "acme")["memberKind"] == "org"
+    assert look(server, "segment-audiences-s2", "zeta")["hasMember"]
+
+
+def test_amplitudes_webhook_is_taken_once(server: Server) -> None:
+    body = {"cohort_name": "Web", "cohort_id": "w1", "in_cohort": True, "message_id": "m1"}
+    users = {"users": [{"user_id": "ann"}, {"user_id": None}]}
+    where = "?environmentId=default/production"
+    assert send(server, "amplitude", body | users, query=where).status_code == 204
+    gone = body | {"in_cohort": False, "message_id": "m2"} | users
+    assert send(server, "amplitude", gone, query=where).status_code == 204
+    assert send(server, "amplitude", body | users, query=where).status_code == 204, "m1 came again"
+    assert look(server, "amplitude-w1")["hasMember"] is False
+
+
+def test_the_list_is_read_only_here(server: Server) -> None:
+    send(server, "amplitude", a_batch("r1", {"ann": True}))
+    assert edit(server, "addSegmentMembers", "amplitude-r1", ["x"]).code == "BAD_USER_INPUT"
+    assert start(server, "amplitude-r1").code == "BAD_USER_INPUT"
+    update = """mutation ($i: [SegmentInstruction!]!) { updateSegment(input: {environment: {project: "default",
+      environment: "production"}, segmentKey: "amplitude-r1", instructions: $i}) { segment { tags } } }"""
+    clause = {"attribute": "email", "operator": "CONTAINS", "values": ["x"]}
+    tagged = server.post(update, i=[{"addTags": ["eap"]}])
+    assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
+    assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"environmentId": "default/nowhere", "batch": [{"cohortId": "c", "userId": "a", "value": True}]}, 404),
+        ({"environmentId": "nowhere", "batch": [{"cohortId": "c", "userId": "a", "value": True}]}, 404),
+        ({"environmentId": "default/production", "batch": [{"cohortId": "c", "userId": "a"}]}, 400),
+        ({"environmentId": "default/production", "batch": []}, 400),
+        ({"environmentId": "default/production"}, 400),
+        ([], 400),
+        (
+            {
+                "environmentId": "default/production",
+                "contextKind": "a b",
+                "batch": [{"cohortId": "c", "value": True}],
+            },
+            400,
+        ),
+    ],
+)
+def test_what_cannot_be_taken_in_is_refused_as_a_whole(server: Server, body: Any, status: int) -> None:
+    assert send(server, "refused", body).status_code == status
+    assert server.post(SEGMENT, key="refused-c")["environment"]["segment"] is None
+
+
+def test_tools_can_check_their_credentials(server: Server) -> None:
+    assert send(server, "amplitude", a_batch("c", {"a": True}), token="wrong").status_code == 401
+    versions = server.client.get("/api/v2/versions", headers={"Authorization": TOKEN})
+    assert versions.json()["latestVersion"] in versions.json()["validVersions"]
+    assert server.client.get("/api/v2/versions").status_code == 401
+    head = {"Authorization": TOKEN}
+    assert server.client.head("/sdk/goals/default/production", headers=head).status_code == 200
+    assert server.client.head("/sdk/goals/default/nowhere", headers=head).status_code == 404
+
+
+def test_messages_at_the_same_time_are_all_taken_in(server: Server) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        bodies = [a_batch("p1", {f"u{n}": True}) for n in range(24)]
+        answers = list(pool.map(lambda body: send(server, "amplitude", body).status_code, bodies))
+    assert answers == [204] * 24
+    assert look(server, "amplitude-p1")["memberCount"] == 24
