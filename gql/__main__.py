@@ -1,4 +1,4 @@
-"""The command line: `earlybird serve | import | export | schema`."""
+"""The command line: `earlybird serve | import | export | segment import | schema`."""
 
 import asyncio
 import codecs
@@ -14,6 +14,7 @@ import orjson
 import typer
 import uvicorn
 from pydantic import ValidationError
+from rich import progress
 from rich.console import Console
 from rich.table import Table
 
@@ -28,13 +29,18 @@ from domain.errors import (
 )
 from domain.json import Json
 from domain.keys import EnvironmentRef, key_violation
+from domain.model.lists import ListMode
+from domain.ports import Store
+from domain.services.editing import EnvironmentEditor
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportReport, ImportService
+from domain.services.lists import ChangedList, ListService, NewListChange
 from domain.services.snapshots import SnapshotService
 from gql.app import read_examples
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
+from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
 
@@ -54,6 +60,18 @@ StoreOption = Annotated[
 ]
 ProjectOption = Annotated[str, typer.Option(help="The project's key.")]
 EnvironmentOption = Annotated[str, typer.Option(help="The environment's key.")]
+
+
+segment_app = typer.Typer(help="Large lists.", no_args_is_help=True)
+app.add_typer(segment_app, name="segment")
+
+
+class ListFileMode(Enum):
+    """What becomes of a list's members when a file comes in."""
+
+    MERGE = "merge"
+    OVERWRITE = "overwrite"
+    REMOVE = "remove"
 
 
 class Mode(Enum):
@@ -112,6 +130,51 @@ def import_(
 
     console = Console(stderr=True)
     _report(_with_imports(settings, run))
+
+
+@segment_app.command("import")
+def import_members(  # noqa: PLR0913 - a command's options
+    key: Annotated[str, typer.Argument(help="The segment, which must be a large list.")],
+    file: Annotated[Path, typer.Argument(help="CSV: keys in the first column, no header row.")],
+    *,
+    mode: Annotated[ListFileMode, typer.Option(help="What becomes of the members.")] = ListFileMode.MERGE,
+    project: ProjectOption = "default",
+    environment: EnvironmentOption = "production",
+    acknowledge_removal: Annotated[
+        bool, typer.Option("--acknowledge-removal", help="Let it remove most of a list that flags use.")
+    ] = False,
+    store: StoreOption = None,
+) -> None:
+    """Fill a large list from a file; it takes effect at one instant, in a running service too."""
+    settings = _settings(store)
+    new = NewListChange(segment_key=key, mode=ListMode[mode.name], acknowledge_removal=acknowledge_removal)
+
+    async def run(opened: Store) -> ChangedList:
+        snapshots = SnapshotService(opened)
+        lists = ListService(
+            opened,
+            snapshots,
+            EnvironmentEditor(opened, snapshots),
+            TemporaryKeySpool,
+            max_removal_percent=settings.max_removal_percent,
+        )
+        try:
+            with progress.open(file, "rb", description="Reading", console=Console(stderr=True)) as source:
+                waiting = await lists.start(_OPERATOR, _environment(project, environment), new)
+                return await lists.upload(_OPERATOR, waiting.id, source)
+        except OSError as error:
+            raise InvalidInputError([Violation((), f"{file}: {error.strerror}")]) from error
+
+    changed = _with_store(settings, run)
+    counts = changed.change.counts
+    console = Console()
+    for item in counts.malformed_lines:
+        console.print(f"line {item.line} {item.message}: left out", markup=False)
+    console.print(
+        f"{changed.segment.id} has {changed.segment.member_count} members: {counts.added} added, "
+        f"{counts.already} already there, {counts.removed} removed; "
+        f"{counts.duplicates} duplicates, {counts.malformed} malformed lines."
+    )
 
 
 @app.command()
@@ -176,12 +239,16 @@ async def _check_start(settings: Settings) -> None:
 
 
 def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[Any, Any, T]]) -> T:
+    return _with_store(settings, lambda store: run(ImportService(store, SnapshotService(store))))
+
+
+def _with_store(settings: Settings, run: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
     """Run something with the store open; say what is wrong in words, and leave with status 1."""
 
     async def with_store() -> T:
         store = await open_store(settings.store, create=False)
         try:
-            return await run(ImportService(store, SnapshotService(store)))
+            return await run(store)
         finally:
             await store.close()
 

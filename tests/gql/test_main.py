@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.gql.test_segment_lists import create, look
 from tests.servers import ROOT, Server
 
 ADA = {"kind": "user", "key": "ada"}
@@ -128,3 +130,25 @@ def test_settings_that_cannot_be_are_refused_in_words(settings: dict[str, str], 
 
 def test_the_schema_is_printed() -> None:
     assert earlybird("schema").stdout == (ROOT / "schema.graphql").read_text()
+
+
+def test_a_file_of_members_fills_a_list_of_a_running_service(tmp_path: Path) -> None:
+    file = tmp_path / "members.csv"
+    file.write_text("ann,Ann\nbob\n\n ,nobody\nann\n")
+    with Server(f"sqlite:///{tmp_path}/earlybird.db") as server:
+        create(server, "beta")
+        done = earlybird("segment", "import", "beta", str(file), "--store", server.store)
+        assert done.returncode == 0, done.stderr
+        assert "has 2 members: 2 added" in " ".join(done.stdout.split())
+        assert "line 4 has no key" in done.stdout
+        deadline = time.monotonic() + 5
+        while not look(server, "beta", "bob")["hasMember"]:
+            assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("arguments", [("nowhere", "/dev/null"), ("nowhere", "/no/such/file")])
+def test_a_list_that_cannot_be_filled_is_refused_in_words(store: str, arguments: tuple[str, str]) -> None:
+    done = earlybird("segment", "import", *arguments, "--store", store)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "earlybird: " in done.stderr
