@@ -4,30 +4,14 @@ from typing import Annotated
 
 import strawberry
 
-from domain.model.targeting import (
-    ClientSideAvailability,
-    Variation,
-)
-from domain.services.flags import ChangedFlag, ChangedFlags, NewFlag, TargetingEdit
+from domain.model.targeting import ClientSideAvailability
+from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, NewFlag, TargetingEdit
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
+from gql.flag_detail_instructions import FlagDetailInstructionInput, VariationInput
 from gql.flag_instructions import FlagInstructionInput
 from gql.flags import FlagView
 from gql.nodes import global_id
-from gql.scalars import JSON
-
-
-@strawberry.input(description="One of the values that a flag can serve.")
-class VariationInput:
-    """Input for domain.model.targeting.Variation."""
-
-    value: JSON | None = strawberry.field(description="The value.")
-    name: str = strawberry.field(default="", description="Its name.")
-    description: str = strawberry.field(default="", description="What it does.")
-
-
-def _default_variations() -> list[VariationInput]:
-    return [VariationInput(value=True), VariationInput(value=False)]
 
 
 @strawberry.input(description="A flag to create, in every environment of its project.")
@@ -50,16 +34,40 @@ class CreateFlagInput:
 
     def to_domain(self) -> NewFlag:
         """Convert to the domain's wish."""
-        variations = _default_variations() if self.variations is None else self.variations
+        boolean = [VariationInput(value=True), VariationInput(value=False)]
+        variations = boolean if self.variations is None else self.variations
         return NewFlag(
             project=self.project,
             name=self.name,
             key=self.key,
             description=self.description,
             tags=self.tags,
-            variations=[Variation(v.value, v.name, v.description) for v in variations],
+            variations=[variation.to_domain() for variation in variations],
             temporary=self.temporary,
             client_side_availability=ClientSideAvailability(using_environment_id=self.client_side),
+            comment=self.comment,
+        )
+
+
+@strawberry.input(description="Changes of a flag in every environment of its project, all or none.")
+class UpdateFlagInput:
+    """Input for domain.services.flags.FlagEdit."""
+
+    project: str = strawberry.field(description="The project's key.")
+    flag_key: str = strawberry.field(description="Which flag.")
+    instructions: list[FlagDetailInstructionInput] = strawberry.field(description="The changes, in their order.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="The `projectVersion` you saw; another one is refused. Null takes any."
+    )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+    def to_domain(self) -> FlagEdit:
+        """Convert to the domain's wish."""
+        return FlagEdit(
+            project=self.project,
+            flag_key=self.flag_key,
+            instructions=[instruction.to_domain() for instruction in self.instructions],
+            expected_version=self.expected_version,
             comment=self.comment,
         )
 
@@ -107,6 +115,13 @@ class DeleteFlagInput(ArchiveFlagInput):
 
 @strawberry.type(description="A created flag.")
 class CreateFlagPayload:
+    """View of domain.services.flags.ChangedFlags."""
+
+    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+
+
+@strawberry.type(description="A changed flag.")
+class UpdateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
     flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
@@ -162,6 +177,19 @@ class FlagsMutation:
     ) -> ChangedFlags:
         """Ask the flag service."""
         return await info.context.services.flags.create(info.context.principal, input.to_domain())
+
+    @strawberry.mutation(
+        graphql_type=UpdateFlagPayload,
+        description="Change a flag in every environment of its project by instructions, all or none: its name, "
+        "description, tags, variations, and who may see it.",
+    )
+    async def update_flag(
+        self,
+        info: Info,
+        input: Annotated[UpdateFlagInput, strawberry.argument(description="The changes.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedFlags:
+        """Ask the flag service."""
+        return await info.context.services.flags.update(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
         graphql_type=UpdateFlagTargetingPayload,

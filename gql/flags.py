@@ -75,6 +75,9 @@ class FlagView(Node):
     temporary: bool = strawberry.field(description="Whether it is meant to be removed one day.")
     archived: bool = strawberry.field(description="Whether it is archived: it then evaluates as unknown.")
     version: int = strawberry.field(description="Grows with every change to its targeting here.")
+    project_version: int = strawberry.field(
+        description="Grows with every change to what is true of it in every environment."
+    )
     on: bool = strawberry.field(description="Whether targeting is on; off serves `offVariation` to all.")
     off_variation: int | None = strawberry.field(
         description="The place of the variation served when off; null means the caller's default."

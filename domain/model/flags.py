@@ -163,6 +163,11 @@ class EnvironmentFlag:
         return self.targeting.version
 
     @property
+    def project_version(self) -> int:
+        """The version of what is true of it in every environment."""
+        return self.flag.version
+
+    @property
     def on(self) -> bool:
         """Whether targeting is on here; off serves the off variation only."""
         return self.targeting.on

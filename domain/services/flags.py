@@ -14,6 +14,8 @@ from domain.errors import (
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
+from domain.instructions.clauses import EditScope
+from domain.instructions.flag_details import FlagDetailInstruction
 from domain.instructions.flags import AddPrerequisites, FlagInstruction
 from domain.json import NESTING_LIMIT, is_nested_too_deep, same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
@@ -64,6 +66,21 @@ class NewFlag:
     variations: Sequence[Variation] = (Variation(value=True), Variation(value=False))
     temporary: bool = False
     client_side_availability: ClientSideAvailability = ClientSideAvailability()
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagEdit:
+    """What is to be done to a flag in every environment.
+
+    Attributes:
+        expected_version: The project's version of the flag that the caller saw; None if any will do.
+    """
+
+    project: str
+    flag_key: str
+    instructions: Sequence[NamedInstruction[FlagDetailInstruction]]
+    expected_version: int | None = None
     comment: str = ""
 
 
@@ -130,6 +147,38 @@ class FlagService:
 
         edit = _project_edit("createFlag", new.project, key, decide, new.comment)
         return await self._edit_project(principal, new.project, key, edit)
+
+    async def update(self, principal: Principal, edit: FlagEdit) -> ChangedFlags:
+        """Apply instructions to what is true of a flag in every environment, all or none.
+
+        Raises:
+            InvalidInputError: With every violation of every instruction.
+            NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        key = edit.flag_key
+
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            before = _find(snapshots, key)
+            if edit.expected_version not in {None, before.version}:
+                expected = edit.expected_version or 0
+                raise VersionConflictError("flag", key, expected=expected, actual=before.version)
+            after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
+            if violations:
+                raise below_input(violations)
+            # For Python `True == 1`; as values that flags serve they differ.
+            values = [variation.value for variation in (*before.variations, *after.variations)]
+            half = len(before.variations)
+            if after == before and same_json(values[:half], values[half:]):
+                return []
+            return [Save(replace(after, version=before.version + 1), before.version)]
+
+        change = replace(
+            _project_edit("updateFlag", edit.project, key, decide, edit.comment),
+            summary={"instructions": [named.name for named in edit.instructions]},
+        )
+        return await self._edit_project(principal, edit.project, key, change)
 
     async def update_targeting(
         self, principal: Principal, environment: EnvironmentRef, edit: TargetingEdit

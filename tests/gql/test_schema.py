@@ -59,6 +59,7 @@ DOMAIN_CLASSES = {
     "DeleteSegmentPayload": DeletedSegment,
     "RestoreFlagPayload": ChangedFlags,
     "UpdateFlagTargetingPayload": ChangedFlag,
+    "UpdateFlagPayload": ChangedFlags,
     "UpdateSegmentPayload": ChangedSegment,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,

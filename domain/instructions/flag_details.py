@@ -1,0 +1,112 @@
+"""Instructions for what is true of a flag in every environment (LaunchDarkly semantics 3.2)."""
+
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from domain.instructions.clauses import EditScope, refusal
+from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
+from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
+from domain.model.flags import Flag
+from domain.model.targeting import ClientSideAvailability, Variation
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTemporary:
+    """Say whether the flag is meant to be removed one day."""
+
+    temporary: bool
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag, temporary or permanent."""
+        return replace(flag, temporary=self.temporary)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateClientSideAvailability:
+    """Say which client SDKs may see the flag; what is None stays."""
+
+    using_environment_id: bool | None = None
+    using_mobile_key: bool | None = None
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag with the availability."""
+        before = flag.client_side_availability
+        availability = ClientSideAvailability(
+            using_environment_id=before.using_environment_id
+            if self.using_environment_id is None
+            else self.using_environment_id,
+            using_mobile_key=before.using_mobile_key if self.using_mobile_key is None else self.using_mobile_key,
+        )
+        return replace(flag, client_side_availability=availability)
+
+
+@dataclass(frozen=True, slots=True)
+class AddVariation:
+    """Add a variation, last: those that are there keep their places."""
+
+    variation: Variation
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag with the variation."""
+        _check_value(self.variation.value)
+        return replace(flag, variations=(*flag.variations, self.variation))
+
+
+@dataclass(frozen=True, slots=True)
+class RenameVariation:
+    """Change a variation's name or description; what is None stays."""
+
+    index: int
+    name: str | None = None
+    description: str | None = None
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag with the variation changed."""
+        before = _variation(flag, self.index)
+        after = replace(
+            before,
+            name=before.name if self.name is None else self.name,
+            description=before.description if self.description is None else self.description,
+        )
+        return _with_variation(flag, self.index, after)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVariationValue:
+    """Change what a variation serves, wherever it is served."""
+
+    index: int
+    value: Json
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag with the variation changed."""
+        _check_value(self.value)
+        return _with_variation(flag, self.index, replace(_variation(flag, self.index), value=self.value))
+
+
+FlagDetailInstruction: TypeAlias = (
+    UpdateName
+    | UpdateDescription
+    | AddTags
+    | RemoveTags
+    | UpdateTemporary
+    | UpdateClientSideAvailability
+    | AddVariation
+    | RenameVariation
+    | UpdateVariationValue
+)
+
+
+def _check_value(value: Json) -> None:
+    if is_nested_too_deep(value):
+        raise refusal(("value",), f"is nested more than {NESTING_LIMIT} deep")
+
+
+def _variation(flag: Flag, index: int) -> Variation:
+    if not 0 <= index < len(flag.variations):
+        raise refusal(("index",), f"the flag has no variation {index}, only 0 to {len(flag.variations) - 1}")
+    return flag.variations[index]
+
+
+def _with_variation(flag: Flag, index: int, variation: Variation) -> Flag:
+    return replace(flag, variations=(*flag.variations[:index], variation, *flag.variations[index + 1 :]))
