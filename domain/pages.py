@@ -3,7 +3,7 @@
 import base64
 import binascii
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -42,17 +42,23 @@ class PageInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page(Generic[T]):
-    """A part of a list, in the order of keys."""
+class Stretch(Generic[T]):
+    """A part of a list that is too long to be counted."""
 
     edges: Sequence[Edge[T]]
     page_info: PageInfo
-    total_count: int
 
     @property
     def nodes(self) -> list[T]:
         """The items alone."""
         return [edge.node for edge in self.edges]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Stretch[T]):
+    """A part of a list, in the order of keys."""
+
+    total_count: int
 
 
 def cut_page(items: Sequence[T], request: PageRequest, key: Callable[[T], str]) -> Page[T]:
@@ -106,6 +112,26 @@ def page_of(
         ),
         total_count=total_count,
     )
+
+
+async def cut_stretch(
+    read: Callable[[int, str], Awaitable[Sequence[T]]], request: PageRequest, key: Callable[[T], str]
+) -> Stretch[T]:
+    """Read a part of a long list: `read` returns at most so many items, those after a key ("" for the first).
+
+    Raises:
+        InvalidInputError: `first` is negative, or `after` is no cursor of ours.
+    """
+    first, after = page_bounds(request)
+    items = await read(first + 1, after or "")
+    edges = [Edge(item, _cursor(key(item))) for item in items[:first]]
+    info = PageInfo(
+        has_next_page=len(items) > first,
+        has_previous_page=request.after is not None,
+        start_cursor=edges[0].cursor if edges else None,
+        end_cursor=edges[-1].cursor if edges else None,
+    )
+    return Stretch(edges=edges, page_info=info)
 
 
 def _cursor(key: str) -> str:

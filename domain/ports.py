@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from domain.access.credentials import Credential
 from domain.keys import EnvironmentRef
-from domain.model.changes import AuditEntry
+from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
@@ -22,6 +22,12 @@ Entity = Project | Environment | Flag | Targeting | Segment | Credential | ListC
 E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, ListChange)
 
 ACCESS_SCOPE = "access"
+EVERY_ENTRY = EntryFilter()
+
+
+def kind_of(entity_type: type) -> str:
+    """Name a class of entities in storage, in the audit log and in errors: `flag`."""
+    return entity_type.__name__.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,22 @@ class Commit:
     revise: frozenset[str] = field(default_factory=frozenset)
     based_on: Mapping[str, int] = field(default_factory=dict)
     entry: AuditEntry | None
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """What the change touches, each as `kind/id`: what it writes, and the environments and projects of that.
+
+        Credentials are left out: their ids say something of secrets. So is how far the import of a list has come.
+        """
+        entities = [w.entity for w in self.writes if not isinstance(w.entity, Credential | ListChange)]
+        places = {place for place in (*self.revise, *(entity.scope for entity in entities)) if place}
+        environments = {place for place in places if "/" in place}
+        projects = {place.partition("/")[0] for place in places - {ACCESS_SCOPE}}
+        return frozenset(
+            [f"{kind_of(type(entity))}/{entity.id}" for entity in entities]
+            + [f"environment/{environment}" for environment in environments]
+            + [f"project/{project}" for project in projects]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +145,13 @@ class Store(Protocol):
         UnavailableError once, and likewise when the store is closed; a new one starts afresh.
         """
 
-    async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
-        """Return audit entries of one scope or (None) of all, by id, newest first; those before `before`."""
+    async def list_entries(
+        self, scope: str | None, *, first: int, before: str = "", wanted: EntryFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
+        """Return audit entries of one scope or (None) of all, by id, newest first; those before `before`.
+
+        Only those that pass the filter. An index finds what touched a subject, what somebody did, and when.
+        """
 
     async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """Let keys be in a large list from a generation on. Keys that it has since that generation stay.

@@ -20,6 +20,7 @@ from domain.errors import InvalidInputError, UnavailableError, Violation
 from domain.flag_data import read_flag_data
 from domain.json import Json
 from domain.ports import Store
+from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, EvaluationService
@@ -86,6 +87,7 @@ class Backend:
             max_removal_percent=self.settings.max_removal_percent,
         )
         self._services = Services(
+            audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
             evaluation=EvaluationService(store, snapshots),
             flags=FlagService(editor),

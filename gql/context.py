@@ -6,6 +6,7 @@ from typing import TypeAlias
 import strawberry
 
 from domain.access.principals import Principal
+from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flags import FlagService
@@ -19,6 +20,7 @@ from domain.services.syncs import SyncService
 class Services:
     """The use cases, composed once per process."""
 
+    audit: AuditService
     catalog: CatalogService
     evaluation: EvaluationService
     flags: FlagService

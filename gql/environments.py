@@ -12,6 +12,7 @@ from domain.model.projects import Project
 from domain.model.segments import SegmentKind
 from domain.pages import Page
 from domain.services.catalog import EnvironmentCatalog, FlagFilter, SegmentFilter, TagUse
+from gql.audit import AuditEntryConnection, environment_history, project_history
 from gql.connections import After, Connection, First, Query, Tags, page_request
 from gql.context import Info
 from gql.flags import FlagView
@@ -148,6 +149,12 @@ class EnvironmentView(Node):
         resolver=_tags, graphql_type=Connection[TagView], description="The tags in use, by name, with counts."
     )
 
+    history = strawberry.field(
+        resolver=environment_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it or anything in it; newest first.",
+    )
+
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         """Tell whether an object that `node` found is shown by this view."""
@@ -164,6 +171,12 @@ class ProjectView(Node):
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
     environments = strawberry.field(
         resolver=_environments, graphql_type=Connection[EnvironmentView], description="Its environments, by key."
+    )
+
+    history = strawberry.field(
+        resolver=project_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it or anything in it; newest first.",
     )
 
     @classmethod

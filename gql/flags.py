@@ -3,6 +3,7 @@
 import strawberry
 
 from domain.model.flags import EnvironmentFlag
+from gql.audit import AuditEntryConnection, flag_history
 from gql.nodes import Node, global_id
 from gql.scalars import JSON
 from gql.targeting import ClauseView, RolloutView
@@ -97,6 +98,12 @@ class FlagView(Node):
     )
     fallthrough_serves: list[ServedVariationView] = strawberry.field(
         name="fallthrough", description="What is served when it is on and nothing else matches."
+    )
+
+    history = strawberry.field(
+        resolver=flag_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it here or in all environments, imports too; newest first.",
     )
 
     @classmethod

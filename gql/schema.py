@@ -6,6 +6,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from domain.errors import ErrorCode
+from gql.audit import AuditQuery
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
 from gql.evaluation import EvaluationQuery
@@ -20,7 +21,7 @@ DEFAULT_LIMITS = DocumentLimits()
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(EvaluationQuery, EnvironmentsQuery, SegmentListsQuery):
+class Query(AuditQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery):
     """The query root."""
 
 

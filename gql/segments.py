@@ -5,6 +5,7 @@ import strawberry
 from domain.evaluation.usage import EnvironmentSegment
 from domain.model.segments import SegmentKind, TargetedContext
 from domain.pages import Page, cut_page
+from gql.audit import AuditEntryConnection, segment_history
 from gql.connections import After, Connection, First, page_request
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
@@ -98,6 +99,12 @@ class SegmentView(Node):
         resolver=segment_usage,
         graphql_type=SegmentUsageView,
         description="Which flags and segments refer to it, and what those flags serve.",
+    )
+
+    history = strawberry.field(
+        resolver=segment_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it, imports too; newest first.",
     )
 
     @classmethod

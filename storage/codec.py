@@ -20,7 +20,7 @@ from domain.model.changes import AuditEntry
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Entity, EnvironmentState
+from domain.ports import Entity, EnvironmentState, kind_of
 
 Document: TypeAlias = dict[str, Any]
 T = TypeVar("T")
@@ -59,11 +59,6 @@ _converter.register_unstructure_hook(
 )
 
 ENTITY_TYPES: tuple[type[Entity], ...] = get_args(Entity)
-
-
-def kind_of(entity_type: type) -> str:
-    """Name a class of entities in storage and in errors: `flag`."""
-    return entity_type.__name__.lower()
 
 
 KINDS: tuple[str, ...] = tuple(kind_of(entity_type) for entity_type in ENTITY_TYPES)

@@ -15,8 +15,7 @@ from domain.errors import (
     VersionConflictError,
 )
 from domain.model.changes import AuditEntry
-from domain.ports import Commit, Save
-from storage.codec import kind_of
+from domain.ports import Commit, Save, kind_of
 
 T = TypeVar("T")
 QUEUE_SECONDS = 10.0

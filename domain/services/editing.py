@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.access.principals import Principal
@@ -17,8 +18,12 @@ from domain.evaluation.snapshot import Snapshot
 from domain.instructions.clauses import EditScope
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
+from domain.model.flags import Flag
 from domain.model.projects import Environment
-from domain.ports import Commit, Delete, Save, Store
+from domain.model.segments import Segment
+from domain.model.targeting import Targeting
+from domain.ports import Commit, Delete, Entity, Save, Store
+from domain.services.audit import describe_changes, unlisted_count
 from domain.services.snapshots import SnapshotService
 
 _PATIENCE_SECONDS = 10.0
@@ -86,6 +91,8 @@ class EnvironmentEditor:
                 scope=edit.scope,
                 comment=edit.comment,
                 summary=edit.summary,
+                changes=describe_changes(writes, partial(_stored, snapshots)),
+                unlisted_count=unlisted_count(writes),
             )
             commit = Commit(
                 writes=tuple(writes),
@@ -145,6 +152,19 @@ def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
 def below_input(violations: Sequence[Violation]) -> InvalidInputError:
     """Return the error whose paths begin at a mutation's `input`."""
     return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
+
+
+def _stored(snapshots: Snapshots, entity: Entity) -> Entity | None:
+    """Return what is in the place of an entity of the environments, as the edit was decided on it."""
+    for snapshot in snapshots.values():
+        if isinstance(entity, Flag) and entity.key in snapshot.flags:
+            return snapshot.flags[entity.key].flag
+        if str(snapshot.environment) == entity.scope:
+            if isinstance(entity, Targeting) and entity.flag_key in snapshot.flags:
+                return snapshot.flags[entity.flag_key].targeting
+            if isinstance(entity, Segment) and entity.key in snapshot.segments:
+                return snapshot.segments[entity.key].segment
+    return None
 
 
 def resource(environment: EnvironmentRef, kind: str, key: str) -> str:

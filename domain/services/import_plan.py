@@ -11,7 +11,7 @@ from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting, Variation
-from domain.ports import Delete, EnvironmentState, Save
+from domain.ports import Delete, Entity, EnvironmentState, Save
 
 
 class ImportMode(Enum):
@@ -97,6 +97,15 @@ class ImportPlan:
             elif before is not None:
                 self._write(Delete(before))
                 self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
+
+    def stored(self, entity: Entity) -> Entity | None:
+        """Return what is stored in the place of an entity that the plan writes."""
+        if isinstance(entity, Flag):
+            return self._project_flags.get(entity.key)
+        if isinstance(entity, Targeting):
+            flag = self._state.flags.get(entity.flag_key)
+            return None if flag is None else flag.targeting
+        return self._state.segments.get(entity.key) if isinstance(entity, Segment) else None
 
     def _to_delete(self, stored: Mapping[str, object], read: Mapping[str, object], kept: set[str]) -> set[str]:
         """Return the keys that go: those the data calls deleted, and when replacing all it does not mention."""

@@ -18,6 +18,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Store
+from domain.services.audit import describe_changes, unlisted_count
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.snapshots import SnapshotService
 
@@ -135,5 +136,7 @@ def _commit(principal: Principal, environment: EnvironmentRef, plan: ImportPlan,
         resource=str(environment),
         scope=str(environment),
         summary={"mode": mode.value, **asdict(_count(plan.items))},
+        changes=describe_changes(plan.writes, plan.stored),
+        unlisted_count=unlisted_count(plan.writes),
     )
     return Commit(writes=tuple(plan.writes), revise=frozenset(map(str, plan.revised)), entry=entry)

@@ -10,6 +10,7 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, Commit, Entity, Save, Store
+from domain.services.audit import describe_changes
 
 DEFAULT_PROJECT = "default"
 PRODUCTION = EnvironmentRef(DEFAULT_PROJECT, "production")
@@ -62,10 +63,12 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
         for label, secret in keys.items()
     ]
     entities: list[Entity] = [project, *environments, owner, *credentials]
+    writes = tuple(Save(entity, None) for entity in entities)
+    changes = describe_changes(writes, lambda _entity: None)
     commit = Commit(
-        writes=tuple(Save(entity, None) for entity in entities),
+        writes=writes,
         revise=frozenset({ACCESS_SCOPE}),
-        entry=AuditEntry(actor="system", action="setUp", resource=DEFAULT_PROJECT),
+        entry=AuditEntry(actor="system", action="setUp", resource=DEFAULT_PROJECT, changes=changes),
     )
     try:
         await store.commit(commit)

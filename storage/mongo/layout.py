@@ -15,14 +15,14 @@ from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError,
 
 from domain.errors import InvalidInputError, Violation
 from domain.model.changes import AuditEntry
-from domain.ports import Commit, Entity
-from storage.codec import KINDS, Document, encode, kind_of
+from domain.ports import Commit, Entity, kind_of
+from storage.codec import KINDS, Document, encode
 from storage.commits import check_versions, entry_of, grown, rows_of
 from storage.mongo.client import Database, Session, is_duplicate
+from storage.mongo.entries import ENTRIES, INDEXES, found_by, index_older_entries
 
-ENTRIES = "entries"
 REVISIONS = "revisions"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = "schema"
 _NAMESPACE_EXISTS = 48
 _LARGEST_DOCUMENT = 16 * 1024 * 1024 - 16 * 1024
@@ -42,6 +42,8 @@ async def create_collections(database: Database) -> None:
     await _check_schema(database)
     for name in (*KINDS, ENTRIES):
         await database[name].create_index([("scope", 1), ("_id", 1)])
+    for index in INDEXES:
+        await database[ENTRIES].create_index(index)
     try:
         await database.create_collection(REVISIONS)
     except CollectionInvalid:
@@ -64,15 +66,19 @@ async def _check_schema(database: Database) -> None:
             f"this one knows {SCHEMA_VERSION}"
         )
         raise InvalidInputError([Violation(("url",), message)])
+    if version < SCHEMA_VERSION:
+        await index_older_entries(database)
+        await database[_SCHEMA].update_one({"_id": _SCHEMA}, {"$max": {"version": SCHEMA_VERSION}})
 
 
-def stored(value: Entity | AuditEntry) -> Document:
-    """Return what is stored for an entity or an audit entry.
+def stored(value: Entity | AuditEntry, **beside: Any) -> Document:  # noqa: ANN401 - of JSON types
+    """Return what is stored for an entity or an audit entry, with what else it is to be found by.
 
     Raises:
         InvalidInputError: It is larger than the server's documents can be.
     """
     document = {"_id": value.id, "scope": value.scope, "version": value.version, "document": encode(value)}
+    document |= beside
     if len(bson.encode(document)) > _LARGEST_DOCUMENT:
         message = f"{kind_of(type(value))} {value.id} is larger than a MongoDB document can be (16 MB)"
         raise InvalidInputError([Violation((), message)])
@@ -115,7 +121,8 @@ async def plan(
         for scope, revision in revisions.items()
     ]
     if (entry := entry_of(commit, revisions)) is not None:
-        writes.append(_write(ENTRIES, entry.id, None, stored(entry)))
+        document = stored(entry, **found_by(entry, commit))
+        writes.append(_write(ENTRIES, entry.id, None, document))
     return revisions, writes
 
 

@@ -7,15 +7,16 @@ from typing import Any, Protocol, TypeVar
 
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
-from domain.model.changes import AuditEntry
+from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.flags import Flag
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, E, EnvironmentState
-from storage.codec import decode, join_environment, kind_of
+from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
+from storage.codec import decode, join_environment
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors
-from storage.mongo.layout import ENTRIES, create_collections, read_revisions
+from storage.mongo.entries import ENTRIES, entries_query
+from storage.mongo.layout import create_collections, read_revisions
 from storage.mongo.members import Members
 from storage.mongo.replica_set import ReplicaSet
 from storage.mongo.standalone import LEASE_SECONDS, Standalone
@@ -144,12 +145,12 @@ class MongoStore:
         message = "the store (MongoDB) ended the feed"
         raise UnavailableError(message)
 
-    async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
+    async def list_entries(
+        self, scope: str | None, *, first: int, before: str = "", wanted: EntryFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
         """See Store.list_entries."""
-        wanted: dict[str, Any] = {} if scope is None else {"scope": scope}
-        if before:
-            wanted["_id"] = {"$lt": before}
-        found = await self._find_many(ENTRIES, wanted, first=first, order=-1)
+        query = entries_query(scope, wanted, before=before)
+        found = await self._find_many(ENTRIES, query, first=first, order=-1)
         return [decode(AuditEntry, document) for document in found]
 
     async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:

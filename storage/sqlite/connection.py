@@ -18,7 +18,7 @@ from domain.errors import InvalidInputError, UnavailableError, Violation
 BUSY_SECONDS = 5.0
 """How long a statement waits for another process's write."""
 
-_SCHEMA = """
+_VERSION_1 = """
 CREATE TABLE entities (
   kind TEXT NOT NULL, id TEXT NOT NULL, scope TEXT NOT NULL, version INTEGER NOT NULL, document TEXT NOT NULL,
   PRIMARY KEY (kind, id)
@@ -28,17 +28,30 @@ CREATE TABLE revisions (scope TEXT NOT NULL PRIMARY KEY, revision INTEGER NOT NU
 CREATE TABLE entries (id TEXT NOT NULL PRIMARY KEY, scope TEXT NOT NULL, document TEXT NOT NULL) STRICT;
 CREATE INDEX entries_by_scope ON entries (scope, id);
 """
-_MEMBERS = """
+_VERSION_2 = """
 CREATE TABLE members (
   list TEXT NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER,
   PRIMARY KEY (list, key, since)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX members_that_left ON members (list, until) WHERE until IS NOT NULL;
 """
-_MIGRATIONS = (_SCHEMA, _MEMBERS)
-"""What makes each schema version out of the one before it; the first out of an empty file."""
-
-SCHEMA_VERSION = len(_MIGRATIONS)
+# Of what an older entry touched, only its environment and project are known.
+_VERSION_3 = """
+ALTER TABLE entries ADD COLUMN actor TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN action TEXT NOT NULL DEFAULT '';
+UPDATE entries SET actor = document ->> 'actor', action = document ->> 'action';
+CREATE INDEX entries_by_actor ON entries (actor, id);
+CREATE INDEX entries_by_action ON entries (action, id);
+CREATE TABLE entry_subjects (
+  subject TEXT NOT NULL, entry TEXT NOT NULL, PRIMARY KEY (subject, entry)
+) STRICT, WITHOUT ROWID;
+INSERT INTO entry_subjects SELECT 'environment/' || scope, id FROM entries WHERE scope LIKE '%/%';
+INSERT INTO entry_subjects
+SELECT 'project/' || substr(scope, 1, instr(scope || '/', '/') - 1), id FROM entries WHERE scope <> '';
+"""
+_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
+"""What makes each version of the schema out of the one before; new ones are put at the end."""
+SCHEMA_VERSION = len(_STEPS)
 
 
 @contextlib.contextmanager
@@ -118,7 +131,7 @@ async def transaction(connection: aiosqlite.Connection) -> AsyncIterator[None]:
 
 
 async def create_schema(connection: aiosqlite.Connection) -> None:
-    """Create the tables in a new file, and those that an older one lacks.
+    """Create the tables in a new file; bring an older one up to date, step by step.
 
     Raises:
         InvalidInputError: A newer Earlybird wrote the file.
@@ -132,7 +145,8 @@ async def create_schema(connection: aiosqlite.Connection) -> None:
                     f"this one knows {SCHEMA_VERSION}"
                 )
                 raise InvalidInputError([Violation(("url",), message)])
-            for migration in _MIGRATIONS[version:]:
-                for statement in migration.split(";"):
+            for step in _STEPS[version:]:
+                for statement in step.split(";"):
                     await fetch(connection, statement)
-            await fetch(connection, f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version < SCHEMA_VERSION:
+                await fetch(connection, f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -14,15 +14,16 @@ import orjson
 
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
-from domain.model.changes import AuditEntry
+from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.flags import Flag
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, E, EnvironmentState
-from storage.codec import decode_text, encode_text, join_environment, kind_of
-from storage.commits import CommitQueue, Row, check_versions, entry_of, grown, rows_of
+from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
+from storage.codec import decode_text, encode_text, join_environment
+from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
 from storage.sqlite import members
 from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
+from storage.sqlite.entries import entries_query, write_entry
 
 READERS = 3
 FEED_SECONDS = 0.03
@@ -48,12 +49,6 @@ SET scope = excluded.scope, version = excluded.version, document = excluded.docu
 _REVISE = """
 INSERT INTO revisions (scope, revision) VALUES (?, ?)
 ON CONFLICT (scope) DO UPDATE SET revision = excluded.revision
-"""
-_ENTRIES = """
-SELECT document FROM entries WHERE (:before = '' OR id < :before) ORDER BY id DESC LIMIT :first
-"""
-_ENTRIES_OF_SCOPE = """
-SELECT document FROM entries WHERE scope = :scope AND (:before = '' OR id < :before) ORDER BY id DESC LIMIT :first
 """
 
 
@@ -160,10 +155,13 @@ class SqliteStore:
         finally:
             await connection.close()
 
-    async def list_entries(self, scope: str | None, *, first: int, before: str = "") -> list[AuditEntry]:
+    async def list_entries(
+        self, scope: str | None, *, first: int, before: str = "", wanted: EntryFilter = EVERY_ENTRY
+    ) -> list[AuditEntry]:
         """See Store.list_entries."""
-        wanted = {"scope": scope, "first": first, "before": before}
-        rows = await self._read(_ENTRIES if scope is None else _ENTRIES_OF_SCOPE, wanted)
+        if wanted.subjects is not None and not wanted.subjects:
+            return []
+        rows = await self._read(*entries_query(scope, wanted, first=first, before=before))
         return [decode_text(AuditEntry, document) for (document,) in rows]
 
     async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
@@ -230,17 +228,11 @@ class SqliteStore:
                 stored = await fetch(writer, _VERSIONS, {"rows": wanted})
                 revisions = grown(commit, dict(await fetch(writer, "SELECT scope, revision FROM revisions")))
                 check_versions(rows, {(kind, id_): version for kind, id_, version in stored})
-                entry = entry_of(commit, revisions)
                 deletes = [(row.kind, row.id) for row in rows if row.entity is None]
                 await writer.executemany(_SAVE, saves)
                 await writer.executemany("DELETE FROM entities WHERE kind = ? AND id = ?", deletes)
                 await writer.executemany(_REVISE, list(revisions.items()))
-                if entry is not None:
-                    await fetch(
-                        writer,
-                        "INSERT INTO entries (id, scope, document) VALUES (:id, :scope, :document)",
-                        {"id": entry.id, "scope": entry.scope, "document": encode_text(entry)},
-                    )
+                await write_entry(writer, commit, revisions)
         return revisions
 
 

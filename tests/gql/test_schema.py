@@ -25,6 +25,7 @@ from domain.evaluation.usage import (
     SegmentUsage,
     SegmentUsageNode,
 )
+from domain.model.changes import AuditEntry, EntityChange, FieldChange, RuleChange, ScopeRevision, TargetsChange
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
@@ -54,6 +55,12 @@ DOMAIN_CLASSES = {
     "StartSegmentImportPayload": ListChange,
     "SyncSource": SyncSource,
     "CreateSegmentPayload": ChangedSegment,
+    "AuditEntry": AuditEntry,
+    "EntityChange": EntityChange,
+    "FieldChange": FieldChange,
+    "RuleChange": RuleChange,
+    "ScopeRevision": ScopeRevision,
+    "TargetsChange": TargetsChange,
     "ArchiveFlagPayload": ChangedFlags,
     "CreateFlagPayload": ChangedFlags,
     "DeleteSegmentPayload": DeletedSegment,

@@ -15,6 +15,7 @@ from domain.errors import (
     VersionConflictError,
 )
 from domain.keys import EnvironmentRef
+from domain.model.changes import EntryFilter
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
@@ -219,6 +220,54 @@ async def test_entries_are_listed_newest_first_in_pages(store: Store) -> None:
     assert await ids(SCOPE, first=2) == ["005", "003"]
     assert await ids(SCOPE, first=2, before="003") == ["001"]
     assert await ids("", first=10) == ["004", "002", "000"]
+
+
+async def found(store: Store, **wanted: Any) -> list[str]:
+    return [entry.id for entry in await store.list_entries(None, first=10, wanted=EntryFilter(**wanted))]
+
+
+async def test_an_entry_is_found_by_everything_that_its_change_touched(store: Store) -> None:
+    secret = Credential(id="f00", kind=CredentialKind.SERVER_SDK_KEY, name="sdk", environment=SHOP)
+    writes = (create(a_flag("a")), create(a_targeting("a")), create(a_segment("s")), create(secret))
+    await store.commit(a_commit(*writes, revise=(SCOPE, ACCESS_SCOPE), entry=an_entry(id="1")))
+    change = replace_at(1, a_flag("a", version=2))
+    await store.commit(a_commit(change, revise=(SCOPE, "shop/test"), entry=an_entry(id="2")))
+    await store.commit(a_commit(Delete(a_segment("s")), revise=(SCOPE,), entry=an_entry(id="3")))
+    await store.commit(a_commit(create(a_project("blog")), entry=an_entry(id="4")))
+    assert await found(store, subjects=["flag/shop/a"]) == ["2", "1"]
+    assert await found(store, subjects=[f"targeting/{SCOPE}/a"]) == ["1"]
+    assert await found(store, subjects=[f"targeting/{SCOPE}/a", "flag/shop/a"]) == ["2", "1"]
+    assert await found(store, subjects=[f"segment/{SCOPE}/s"]) == ["3", "1"]
+    assert await found(store, subjects=[f"environment/{SCOPE}"]) == ["3", "2", "1"]
+    assert await found(store, subjects=["environment/shop/test"]) == ["2"]
+    assert await found(store, subjects=["project/shop"]) == ["3", "2", "1"]
+    assert await found(store, subjects=["project/blog"]) == ["4"]
+    assert await found(store, subjects=["credential/f00"]) == []
+    assert await found(store, subjects=["flag/shop"]) == []
+    assert await found(store, subjects=[]) == []
+    pages = [
+        await store.list_entries(None, first=1, before=before, wanted=EntryFilter(subjects=["flag/shop/a"]))
+        for before in ("", "2", "1")
+    ]
+    assert [[entry.id for entry in page] for page in pages] == [["2"], ["1"], []]
+
+
+async def test_an_entry_is_found_by_actor_action_and_time(store: Store) -> None:
+    def at(ms: int, more: str = "-a") -> str:
+        return f"{ms * 1_000_000:016x}{more}"
+
+    one, two, three = at(5), at(7, "-b"), at(7, "-c")
+    await store.commit(a_commit(create(a_flag("a")), entry=an_entry(id=one, actor="token/ann", action="x")))
+    await store.commit(a_commit(create(a_flag("b")), entry=an_entry(id=two, actor="token/bob", action="x")))
+    await store.commit(a_commit(create(a_flag("c")), entry=an_entry(id=three, actor="token/ann", action="y")))
+    assert await found(store, actor="token/ann") == [three, one]
+    assert await found(store, action="x") == [two, one]
+    assert await found(store, actor="token/ann", action="x") == [one]
+    assert await found(store, since_ms=6) == await found(store, since_ms=7) == [three, two]
+    assert await found(store, until_ms=7) == [one]
+    assert await found(store, since_ms=8) == await found(store, until_ms=5) == []
+    assert await found(store, since_ms=5, until_ms=8, actor="token/bob", subjects=["project/shop"]) == [two]
+    assert await found(store, subjects=["flag/shop/a", "flag/shop/c"], action="y") == [three]
 
 
 async def test_an_environment_without_changes_has_revision_0(store: Store) -> None:

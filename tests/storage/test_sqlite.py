@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from domain.errors import InvalidInputError, UnavailableError
+from domain.model.changes import EntryFilter
 from domain.model.flags import Flag
 from domain.ports import Store
 from storage import open_store
+from storage.codec import encode_text
 from storage.sqlite import connection
-from tests.storage.builders import SHOP, a_commit, a_flag, create
+from storage.sqlite.entries import entries_query
+from tests.storage.builders import SHOP, a_commit, a_flag, an_entry, create, replace_at
 
 SCOPE = str(SHOP)
 
@@ -105,3 +108,47 @@ async def test_closing_does_not_wait_for_ever_for_a_feed_that_is_just_looking(tm
             await store.close()
             await asyncio.wait([feed])
         assert isinstance(feed.exception(), UnavailableError)
+
+
+async def test_a_file_of_schema_version_1_is_brought_up_to_date_with_everything_in_it(tmp_path: Path) -> None:
+    entry = an_entry(id=f"{7_000_000:016x}-a", scope=SCOPE)
+    with closing(sqlite3.connect(tmp_path / "store.db")) as file:
+        file.executescript(connection._VERSION_1)  # noqa: SLF001 - what an older Earlybird made
+        flag = ("flag", "shop/new-checkout", "shop", 1, encode_text(a_flag()))
+        file.execute("INSERT INTO entities VALUES (?, ?, ?, ?, ?)", flag)
+        file.execute("INSERT INTO entries VALUES (?, ?, ?)", (entry.id, SCOPE, encode_text(entry)))
+        file.execute("INSERT INTO revisions VALUES (?, 3)", (SCOPE,))
+        file.execute("PRAGMA user_version = 1")
+        file.commit()
+    store = await opened(tmp_path / "store.db")
+    assert await store.get(Flag, "shop/new-checkout") == a_flag()
+    assert await store.revisions() == {SCOPE: 3}
+    for wanted in (
+        EntryFilter(actor="token/ann"),
+        EntryFilter(action="test"),
+        EntryFilter(subjects=[f"environment/{SCOPE}"]),
+        EntryFilter(subjects=["project/shop"]),
+        EntryFilter(since_ms=7),
+    ):
+        assert await store.list_entries(None, first=10, wanted=wanted) == [entry]
+    await store.commit(a_commit(replace_at(1, a_flag(version=2)), revise=(SCOPE,)))
+    assert await store.revisions() == {SCOPE: 4}
+    await store.close()
+    await (await opened(tmp_path / "store.db")).close()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        EntryFilter(subjects=["a/b", "c/d"]),
+        EntryFilter(actor="a"),
+        EntryFilter(action="a"),
+        EntryFilter(since_ms=1),
+    ],
+)
+async def test_no_entry_is_looked_for_without_an_index(tmp_path: Path, wanted: EntryFilter) -> None:
+    await (await opened(tmp_path / "store.db")).close()
+    sql, parameters = entries_query(None, wanted, first=10, before="x")
+    with closing(sqlite3.connect(tmp_path / "store.db")) as file:
+        plan = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+    assert not [line for line in plan if line.startswith("SCAN") and "subquery" not in line.lower()], plan

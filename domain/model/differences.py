@@ -1,0 +1,244 @@
+"""What differs between two states of an entity, in the words of the audit log, within the room there is.
+
+Every field is compared as it is declared, so a field that is added to the model is in the log from then on. Rules
+are told apart by their ids and individual targets by context kind; neither ever appears as a whole.
+"""
+
+import json
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+from domain.json import Json, same_json
+from domain.model.changes import FieldChange, RuleChange, RuleChangeKind, TargetsChange
+from domain.model.segments import Segment, SegmentRule
+from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Targeting
+
+VALUE_CHARACTERS = 2_000
+"""How long a value's JSON text may be to be kept whole."""
+KEYS_LIMIT = 100
+"""How many added, and how many removed, targets are named."""
+_CHANGE_CHARACTERS = 100
+"""What a change takes beside its values."""
+
+# What identifies the entity, what every change changes, and what nobody reads.
+_UNTOLD = {"version", "salt", "key", "flag_key", "project", "environment"}
+_TOLD_APART = {
+    "rules",
+    "targets",
+    "context_targets",
+    "included",
+    "excluded",
+    "included_contexts",
+    "excluded_contexts",
+}
+
+_Rule: TypeAlias = FlagRule | SegmentRule
+_ListName: TypeAlias = tuple[str, str, int | None]
+"""A list of targets: its name, the context kind, the variation."""
+
+
+@dataclass(slots=True)
+class Room:
+    """How much more may be told, in characters."""
+
+    characters: int
+    omitted_count: int = 0
+
+    def takes(self, *values: Json) -> bool:
+        """Take the room for a change with these values; count it as omitted if there is none."""
+        needed = _CHANGE_CHARACTERS + sum(len(json.dumps(value)) for value in values)
+        if needed > self.characters:
+            self.omitted_count += 1
+            return False
+        self.characters -= needed
+        return True
+
+
+def changed_fields(before: object | None, after: object | None, room: Room) -> tuple[FieldChange, ...]:
+    """Compare the fields of two dataclasses; of one that is alone, those that differ from their defaults."""
+    declared = fields(after if before is None else before)  # type: ignore[arg-type]  # one of them is there
+    told = [field.name for field in declared if field.name not in _UNTOLD | _TOLD_APART]
+    olds, news = ({name: _as_json(getattr(thing, name, None)) for name in told} for thing in (before, after))
+    blank = {field.name: _as_json(field.default) for field in declared}
+    found: list[FieldChange] = []
+    for name in told:
+        old, new = olds[name], news[name]
+        is_blank = (before is None and same_json(new, blank[name])) or (
+            after is None and same_json(old, blank[name])
+        )
+        if not is_blank:
+            _compare(_api_name(name), old, new, found, is_whole=before is None or after is None)
+    return tuple(change for change in found if room.takes(change.before, change.after))
+
+
+def changed_rules(before: Sequence[_Rule], after: Sequence[_Rule], room: Room) -> tuple[RuleChange, ...]:
+    """Compare rules by their ids: those that are there now in their order, then those that went."""
+    olds, news = _by_id(before), _by_id(after)
+    stayed = _in_order([olds[rule_id][0] for rule_id in news if rule_id in olds])
+    found: list[RuleChange] = []
+    for rule_id, (index, rule) in news.items():
+        index_before, old = olds.get(rule_id, (None, None))
+        is_same = old is not None and same_json(_as_json(old), _as_json(rule))
+        if (is_same and index_before in stayed) or not room.takes():
+            continue
+        changes = () if is_same else changed_fields(old, rule, room)
+        kind = RuleChangeKind.MOVED if is_same else RuleChangeKind.CHANGED
+        found.append(
+            RuleChange(
+                rule_id=rule_id,
+                kind=RuleChangeKind.ADDED if old is None else kind,
+                index_before=index_before,
+                index_after=index,
+                fields=changes,
+            )
+        )
+    for rule_id, (index, rule) in olds.items():
+        if rule_id not in news and room.takes():
+            told = changed_fields(rule, None, room)
+            removed = RuleChangeKind.REMOVED
+            found.append(RuleChange(rule_id=rule_id, kind=removed, index_before=index, fields=told))
+    return tuple(found)
+
+
+def changed_targets(before: object | None, after: object | None, room: Room) -> tuple[TargetsChange, ...]:
+    """Compare individual targets, list by list; a key that is in a list twice is in it once."""
+    olds, news = _target_lists(before), _target_lists(after)
+    found: list[TargetsChange] = []
+    for name in sorted(olds.keys() | news.keys(), key=str):
+        added, removed = sorted(news[name] - olds[name]), sorted(olds[name] - news[name])
+        if not added and not removed:
+            continue
+        shown = added[:KEYS_LIMIT], removed[:KEYS_LIMIT]
+        if not room.takes(*map(list, shown)):
+            continue
+        target_list, context_kind, variation = name
+        found.append(
+            TargetsChange(
+                target_list=target_list,
+                context_kind=context_kind,
+                variation=variation,
+                added_count=len(added),
+                removed_count=len(removed),
+                added=tuple(shown[0]),
+                removed=tuple(shown[1]),
+            )
+        )
+    return tuple(found)
+
+
+def _as_json(value: Any) -> Json:  # noqa: ANN401 - whatever a model's field holds
+    """Write a field's value in JSON types, under the API's names."""
+    if isinstance(value, Enum):
+        return str(value.name)
+    if is_dataclass(value):
+        return {_api_name(field.name): _as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):
+        return [_as_json(item) for item in value]
+    if value is None or isinstance(value, bool | int | float | str | list | dict):
+        return value
+    return None  # no default at all
+
+
+def _api_name(name: str) -> str:
+    first, *others = name.split("_")
+    return first + "".join(map(str.title, others))
+
+
+def _compare(path: str, old: Json, new: Json, found: list[FieldChange], *, is_whole: bool) -> None:
+    """Collect what differs: step into what is there on both sides, but keep lists of plain values whole."""
+    if same_json(old, new):
+        return
+    if not is_whole and isinstance(old, dict) and isinstance(new, dict):
+        for name in [*old, *(name for name in new if name not in old)]:
+            _compare(f"{path}.{name}", old.get(name), new.get(name), found, is_whole=False)
+    elif not is_whole and _holds_objects(old, new):
+        for index in range(max(len(old), len(new))):  # type: ignore[arg-type]  # both are lists
+            left, right = _at(old, index), _at(new, index)
+            _compare(f"{path}[{index}]", left, right, found, is_whole=False)
+    else:
+        found.append(_field_change(path, old, new))
+
+
+def _at(items: Json, index: int) -> Json:
+    return items[index] if isinstance(items, list) and index < len(items) else None
+
+
+def _holds_objects(old: Json, new: Json) -> bool:
+    return (
+        isinstance(old, list)
+        and isinstance(new, list)
+        and any(isinstance(item, dict) for item in (*old, *new))
+        and all(isinstance(item, dict) for item in (*old, *new))
+    )
+
+
+def _field_change(path: str, old: Json, new: Json) -> FieldChange:
+    texts = json.dumps(old), json.dumps(new)
+    if max(map(len, texts)) <= VALUE_CHARACTERS:
+        return FieldChange(path=path, before=old, after=new)
+    if isinstance(old, list) and isinstance(new, list):
+        went, came = _only_in(old, new), _only_in(new, old)
+        if went or came:
+            return FieldChange(path=path, before=went, after=came, is_shortened=True)
+    before, after = (
+        text[:VALUE_CHARACTERS] if len(text) > VALUE_CHARACTERS else value
+        for value, text in ((old, texts[0]), (new, texts[1]))
+    )
+    return FieldChange(path=path, before=before, after=after, is_shortened=True)
+
+
+def _only_in(items: list[Any], others: list[Any]) -> list[Any]:
+    """Return the first of the items that the others lack, as many as fit into a value."""
+    known = {json.dumps(item, sort_keys=True) for item in others}
+    found: list[Any] = []
+    characters = 0
+    for item in items:
+        text = json.dumps(item, sort_keys=True)
+        if text not in known:
+            characters += len(text)
+            if characters > VALUE_CHARACTERS:
+                break
+            found.append(item)
+    return found
+
+
+def _by_id(rules: Sequence[_Rule]) -> Mapping[str, tuple[int, _Rule]]:
+    """Return rules with their places, by their ids; by their places where an id does not tell them apart."""
+    counts = Counter(rule.id for rule in rules)
+    return {
+        rule.id if rule.id and counts[rule.id] == 1 else f"#{index}": (index, rule)
+        for index, rule in enumerate(rules)
+    }
+
+
+def _in_order(numbers: Sequence[int]) -> set[int]:
+    """Return the numbers of a longest run that grows: all others have moved around them."""
+    ends: list[int] = []
+    previous: dict[int, int | None] = {}
+    for number in numbers:
+        place = bisect_left(ends, number)
+        previous[number] = ends[place - 1] if place else None
+        ends[place : place + 1] = [number]
+    run: set[int] = set()
+    last = ends[-1] if ends else None
+    while last is not None:
+        run.add(last)
+        last = previous[last]
+    return run
+
+
+def _target_lists(thing: object | None) -> defaultdict[_ListName, set[str]]:
+    lists: defaultdict[_ListName, set[str]] = defaultdict(set)
+    if isinstance(thing, Targeting):
+        for target in (*thing.targets, *thing.context_targets):
+            kind = target.context_kind or DEFAULT_CONTEXT_KIND
+            lists["targets", kind, target.variation].update(target.values)
+    elif isinstance(thing, Segment):
+        for name, contexts in (("included", thing.included_targets), ("excluded", thing.excluded_targets)):
+            for context in contexts:
+                lists[name, context.context_kind, None].add(context.key)
+    return lists

@@ -1,0 +1,251 @@
+"""The audit log, as a whole and of one thing."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import strawberry
+
+from domain.errors import InvalidInputError, Violation
+from domain.evaluation.usage import EnvironmentSegment
+from domain.model.changes import AuditEntry, RuleChangeKind, ScopeRevision
+from domain.model.flags import EnvironmentFlag
+from domain.model.projects import Project
+from domain.pages import Stretch
+from domain.services.audit import AuditFilter
+from domain.services.catalog import EnvironmentCatalog
+from gql.connections import After, Edge, First, PageInfo, page_request
+from gql.context import Info
+from gql.enums import register_enum
+from gql.environment_ref import EnvironmentRefInput, environment_or_none
+from gql.nodes import global_id, read_global_id
+from gql.scalars import JSON
+
+register_enum(
+    RuleChangeKind,
+    "What became of a rule.",
+    {
+        RuleChangeKind.ADDED: "It is new.",
+        RuleChangeKind.REMOVED: "It is gone.",
+        RuleChangeKind.CHANGED: "It says something else; compare its places to see whether it moved too.",
+        RuleChangeKind.MOVED: "It says the same, at another place among the others.",
+    },
+)
+
+
+@strawberry.type(name="FieldChange", description="A field before and after.")
+class FieldChangeView:
+    """View of domain.model.changes.FieldChange."""
+
+    path: str = strawberry.field(description="Which: `on`, `fallthrough.variation`, `clauses[0].values`.")
+    before: JSON | None = strawberry.field(description="What it was; null where there was nothing.")
+    after: JSON | None = strawberry.field(description="What it is; null where there is nothing any more.")
+    is_shortened: bool = strawberry.field(
+        description="Whether the values were too long to keep: of lists `before` has what went and `after` what "
+        "came, as far as there was room; of anything else the beginning of its JSON text is kept."
+    )
+
+
+@strawberry.type(name="RuleChange", description="What became of one rule of a flag or segment.")
+class RuleChangeView:
+    """View of domain.model.changes.RuleChange."""
+
+    rule_id: str = strawberry.field(description="Its id; `#` and its place if it has none of its own.")
+    kind: RuleChangeKind = strawberry.field(description="What became of it.")
+    index_before: int | None = strawberry.field(description="Its place before, from 0; null for a new one.")
+    index_after: int | None = strawberry.field(description="Its place now, from 0; null for one that is gone.")
+    fields: list[FieldChangeView] = strawberry.field(description="What it says, before and after.")
+
+
+@strawberry.type(name="TargetsChange", description="Who came into a list of individual targets, and who went.")
+class TargetsChangeView:
+    """View of domain.model.changes.TargetsChange."""
+
+    target_list: str = strawberry.field(
+        name="list", description="`targets` of a flag; `included` or `excluded` of a segment."
+    )
+    context_kind: str = strawberry.field(description="The context kind.")
+    variation: int | None = strawberry.field(description="The place of the variation that a flag serves them.")
+    added_count: int = strawberry.field(description="How many came.")
+    removed_count: int = strawberry.field(description="How many went.")
+    added: list[str] = strawberry.field(description="The keys of those that came: the first 100, in order.")
+    removed: list[str] = strawberry.field(description="The keys of those that went: the first 100, in order.")
+
+
+@strawberry.type(name="EntityChange", description="What a change did to one thing.")
+class EntityChangeView:
+    """View of domain.model.changes.EntityChange."""
+
+    kind: str = strawberry.field(
+        description="`project`, `environment`, `flag`, `targeting` (of a flag in an environment), `segment` or "
+        "`credential`."
+    )
+    entity_id: str = strawberry.field(description="Its path: `project/environment/segment`; a credential's name.")
+    version_before: int | None = strawberry.field(description="Its version before; null if it was created.")
+    version_after: int | None = strawberry.field(description="Its version after; null if it was deleted.")
+    fields: list[FieldChangeView] = strawberry.field(description="The fields that changed.")
+    rules: list[RuleChangeView] = strawberry.field(description="The rules that changed, by their ids.")
+    targets: list[TargetsChangeView] = strawberry.field(description="The individual targets that changed.")
+    omitted_count: int = strawberry.field(
+        description="How many changes of fields, rules and targets are left out: one entry has room for about "
+        "200,000 characters."
+    )
+
+
+@strawberry.type(name="ScopeRevision", description="A revision that a change produced.")
+class ScopeRevisionView:
+    """View of domain.model.changes.ScopeRevision."""
+
+    scope: str = strawberry.field(description="`project/environment`; `access` for secrets.")
+    revision: int = strawberry.field(description="The revision with the change.")
+
+
+def _revisions(root: strawberry.Parent[AuditEntry]) -> list[ScopeRevision]:
+    return [ScopeRevision(scope, revision) for scope, revision in root.revisions.items()]
+
+
+def _entry_id(root: strawberry.Parent[AuditEntry]) -> strawberry.ID:
+    return global_id("AuditEntry", root.id)
+
+
+def _at(root: strawberry.Parent[AuditEntry]) -> datetime:
+    return datetime.fromtimestamp(root.at_ms / 1000, UTC)
+
+
+def _summary(root: strawberry.Parent[AuditEntry]) -> JSON:
+    return dict(root.summary)
+
+
+@strawberry.type(name="AuditEntry", description="Who changed what, when, and why.")
+class AuditEntryView:
+    """View of domain.model.changes.AuditEntry."""
+
+    id: strawberry.ID = strawberry.field(resolver=_entry_id, description="Its id.")
+    at: datetime = strawberry.field(resolver=_at, description="When it was.")
+    actor: str = strawberry.field(description="Who: `token/` and the token's name, or `system`.")
+    action: str = strawberry.field(description="What was done: the mutation's name.")
+    resource: str = strawberry.field(description="What it was done to, in the words of policies.")
+    comment: str = strawberry.field(description="Why; empty if nobody said.")
+    summary: JSON = strawberry.field(
+        resolver=_summary, description="Names of instructions, counts of an import and the like."
+    )
+    changes: list[EntityChangeView] = strawberry.field(
+        description="What it did to each thing that it changed: the first 200."
+    )
+    unlisted_count: int = strawberry.field(description="How many more things it changed.")
+    revisions = strawberry.field(
+        resolver=_revisions,
+        graphql_type=list[ScopeRevisionView],
+        description="The revisions that it produced.",
+    )
+
+
+@strawberry.type(
+    name="AuditEntryConnection",
+    description="A page of the audit log, newest first. It is too long to be counted: there is no totalCount.",
+)
+class AuditEntryConnection:
+    """View of domain.pages.Stretch."""
+
+    nodes: list[AuditEntryView] = strawberry.field(description="The entries.")
+    edges: list[Edge[AuditEntryView]] = strawberry.field(description="The entries with their cursors.")
+    page_info: PageInfo = strawberry.field(description="Where the page stands in the log.")
+
+
+def _epoch_ms(moment: datetime | None, argument: str) -> int | None:
+    """Convert a moment to epoch milliseconds."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise InvalidInputError([Violation((argument,), "needs an offset from UTC, such as Z")])
+    return round(moment.timestamp() * 1000)
+
+
+async def _history_of(
+    type_name: str, entity_id: str, info: Info, first: int | None, after: str | None
+) -> Stretch[AuditEntry]:
+    caller = info.context
+    wanted = AuditFilter(node=(type_name, entity_id))
+    return await caller.services.audit.log(caller.principal, wanted, page_request(first, after))
+
+
+async def flag_history(
+    root: strawberry.Parent[EnvironmentFlag], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed a flag, here or in all environments."""
+    return await _history_of("Flag", root.id, info, first, after)
+
+
+async def segment_history(
+    root: strawberry.Parent[EnvironmentSegment], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed a segment."""
+    return await _history_of("Segment", root.id, info, first, after)
+
+
+async def environment_history(
+    root: strawberry.Parent[EnvironmentCatalog], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed an environment or anything in it."""
+    return await _history_of("Environment", root.id, info, first, after)
+
+
+async def project_history(
+    root: strawberry.Parent[Project], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed a project or anything in it."""
+    return await _history_of("Project", root.id, info, first, after)
+
+
+@strawberry.type
+class AuditQuery:
+    """The root of the audit log."""
+
+    @strawberry.field(
+        graphql_type=AuditEntryConnection,
+        description="The audit log, newest first: one entry for each mutation that changed something.",
+    )
+    async def audit_log(  # noqa: PLR0913 - GraphQL's arguments
+        self,
+        info: Info,
+        *,
+        project: Annotated[
+            str | None, strawberry.argument(description="Only changes of this project or in it.")
+        ] = None,
+        environment: Annotated[
+            EnvironmentRefInput | None,
+            strawberry.argument(description="Only changes of this environment or in it; not with `project`."),
+        ] = None,
+        node_id: Annotated[
+            strawberry.ID | None,
+            strawberry.argument(
+                description="Only changes of the project, environment, flag or segment with this global id, which "
+                "may be gone since; not with `project` or `environment`."
+            ),
+        ] = None,
+        actor: Annotated[str | None, strawberry.argument(description="Only what this actor did.")] = None,
+        action: Annotated[
+            str | None, strawberry.argument(description="Only this action: a mutation's name.")
+        ] = None,
+        since: Annotated[
+            datetime | None, strawberry.argument(description="Only what was done at this moment or later.")
+        ] = None,
+        until: Annotated[
+            datetime | None, strawberry.argument(description="Only what was done before this moment.")
+        ] = None,
+        first: First = None,
+        after: After = None,
+    ) -> Stretch[AuditEntry]:
+        """Ask the audit service."""
+        return await info.context.services.audit.log(
+            info.context.principal,
+            AuditFilter(
+                project=project,
+                environment=environment_or_none(environment),
+                node=None if node_id is None else read_global_id(node_id),
+                actor=actor,
+                action=action,
+                since_ms=_epoch_ms(since, "since"),
+                until_ms=_epoch_ms(until, "until"),
+            ),
+            page_request(first, after),
+        )

@@ -1,0 +1,49 @@
+"""The audit log's documents: beside the entry what it is found by."""
+
+from typing import Any
+
+from domain.model.changes import AuditEntry, EntryFilter, first_entry_id
+from domain.ports import Commit
+from storage.codec import Document, decode
+from storage.mongo.client import Database
+
+ENTRIES = "entries"
+INDEXES = (
+    [("subjects", 1), ("_id", 1)],
+    [("actor", 1), ("_id", 1)],
+    [("action", 1), ("_id", 1)],
+)
+
+
+def found_by(entry: AuditEntry, commit: Commit) -> Document:
+    """Return the fields that an entry is found by."""
+    return {"actor": entry.actor, "action": entry.action, "subjects": sorted(commit.subjects)}
+
+
+def entries_query(scope: str | None, wanted: EntryFilter, *, before: str) -> dict[str, Any]:
+    """Return the query for entries."""
+    query: dict[str, Any] = {
+        name: value
+        for name, value in (("scope", scope), ("actor", wanted.actor), ("action", wanted.action))
+        if value is not None
+    }
+    if wanted.subjects is not None:
+        query["subjects"] = {"$in": sorted(set(wanted.subjects))}
+    ends = [before] if before else []
+    if wanted.until_ms is not None:
+        ends.append(first_entry_id(wanted.until_ms))
+    ids = {"$lt": min(ends)} if ends else {}
+    if wanted.since_ms is not None:
+        ids["$gte"] = first_entry_id(wanted.since_ms)
+    return {**query, "_id": ids} if ids else query
+
+
+async def index_older_entries(database: Database) -> None:
+    """Give entries of schema version 1 what they are found by; of what they touched, what their scope says."""
+    entries = database[ENTRIES]
+    async for row in entries.find({"subjects": {"$exists": False}}):
+        entry = decode(AuditEntry, row["document"])
+        places = [f"environment/{entry.scope}"] if "/" in entry.scope else []
+        places += [f"project/{entry.scope.partition('/')[0]}"] if entry.scope else []
+        known = {"actor": entry.actor, "action": entry.action, "subjects": places}
+        await entries.update_one({"_id": row["_id"]}, {"$set": known})

@@ -1,0 +1,68 @@
+"""The audit log in the file: entries, and an index of what each touched."""
+
+from typing import Any
+
+import aiosqlite
+
+from domain.model.changes import EntryFilter, first_entry_id
+from domain.ports import Commit
+from storage.codec import encode_text
+from storage.commits import entry_of
+from storage.sqlite.connection import fetch
+
+_ENTRIES = "SELECT id FROM entries WHERE {conditions}"
+# CROSS JOIN keeps SQLite from looking through the entries for those that touched the subject.
+_ENTRIES_ON = (
+    "SELECT id FROM entry_subjects CROSS JOIN entries ON id = entry WHERE subject = :{name} AND {conditions}"
+)
+_INSERT = """
+INSERT INTO entries (id, scope, document, actor, action) VALUES (:id, :scope, :document, :actor, :action)
+"""
+_PAGE = """
+SELECT document FROM ({ids} ORDER BY id DESC LIMIT :first) JOIN entries USING (id) ORDER BY id DESC
+"""
+
+
+def entries_query(
+    scope: str | None, wanted: EntryFilter, *, first: int, before: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the statement for a page of entries, with its parameters. Each condition is met by an index."""
+    parameters: dict[str, Any] = {"first": first}
+    conditions = ["1"]
+    for condition, name, value in (
+        ("id < :before", "before", before or None),
+        ("id >= :since", "since", None if wanted.since_ms is None else first_entry_id(wanted.since_ms)),
+        ("id < :until", "until", None if wanted.until_ms is None else first_entry_id(wanted.until_ms)),
+        ("scope = :scope", "scope", scope),
+        ("actor = :actor", "actor", wanted.actor),
+        ("action = :action", "action", wanted.action),
+    ):
+        if value is not None:
+            conditions.append(condition)
+            parameters[name] = value
+    joined = " AND ".join(conditions)
+    if wanted.subjects is None:
+        return _PAGE.format(ids=_ENTRIES.format(conditions=joined)), parameters
+    subjects = {f"subject{n}": subject for n, subject in enumerate(sorted(set(wanted.subjects)))}
+    on_one = [_ENTRIES_ON.format(name=name, conditions=joined) for name in subjects]
+    return _PAGE.format(ids=" UNION ".join(on_one)), {**parameters, **subjects}
+
+
+async def write_entry(writer: aiosqlite.Connection, commit: Commit, revisions: dict[str, int]) -> None:
+    """Write a commit's entry, if it has one, within its transaction."""
+    entry = entry_of(commit, revisions)
+    if entry is None:
+        return
+    await fetch(
+        writer,
+        _INSERT,
+        {
+            "id": entry.id,
+            "scope": entry.scope,
+            "document": encode_text(entry),
+            "actor": entry.actor,
+            "action": entry.action,
+        },
+    )
+    touched = [(subject, entry.id) for subject in sorted(commit.subjects)]
+    await writer.executemany("INSERT INTO entry_subjects (subject, entry) VALUES (?, ?)", touched)

@@ -1,0 +1,117 @@
+"""The audit log over HTTP: one entry for each change, which says what changed."""
+
+from typing import Any
+
+import pytest
+
+from tests.gql.test_flag_edits import create, mutate
+from tests.gql.test_segment_lists import create as create_list
+from tests.gql.test_segment_lists import load
+from tests.servers import Server
+
+PRODUCTION = {"project": "default", "environment": "production"}
+ENTRIES = """nodes { id at actor action resource comment summary revisions { scope revision }
+  changes { kind entityId versionBefore versionAfter fields { path before after }
+    rules { ruleId kind indexBefore indexAfter } targets { list contextKind added removed } } }
+  pageInfo { hasNextPage endCursor }"""
+LOG = f"""query ($p: String, $e: EnvironmentRef, $n: ID, $actor: String, $action: String, $since: DateTime,
+  $until: DateTime, $first: Int, $after: String) {{
+  auditLog(project: $p, environment: $e, nodeId: $n, actor: $actor, action: $action, since: $since, until: $until,
+    first: $first, after: $after) {{ {ENTRIES} }} }}"""
+SEGMENT = """{ environment(project: "default", key: "production") { segment(key: "audited") {
+  id history(first: 50) { nodes { action } } } } }"""
+
+
+@pytest.fixture(autouse=True)
+def empty(server: Server) -> None:
+    server.import_flags({})
+    server.import_flags({}, environment="test")
+
+
+def log(server: Server, **wanted: Any) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = server.post(LOG, **wanted)["auditLog"]["nodes"]
+    return nodes
+
+
+def update_segment(server: Server, *instructions: dict[str, Any], **properties: Any) -> None:
+    wish = {"environment": PRODUCTION, "segmentKey": "audited", "instructions": list(instructions), **properties}
+    assert mutate(server, "updateSegment", "revision", **wish)["updateSegment"]
+
+
+def test_an_entry_names_the_rules_and_the_targets_that_changed(server: Server) -> None:
+    mutate(server, "createSegment", "revision", environment=PRODUCTION, name="audited")
+    update_segment(server, {"addTargets": {"list": "INCLUDED", "keys": ["ann", "bob"]}})
+    clause = {"attribute": "email", "op": "endsWith", "values": ["x.edu"]}
+    update_segment(
+        server,
+        {"removeTargets": {"list": "INCLUDED", "keys": ["bob"]}},
+        {"addRule": {"clauses": [clause]}},
+        {"updateName": "Audited"},
+        comment="because",
+    )
+    [entry] = log(server, e=PRODUCTION, first=1)
+    assert (entry["actor"], entry["action"], entry["comment"]) == ("token/first-owner", "updateSegment", "because")
+    assert entry["resource"] == "proj/default:env/production:segment/audited"
+    [change] = entry["changes"]
+    assert (change["kind"], change["entityId"]) == ("segment", "default/production/audited")
+    assert (change["versionBefore"], change["versionAfter"]) == (2, 3)
+    assert change["fields"] == [{"path": "name", "before": "audited", "after": "Audited"}]
+    assert [(rule["kind"], rule["indexBefore"], rule["indexAfter"]) for rule in change["rules"]] == [
+        ("ADDED", None, 0)
+    ]
+    assert change["targets"] == [{"list": "included", "contextKind": "user", "added": [], "removed": ["bob"]}]
+
+
+def test_each_mutation_has_one_entry_and_what_changes_nothing_has_none(server: Server) -> None:
+    create(server, "Flag")
+    before = log(server, first=1)[0]["id"]
+    wish = {"environment": PRODUCTION, "flagKey": "flag", "instructions": [{"turnOn": True}]}
+    for _ in range(2):
+        assert mutate(server, "updateFlagTargeting", "revision", **wish)["updateFlagTargeting"]
+    mutate(server, "updateFlagTargeting", "revision", **{**wish, "instructions": [{"removeRules": ["nowhere"]}]})
+    newest = log(server, first=2)
+    assert [entry["action"] for entry in newest] == ["updateFlagTargeting", "createFlag"]
+    assert newest[1]["id"] == before
+
+
+def test_a_thing_has_its_own_history_imports_included(server: Server) -> None:
+    mutate(server, "createSegment", "revision", environment=PRODUCTION, name="audited")
+    mutate(server, "createSegment", "revision", environment=PRODUCTION, name="another")
+    data = {"segments": {"audited": {"key": "audited", "version": 9, "included": ["x"]}}}
+    assert server.import_flags(data, mode="MERGE")["importFlagData"]
+    segment = server.post(SEGMENT)["environment"]["segment"]
+    # The segment of an earlier test had the same name, and so the same id.
+    assert [node["action"] for node in segment["history"]["nodes"]][:2] == ["importFlagData", "createSegment"]
+    by_node = log(server, n=segment["id"], first=2)
+    assert [entry["action"] for entry in by_node] == ["importFlagData", "createSegment"]
+
+
+def test_an_import_of_members_is_one_entry(server: Server) -> None:
+    create_list(server, "counted")
+    load(server, "counted", "a\nb\n")
+    newest = log(server, e=PRODUCTION, first=2)
+    assert [entry["action"] for entry in newest] == ["importSegmentMembers", "createSegment"]
+    assert newest[0]["summary"]["added"] == 2
+    assert [change["kind"] for change in newest[0]["changes"]] == ["segment"]
+
+
+def test_the_log_is_filtered_and_paged_newest_first(server: Server) -> None:
+    for name in ("a", "b", "c"):
+        create(server, name)
+    page = server.post(LOG, action="createFlag", first=2)["auditLog"]
+    assert [entry["resource"].rpartition("/")[2] for entry in page["nodes"]] == ["c", "b"]
+    assert page["pageInfo"]["hasNextPage"]
+    [after] = log(server, action="createFlag", first=1, after=page["pageInfo"]["endCursor"])
+    assert after["resource"].endswith("/a")
+    newest, middle = page["nodes"]
+    assert log(server, since=newest["at"], action="createFlag", first=5)[0]["id"] == newest["id"]
+    assert newest["id"] not in [entry["id"] for entry in log(server, until=middle["at"], first=5)]
+    assert log(server, actor="token/nobody") == []
+    assert log(server, p="nowhere") == []
+
+
+def test_the_log_is_not_for_everybody(server: Server) -> None:
+    assert server.post(LOG, token="").code == "UNAUTHENTICATED"
+    assert server.post(LOG, p="default", e=PRODUCTION).code == "BAD_USER_INPUT"
+    assert server.post(LOG, after="junk").code == "BAD_USER_INPUT"
+    assert server.post(LOG, n="junk").code == "BAD_USER_INPUT"
