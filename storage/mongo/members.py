@@ -3,7 +3,7 @@
 List and key are one field, so that one index with one part finds any number of keys in any number of lists.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from math import inf
 from typing import Any
 
@@ -27,7 +27,8 @@ class Members:
     async def create_indexes(self) -> None:
         """Create the indexes that are not there."""
         await self._members.create_index([("member", 1), ("since", 1)], unique=True)
-        await self._members.create_index([("list", 1), ("until", 1)], sparse=True)
+        await self._members.create_index([("list", 1), ("since", 1)])
+        await self._members.create_index([("list", 1), ("until", 1)])
 
     async def add(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.add_members."""
@@ -51,12 +52,22 @@ class Members:
     async def discard(self, list_id: str, generation: int) -> None:
         """See Store.discard_members; -1 forgets the list."""
         left = {"list": list_id, "until": {"$gt": generation}}
-        await self._members.update_many(left, {"$unset": {"until": 1}})
-        await self._members.delete_many({"list": list_id, "since": {"$gt": generation}})
+        async for ids in self._found(left):
+            await self._members.update_many({"_id": {"$in": ids}}, {"$unset": {"until": 1}})
+        async for ids in self._found({"list": list_id, "since": {"$gt": generation}}):
+            await self._members.delete_many({"_id": {"$in": ids}})
 
     async def purge(self, list_id: str, generation: int) -> None:
         """See Store.purge_members."""
-        await self._members.delete_many({"list": list_id, "until": {"$lte": generation}})
+        async for ids in self._found({"list": list_id, "until": {"$lte": generation}}):
+            await self._members.delete_many({"_id": {"$in": ids}})
+
+    async def _found(self, wanted: Mapping[str, Any]) -> AsyncIterator[list[Any]]:
+        """Yield ids of members, few enough for one write, until no such member is left."""
+        while ids := [
+            member["_id"] for member in await self._members.find(wanted, {"_id": 1}).limit(CHUNK).to_list(None)
+        ]:
+            yield ids
 
     async def list_keys(self, list_id: str, generation: int, *, first: int, after: str) -> list[str]:
         """See Store.list_members."""

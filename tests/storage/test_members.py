@@ -50,7 +50,7 @@ async def test_what_is_discarded_was_never_written(store: Store) -> None:
 
 
 async def test_a_forgotten_list_is_empty_and_others_are_not(store: Store) -> None:
-    await store.add_members(LIST, 1, [str(number) for number in range(50)])
+    await store.add_members(LIST, 1, [str(number) for number in range(1_100)])
     await store.add_members(LIST + "ger", 1, ["a"])
     await store.discard_members(LIST, None)
     assert await keys_of(store, 1) == []
