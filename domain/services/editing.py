@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -45,6 +45,7 @@ class Edit:
         scope: What the audit log lists it under: an environment or a project.
         decide: Turns the environments as they are into writes; none if what is wanted holds. Raises DomainError.
         summary: What the audit log's entry says beside, in JSON types.
+        revise: Scopes, beside the environments, whose revision grows.
     """
 
     action: str
@@ -53,6 +54,7 @@ class Edit:
     decide: Callable[[Snapshots], Sequence[Save | Delete]]
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
+    revise: frozenset[str] = frozenset()
 
 
 class EnvironmentEditor:
@@ -63,63 +65,68 @@ class EnvironmentEditor:
         self._snapshots = snapshots
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def edit(self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit) -> Snapshots:
-        """Make an edit of one environment or several, and return them with it.
+    async def edit(self, principal: Principal, environment: EnvironmentRef, edit: Edit) -> Snapshot:
+        """Make an edit of one environment, and return it with the edit.
 
         Raises:
             NotFoundError: There is no such environment.
             DomainError: As `Principal.require_management` and the edit's decision say.
-            UnavailableError: The environments kept changing, or the store cannot be reached.
+            UnavailableError: The environment kept changing, or the store cannot be reached.
         """
-        principal.require_management(edit.action, edit.resource)
-        # Edits of this process take turns, so that only other processes can come between.
-        async with self._turns[environments[0].project]:
-            return await self._edit(principal, environments, edit)
 
-    async def _edit(self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit) -> Snapshots:
-        revisions = dict.fromkeys(map(str, environments), 0)
-        give_up = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < give_up:
-            snapshots = {ref: await self._snapshots.refresh(ref, revisions[str(ref)]) for ref in environments}
-            writes = edit.decide(snapshots)
-            if not writes:
-                return snapshots
-            entry = AuditEntry(
-                actor=principal.actor,
-                action=edit.action,
-                resource=edit.resource,
-                scope=edit.scope,
-                comment=edit.comment,
-                summary=edit.summary,
-                changes=describe_changes(writes, partial(_stored, snapshots)),
-                unlisted_count=unlisted_count(writes),
-            )
-            commit = Commit(
-                writes=tuple(writes),
-                revise=frozenset(revisions),
-                based_on={str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
-                entry=entry,
-            )
-            try:
-                revisions = dict(await self._snapshots.commit(commit))
-            except RevisionConflictError as conflict:
-                revisions[conflict.details["key"]] = conflict.details["actualVersion"]
-                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
-            else:
-                return {ref: await self._snapshots.refresh(ref, revisions[str(ref)]) for ref in environments}
-        message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"
-        raise UnavailableError(message)
+        async def only() -> Sequence[EnvironmentRef]:
+            return [environment]
 
-    async def environments_of(self, project: str) -> list[EnvironmentRef]:
-        """Return a project's environments.
+        return (await self._edit_in_turn(principal, environment.project, only, edit))[environment]
+
+    async def edit_project(self, principal: Principal, project: str, edit: Edit) -> Snapshots:
+        """Make an edit of all environments of a project, and return those that are left with it.
+
+        An environment that is created or deleted meanwhile revises all others, so the edit is decided again.
 
         Raises:
             NotFoundError: There is no such project.
+            DomainError: As `edit` says.
         """
-        environments = await self._store.list_all(Environment, project)
-        if not environments:
-            raise NotFoundError("project", project)
-        return [environment.ref for environment in environments]
+
+        async def all_of_them() -> Sequence[EnvironmentRef]:
+            environments = await self._store.list_all(Environment, project)
+            if not environments:
+                raise NotFoundError("project", project)
+            return [environment.ref for environment in environments]
+
+        return await self._edit_in_turn(principal, project, all_of_them, edit)
+
+    async def _edit_in_turn(
+        self,
+        principal: Principal,
+        project: str,
+        list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]],
+        edit: Edit,
+    ) -> Snapshots:
+        principal.require_management(edit.action, edit.resource)
+        # Edits of this process take turns, so that only other processes can come between.
+        async with self._turns[project]:
+            revisions: dict[str, int] = {}
+            give_up = time.monotonic() + _PATIENCE_SECONDS
+            while time.monotonic() < give_up:
+                snapshots = await self._at(await list_environments(), revisions)
+                writes = edit.decide(snapshots)
+                if not writes:
+                    return snapshots
+                try:
+                    revisions = dict(await self._snapshots.commit(_commit(principal, edit, snapshots, writes)))
+                except RevisionConflictError as conflict:
+                    revisions[conflict.details["key"]] = conflict.details["actualVersion"]
+                    await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
+                else:
+                    return await self._at([ref for ref in snapshots if ref not in _removed(writes)], revisions)
+        message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"
+        raise UnavailableError(message)
+
+    async def _at(self, environments: Sequence[EnvironmentRef], revisions: Mapping[str, int]) -> Snapshots:
+        """Return environments at these revisions or later."""
+        return {ref: await self._snapshots.refresh(ref, revisions.get(str(ref), 0)) for ref in environments}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +159,32 @@ def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
 def below_input(violations: Sequence[Violation]) -> InvalidInputError:
     """Return the error whose paths begin at a mutation's `input`."""
     return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
+
+
+def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Sequence[Save | Delete]) -> Commit:
+    entry = AuditEntry(
+        actor=principal.actor,
+        action=edit.action,
+        resource=edit.resource,
+        scope=edit.scope,
+        comment=edit.comment,
+        summary=edit.summary,
+        changes=describe_changes(writes, partial(_stored, snapshots)),
+        unlisted_count=unlisted_count(writes),
+    )
+    return Commit(
+        writes=tuple(writes),
+        revise=frozenset(map(str, snapshots)) | edit.revise,
+        based_on={str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
+        entry=entry,
+    )
+
+
+def _removed(writes: Sequence[Save | Delete]) -> set[EnvironmentRef]:
+    """Return the environments that writes delete."""
+    return {
+        write.entity.ref for write in writes if isinstance(write, Delete) and isinstance(write.entity, Environment)
+    }
 
 
 def _stored(snapshots: Snapshots, entity: Entity) -> Entity | None:

@@ -214,7 +214,7 @@ class FlagService:
             comment=edit.comment,
             summary={"instructions": [named.name for named in edit.instructions]},
         )
-        snapshot = (await self._editor.edit(principal, [environment], change))[environment]
+        snapshot = await self._editor.edit(principal, environment, change)
         return ChangedFlag(snapshot.flags[key], snapshot.revision)
 
     async def archive(
@@ -262,9 +262,7 @@ class FlagService:
         return ids
 
     async def _edit_project(self, principal: Principal, project: str, key: str, edit: Edit) -> ChangedFlags:
-        principal.require_management(edit.action, edit.resource)
-        environments = await self._editor.environments_of(project)
-        snapshots = await self._editor.edit(principal, environments, edit)
+        snapshots = await self._editor.edit_project(principal, project, edit)
         return ChangedFlags([s.flags[key] for s in snapshots.values() if key in s.flags])
 
 

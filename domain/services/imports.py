@@ -17,7 +17,7 @@ from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, Store
+from domain.ports import Commit, Save, Store
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.snapshots import SnapshotService
@@ -81,9 +81,9 @@ class ImportService:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("importFlagData", str(environment))
-        await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
         for _ in range(_ATTEMPTS):
+            kept = await self._store.get(Environment, str(environment))
             plan = await self._plan(environment, read, mode)
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
@@ -91,7 +91,7 @@ class ImportService:
             for list_id in plan.new_lists:  # a segment of the same name may have left members
                 await self._store.discard_members(list_id, None)
             try:
-                revisions = await self._snapshots.commit(_commit(principal, environment, plan, mode))
+                revisions = await self._snapshots.commit(_commit(principal, kept, plan, mode))
             except (VersionConflictError, AlreadyExistsError):
                 continue  # the environment changed since it was looked at: look again
             return ImportReport(environment, revisions[str(environment)], plan.items)
@@ -129,14 +129,16 @@ class ImportService:
         return plan
 
 
-def _commit(principal: Principal, environment: EnvironmentRef, plan: ImportPlan, mode: ImportMode) -> Commit:
+def _commit(principal: Principal, environment: Environment, plan: ImportPlan, mode: ImportMode) -> Commit:
     entry = AuditEntry(
         actor=principal.actor,
         action="importFlagData",
-        resource=str(environment),
-        scope=str(environment),
+        resource=environment.id,
+        scope=environment.id,
         summary={"mode": mode.value, **asdict(_count(plan.items))},
         changes=describe_changes(plan.writes, plan.stored),
         unlisted_count=unlisted_count(plan.writes),
     )
-    return Commit(writes=tuple(plan.writes), revise=frozenset(map(str, plan.revised)), entry=entry)
+    # The environment is written as it is, so that nothing is imported into one that is being deleted.
+    writes = (*plan.writes, Save(environment, environment.version))
+    return Commit(writes=writes, revise=frozenset(map(str, plan.revised)), entry=entry)

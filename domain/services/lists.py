@@ -496,7 +496,7 @@ class ListService:
                 "removed": counts.removed,
             },
         )
-        snapshot = (await self._editor.edit(principal, [ref], edit))[ref]
+        snapshot = await self._editor.edit(principal, ref, edit)
         beat.change = done
         return ChangedList(snapshot.segments[key], done, snapshot.revision)
 

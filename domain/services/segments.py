@@ -138,7 +138,7 @@ class SegmentService:
             decide=decide,
             comment=new.comment,
         )
-        return _changed((await self._editor.edit(principal, [environment], edit))[environment], key)
+        return _changed(await self._editor.edit(principal, environment, edit), key)
 
     async def update(self, principal: Principal, environment: EnvironmentRef, edit: SegmentEdit) -> ChangedSegment:
         """Apply instructions, all or none.
@@ -168,7 +168,7 @@ class SegmentService:
             comment=edit.comment,
             summary={"instructions": [named.name for named in edit.instructions]},
         )
-        return _changed((await self._editor.edit(principal, [environment], change))[environment], key)
+        return _changed(await self._editor.edit(principal, environment, change), key)
 
     async def delete(
         self,
@@ -208,9 +208,9 @@ class SegmentService:
             decide=decide,
             comment=comment,
         )
-        snapshots = await self._editor.edit(principal, [environment], edit)
+        snapshot = await self._editor.edit(principal, environment, edit)
         await self._store.discard_members(f"{environment}/{key}", None)
-        return DeletedSegment(f"{environment}/{key}", snapshots[environment].revision)
+        return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
     def _apply(
         self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot

@@ -4,6 +4,7 @@ A snapshot is replaced whole and its revision never goes back. While the store i
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping
@@ -104,10 +105,12 @@ class SnapshotService:
             current = self._snapshots.get(environment)
             if current is not None and current.revision >= revision:
                 return current
-            if current is None and await self._store.find(Environment, str(environment)) is None:
+            state = await self._store.load_environment(environment)
+            # Asked after loading: a deletion that comes later than the answer makes a later revision.
+            if await self._store.find(Environment, str(environment)) is None:
+                self._snapshots.pop(environment, None)
                 del self._locks[environment]
                 raise NotFoundError("environment", str(environment))
-            state = await self._store.load_environment(environment)
             # In a thread: a thousand flags take tens of milliseconds, and evaluations go on meanwhile.
             snapshot = await asyncio.to_thread(Snapshot, environment, state.revision, state.flags, state.segments)
             if current is not None and snapshot.revision < current.revision:
@@ -125,12 +128,10 @@ class SnapshotService:
             DomainError: As `Store.commit` says.
         """
         revisions = await self._store.commit(commit)
-        for environment in list(self._snapshots):
-            if str(environment) in revisions:
-                try:
-                    await self.refresh(environment, revisions[str(environment)])
-                except UnavailableError as error:  # the change holds; the feed brings it when the store is back
-                    _log.warning("a change is stored but not served yet: %s", error.message)
+        try:
+            await self._serve(revisions)
+        except UnavailableError as error:  # the change holds; the feed brings it when the store is back
+            _log.warning("a change is stored but not served yet: %s", error.message)
         return revisions
 
     async def credential(self, credential_id: str) -> Credential | None:
@@ -165,11 +166,16 @@ class SnapshotService:
                 await self.refresh(environment.ref, revisions.get(str(environment.ref), 0))
             self._loaded.set()
             return
+        await self._serve(revisions)
+
+    async def _serve(self, revisions: Mapping[str, int]) -> None:
+        """Serve what has these revisions, as far as it was served before; an environment may be gone."""
         if ACCESS_SCOPE in revisions:
             await self.refresh_credentials()
         for ref in list(self._snapshots):
             if str(ref) in revisions:
-                await self.refresh(ref, revisions[str(ref)])
+                with contextlib.suppress(NotFoundError):
+                    await self.refresh(ref, revisions[str(ref)])
 
     def _check_history(self, revisions: Mapping[str, int]) -> None:
         """Refuse to follow a store that knows less than is served: it was emptied, or put back from a copy."""

@@ -135,7 +135,7 @@ class SyncService:
             decide=decide,
             summary={"integration": message.integration, "cohort": cohort.cohort_id},
         )
-        await self._editor.edit(principal, [environment], edit)
+        await self._editor.edit(principal, environment, edit)
         return key
 
     async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: Sync) -> None:
