@@ -23,11 +23,13 @@ from domain.ports import Store
 from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
 from domain.services.editing import EnvironmentEditor
+from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
+from domain.services.projects import ProjectService
 from domain.services.segments import SegmentService
 from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
@@ -89,11 +91,13 @@ class Backend:
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
+            environments=EnvironmentService(store, snapshots, editor),
             evaluation=EvaluationService(store, snapshots),
             flags=FlagService(editor),
             imports=imports,
             lists=lists,
             syncs=SyncService(store, editor, lists),
+            projects=ProjectService(store, snapshots, editor),
             segments=SegmentService(store, editor, max_targets=self.settings.max_segment_targets),
         )
         self._connected.set()
@@ -180,9 +184,8 @@ def _print_secrets(secrets: FirstSecrets, settings: Settings) -> None:
         "These secrets are shown once:",
         f"  owner token                  {secrets.owner_token}",
         *(
-            f"  {label} SDK key, {ref.environment:<10}   {secret}"
-            for ref, keys in secrets.sdk_keys.items()
-            for label, secret in keys.items()
+            f"  {'client' if key.is_client_side else 'server'} SDK key, {key.environment_key:<10}   {key.secret}"
+            for key in secrets.sdk_keys
         ),
         "",
     ]

@@ -8,10 +8,12 @@ import strawberry
 from domain.access.principals import Principal
 from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
+from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
+from domain.services.projects import ProjectService
 from domain.services.segments import SegmentService
 from domain.services.syncs import SyncService
 
@@ -22,10 +24,12 @@ class Services:
 
     audit: AuditService
     catalog: CatalogService
+    environments: EnvironmentService
     evaluation: EvaluationService
     flags: FlagService
     imports: ImportService
     lists: ListService
+    projects: ProjectService
     segments: SegmentService
     syncs: SyncService
 

@@ -129,6 +129,8 @@ class EnvironmentView(Node):
     id: strawberry.ID = strawberry.field(resolver=_environment_id, description="The global id.")
     key: str = strawberry.field(description="Its key.")
     name: str = strawberry.field(description="Its name.")
+    own_tags: list[str] = strawberry.field(description="Its own tags, sorted; `tags` has those in use in it.")
+    version: int = strawberry.field(description="Grows with every change of its name and tags.")
     revision: int = strawberry.field(description="Grows by one with every change to what is evaluated.")
     flag = strawberry.field(
         resolver=_flag, graphql_type=FlagView | None, description="A flag, by key; null if there is none."
@@ -169,6 +171,7 @@ class ProjectView(Node):
     key: str = strawberry.field(description="Its key.")
     name: str = strawberry.field(description="Its name.")
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
+    version: int = strawberry.field(description="Grows with every change of its name and tags.")
     environments = strawberry.field(
         resolver=_environments, graphql_type=Connection[EnvironmentView], description="Its environments, by key."
     )

@@ -7,12 +7,14 @@ from strawberry.types import ExecutionContext
 
 from domain.errors import ErrorCode
 from gql.audit import AuditQuery
+from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
 from gql.evaluation import EvaluationQuery
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import DocumentLimits, LimitDocuments
+from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
@@ -28,7 +30,9 @@ class Query(AuditQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery):
 @strawberry.type(
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
 )
-class Mutation(FlagsMutation, ImportsMutation, SegmentListsMutation, SegmentsMutation):
+class Mutation(
+    EnvironmentsMutation, FlagsMutation, ImportsMutation, ProjectsMutation, SegmentListsMutation, SegmentsMutation
+):
     """The mutation root."""
 
 

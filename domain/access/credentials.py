@@ -50,3 +50,34 @@ class Credential:
     def scope(self) -> str:
         """Name what it is listed under: its environment, or the whole service."""
         return str(self.environment) if self.environment else ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewSdkKey:
+    """An SDK key with its secret, the only time that is known."""
+
+    environment: EnvironmentRef
+    kind: CredentialKind
+    secret: str
+
+    @property
+    def environment_key(self) -> str:
+        """The environment's own key."""
+        return self.environment.environment
+
+    @property
+    def is_client_side(self) -> bool:
+        """Whether it is for clients, where anybody can read it."""
+        return self.kind is CredentialKind.CLIENT_SDK_KEY
+
+    @property
+    def credential(self) -> Credential:
+        """What is stored of it."""
+        name = f"{self.environment_key}-{'client' if self.is_client_side else 'server'}"
+        return Credential(id=hash_secret(self.secret), kind=self.kind, name=name, environment=self.environment)
+
+
+def new_sdk_keys(environment: EnvironmentRef) -> list[NewSdkKey]:
+    """Make the first SDK keys of an environment: one for servers, one for clients."""
+    kinds = (CredentialKind.SERVER_SDK_KEY, CredentialKind.CLIENT_SDK_KEY)
+    return [NewSdkKey(environment, kind, new_secret(kind)) for kind in kinds]

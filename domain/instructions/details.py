@@ -1,16 +1,18 @@
-"""Instructions for what segments and flags have alike: name, description, tags."""
+"""Instructions for what segments, flags, projects and environments have alike: name, description, tags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from domain.errors import InvalidInputError
 from domain.instructions.clauses import EditScope, refusal
 from domain.keys import key_violation
 from domain.model.flags import Flag
+from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 
-Detailed = TypeVar("Detailed", Segment, Flag)
+Described = TypeVar("Described", Segment, Flag)
+Detailed = TypeVar("Detailed", Segment, Flag, Project, Environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class UpdateDescription:
 
     description: str
 
-    def apply(self, thing: Detailed, _scope: EditScope) -> Detailed:
+    def apply(self, thing: Described, _scope: EditScope) -> Described:
         """Return it with the description."""
         return replace(thing, description=self.description)
 
@@ -59,3 +61,7 @@ class RemoveTags:
     def apply(self, thing: Detailed, _scope: EditScope) -> Detailed:
         """Return it without the tags."""
         return replace(thing, tags=tuple(sorted({*thing.tags} - {*self.tags})))
+
+
+PlaceInstruction: TypeAlias = UpdateName | AddTags | RemoveTags
+"""What projects and environments take."""

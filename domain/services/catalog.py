@@ -118,6 +118,16 @@ class EnvironmentCatalog:
         return self.environment.name
 
     @property
+    def own_tags(self) -> tuple[str, ...]:
+        """The environment's own tags, sorted."""
+        return self.environment.tags
+
+    @property
+    def version(self) -> int:
+        """Grows with every change of its details."""
+        return self.environment.version
+
+    @property
     def revision(self) -> int:
         """Grows by one with every change to what is evaluated."""
         return self.snapshot.revision

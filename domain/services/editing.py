@@ -33,6 +33,7 @@ Instruction = TypeVar("Instruction")
 T = TypeVar("T")
 
 Snapshots: TypeAlias = Mapping[EnvironmentRef, Snapshot]
+Writes: TypeAlias = Sequence[Save | Delete]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Edit:
         resource: What it is done to, in the words of policies.
         scope: What the audit log lists it under: an environment or a project.
         decide: Turns the environments as they are into writes; none if what is wanted holds. Raises DomainError.
+            It may wait for what it has to ask the store.
         summary: What the audit log's entry says beside, in JSON types.
         revise: Scopes, beside the environments, whose revision grows.
     """
@@ -51,7 +53,7 @@ class Edit:
     action: str
     resource: str
     scope: str
-    decide: Callable[[Snapshots], Sequence[Save | Delete]]
+    decide: Callable[[Snapshots], Writes | Awaitable[Writes]]
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
     revise: frozenset[str] = frozenset()
@@ -111,7 +113,8 @@ class EnvironmentEditor:
             give_up = time.monotonic() + _PATIENCE_SECONDS
             while time.monotonic() < give_up:
                 snapshots = await self._at(await list_environments(), revisions)
-                writes = edit.decide(snapshots)
+                decided = edit.decide(snapshots)
+                writes = await decided if isinstance(decided, Awaitable) else decided
                 if not writes:
                     return snapshots
                 try:
@@ -161,7 +164,7 @@ def below_input(violations: Sequence[Violation]) -> InvalidInputError:
     return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
 
 
-def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Sequence[Save | Delete]) -> Commit:
+def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes) -> Commit:
     entry = AuditEntry(
         actor=principal.actor,
         action=edit.action,
@@ -180,7 +183,7 @@ def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Sequ
     )
 
 
-def _removed(writes: Sequence[Save | Delete]) -> set[EnvironmentRef]:
+def _removed(writes: Writes) -> set[EnvironmentRef]:
     """Return the environments that writes delete."""
     return {
         write.entity.ref for write in writes if isinstance(write, Delete) and isinstance(write.entity, Environment)

@@ -1,6 +1,5 @@
 """Flags: create, change their targeting by instructions, archive, restore, delete."""
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -25,7 +24,6 @@ from domain.model.targeting import (
     Prerequisite,
     Targeting,
     Variation,
-    VariationOrRollout,
 )
 from domain.ports import Delete, Save
 from domain.services.editing import (
@@ -38,6 +36,7 @@ from domain.services.editing import (
     edit_scope,
     resource,
 )
+from domain.services.environments import first_targeting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,21 +127,11 @@ class FlagService:
             temporary=new.temporary,
             client_side_availability=new.client_side_availability,
         )
-        salt = secrets.token_hex(8)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             if any(key in snapshot.flags for snapshot in snapshots.values()):
                 raise AlreadyExistsError("flag", key)
-            targetings = [
-                Targeting(
-                    environment=ref,
-                    flag_key=key,
-                    off_variation=len(flag.variations) - 1,
-                    fallthrough=VariationOrRollout(variation=0),
-                    salt=salt,
-                )
-                for ref in snapshots
-            ]
+            targetings = [first_targeting(flag, ref) for ref in snapshots]
             return [Save(flag, None), *(Save(targeting, None) for targeting in targetings)]
 
         edit = _project_edit("createFlag", new.project, key, decide, new.comment)

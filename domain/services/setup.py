@@ -1,9 +1,16 @@
 """Sets up a new store: the default project, its environments, their SDK keys and a first owner token."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from domain.access.credentials import Credential, CredentialKind, hash_secret, new_secret
+from domain.access.credentials import (
+    Credential,
+    CredentialKind,
+    NewSdkKey,
+    hash_secret,
+    new_sdk_keys,
+    new_secret,
+)
 from domain.access.principals import Principal
 from domain.errors import AlreadyExistsError
 from domain.keys import EnvironmentRef
@@ -15,7 +22,6 @@ from domain.services.audit import describe_changes
 DEFAULT_PROJECT = "default"
 PRODUCTION = EnvironmentRef(DEFAULT_PROJECT, "production")
 _ENVIRONMENTS = {"production": "Production", "test": "Test"}
-_SDK_KEY_KINDS = {"server": CredentialKind.SERVER_SDK_KEY, "client": CredentialKind.CLIENT_SDK_KEY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +31,12 @@ class FirstSecrets:
     Attributes:
         owner: Its principal, for what is done next.
         owner_token: The first owner token.
-        sdk_keys: By environment, then `server` or `client`; none with a bootstrap token: nobody would see them.
+        sdk_keys: Those of its environments; none with a bootstrap token: nobody would see them.
     """
 
     owner: Principal
     owner_token: str
-    sdk_keys: Mapping[EnvironmentRef, Mapping[str, str]]
+    sdk_keys: Sequence[NewSdkKey]
 
 
 async def set_up_store(store: Store, bootstrap_token: str | None = None) -> FirstSecrets | None:
@@ -51,18 +57,10 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
     environments = [
         Environment(project=DEFAULT_PROJECT, key=key, name=name) for key, name in _ENVIRONMENTS.items()
     ]
-    sdk_keys = {
-        environment.ref: {label: new_secret(kind) for label, kind in _SDK_KEY_KINDS.items()}
-        for environment in (environments if bootstrap_token is None else [])
-    }
-    credentials = [
-        Credential(
-            id=hash_secret(secret), kind=_SDK_KEY_KINDS[label], name=f"{ref.environment}-{label}", environment=ref
-        )
-        for ref, keys in sdk_keys.items()
-        for label, secret in keys.items()
+    sdk_keys = [
+        key for environment in environments if bootstrap_token is None for key in new_sdk_keys(environment.ref)
     ]
-    entities: list[Entity] = [project, *environments, owner, *credentials]
+    entities: list[Entity] = [project, *environments, owner, *(key.credential for key in sdk_keys)]
     writes = tuple(Save(entity, None) for entity in entities)
     changes = describe_changes(writes, lambda _entity: None)
     commit = Commit(

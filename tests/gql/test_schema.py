@@ -16,6 +16,7 @@ from graphql import (
 )
 from strawberry.types import get_object_definition
 
+from domain.access.credentials import NewSdkKey
 from domain.evaluation.results import Evaluation, EvaluationReason
 from domain.evaluation.snapshot import SegmentMembership
 from domain.evaluation.usage import (
@@ -33,11 +34,13 @@ from domain.model.segments import Segment, SegmentRule, SyncSource, TargetedCont
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
+from domain.services.environments import CreatedEnvironment
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
 from domain.services.flags import ChangedFlag, ChangedFlags
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
 from domain.services.lists import ChangedList
+from domain.services.projects import CreatedProject
 from domain.services.segments import ChangedSegment, DeletedSegment
 from gql.schema import build_schema
 
@@ -68,6 +71,9 @@ DOMAIN_CLASSES = {
     "UpdateFlagTargetingPayload": ChangedFlag,
     "UpdateFlagPayload": ChangedFlags,
     "UpdateSegmentPayload": ChangedSegment,
+    "CreateEnvironmentPayload": CreatedEnvironment,
+    "CreateProjectPayload": CreatedProject,
+    "NewSdkKey": NewSdkKey,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,
     "ContextEvaluations": ContextEvaluations,

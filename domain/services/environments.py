@@ -1,0 +1,163 @@
+"""Environments: create, change their details, delete with everything in them."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from domain.access.credentials import Credential, NewSdkKey, new_sdk_keys
+from domain.access.principals import Principal
+from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
+from domain.evaluation.snapshot import Snapshot
+from domain.keys import EnvironmentRef
+from domain.model.flags import Flag
+from domain.model.projects import Environment
+from domain.model.targeting import Targeting, VariationOrRollout
+from domain.ports import ACCESS_SCOPE, Delete, Entity, Save, Store
+from domain.services.catalog import EnvironmentCatalog
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
+from domain.services.snapshots import SnapshotService
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedEnvironment:
+    """A new environment, with the secrets of its SDK keys, the only time they are known."""
+
+    environment: EnvironmentCatalog
+    sdk_keys: Sequence[NewSdkKey]
+
+
+class EnvironmentService:
+    """Changes environments."""
+
+    def __init__(self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._editor = editor
+        self._places = PlaceEditor(store)
+
+    async def create(
+        self, principal: Principal, project: str, new: NewPlace, comment: str = ""
+    ) -> CreatedEnvironment:
+        """Create an environment with all flags of its project: off, serving their last variation then.
+
+        Raises:
+            InvalidInputError: With every violation.
+            AlreadyExistsError: There is one with this key.
+            NotFoundError: There is no such project.
+            DomainError: As `EnvironmentEditor.edit_project` says.
+        """
+        principal.require_management("createEnvironment", f"proj/{project}:env/*")
+        if violations := new.violations():
+            raise below_input(violations)
+        environment = Environment(project=project, key=new.wanted_key, name=new.name, tags=new.sorted_tags)
+        ref = environment.ref
+        sdk_keys = new_sdk_keys(ref)
+
+        def decide(snapshots: Snapshots) -> Writes:
+            if ref in snapshots:
+                raise AlreadyExistsError("environment", str(ref))
+            flags = {key: seen.flag for snapshot in snapshots.values() for key, seen in snapshot.flags.items()}
+            targetings = [first_targeting(flag, ref) for flag in flags.values()]
+            credentials = [key.credential for key in sdk_keys]
+            created: list[Entity] = [environment, *targetings, *credentials]
+            return [Save(entity, None) for entity in created]
+
+        edit = Edit(
+            action="createEnvironment",
+            resource=_resource(ref),
+            scope=str(ref),
+            decide=decide,
+            comment=comment,
+            revise=frozenset({str(ref), ACCESS_SCOPE}),
+        )
+        await self._editor.edit_project(principal, project, edit)
+        return CreatedEnvironment(EnvironmentCatalog(environment, await self._snapshots.get(ref)), sdk_keys)
+
+    async def update(
+        self, principal: Principal, environment: EnvironmentRef, change: PlaceEdit
+    ) -> EnvironmentCatalog:
+        """Apply instructions to an environment's details, all or none.
+
+        Raises:
+            NotFoundError: There is no such environment.
+            DomainError: As `PlaceEditor.edit` says.
+        """
+        principal.require_management("updateEnvironment", _resource(environment))
+        before = await self._store.get(Environment, str(environment))
+        after = await self._places.edit(principal, before, change, _resource(environment))
+        return EnvironmentCatalog(after, await self._snapshots.get(environment))
+
+    async def delete(
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        *,
+        expected_version: int | None = None,
+        comment: str = "",
+    ) -> str:
+        """Delete an environment with its targeting, segments and SDK keys; return the id that it had.
+
+        Raises:
+            NotFoundError: There is no such environment.
+            VersionConflictError: It is not at the version expected.
+            InvalidInputError: It is the last one of its project.
+            DomainError: As `EnvironmentEditor.edit_project` says.
+        """
+        emptied: list[Snapshot] = []
+
+        async def decide(snapshots: Snapshots) -> Writes:
+            stored = await self._store.get(Environment, str(environment))
+            check_version(stored, expected_version)
+            if environment not in snapshots:  # it was created a moment ago
+                raise NotFoundError("environment", str(environment))
+            if len(snapshots) == 1:
+                message = "is the last environment of its project: delete the project"
+                raise InvalidInputError([Violation(("input", "environment"), message)])
+            emptied[:] = [snapshots[environment]]
+            elsewhere = {key for ref, other in snapshots.items() if ref != environment for key in other.flags}
+            flags = [seen.flag for key, seen in snapshots[environment].flags.items() if key not in elsewhere]
+            contents = await contents_of(self._store, snapshots[environment])
+            return [Delete(stored), *map(Delete, flags), *contents]
+
+        edit = Edit(
+            action="deleteEnvironment",
+            resource=_resource(environment),
+            scope=str(environment),
+            decide=decide,
+            comment=comment,
+            revise=frozenset({ACCESS_SCOPE}),
+        )
+        await self._editor.edit_project(principal, environment.project, edit)
+        await discard_lists(self._store, emptied)
+        return str(environment)
+
+
+def first_targeting(flag: Flag, environment: EnvironmentRef) -> Targeting:
+    """Return how an environment targets a flag that is new there: off."""
+    return Targeting(
+        environment=environment,
+        flag_key=flag.key,
+        off_variation=len(flag.variations) - 1,
+        fallthrough=VariationOrRollout(variation=0),
+        salt=secrets.token_hex(8),
+    )
+
+
+async def contents_of(store: Store, snapshot: Snapshot) -> Writes:
+    """Return the deletion of everything in an environment, its SDK keys too."""
+    targetings = [Delete(seen.targeting) for seen in snapshot.flags.values()]
+    segments = [Delete(seen.segment) for seen in snapshot.segments.values()]
+    credentials = await store.list_all(Credential, str(snapshot.environment))
+    return [*targetings, *segments, *map(Delete, credentials)]
+
+
+async def discard_lists(store: Store, emptied: Iterable[Snapshot]) -> None:
+    """Forget the members of large lists in environments that are gone."""
+    for snapshot in emptied:
+        for segment in snapshot.large_lists:
+            await store.discard_members(segment.id, None)
+
+
+def _resource(environment: EnvironmentRef) -> str:
+    return f"proj/{environment.project}:env/{environment.environment}"

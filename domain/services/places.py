@@ -1,0 +1,131 @@
+"""What projects and environments have alike: how new ones are checked, and how their details are edited."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from domain.access.principals import Principal
+from domain.errors import UnavailableError, VersionConflictError, Violation
+from domain.instructions.clauses import EditScope
+from domain.instructions.details import PlaceInstruction
+from domain.keys import key_from_name, key_violation, new_key_violation
+from domain.model.changes import AuditEntry, EntityChange
+from domain.model.projects import Environment, Project
+from domain.ports import Commit, Save, Store, kind_of
+from domain.services.audit import describe_changes
+from domain.services.editing import NamedInstruction, apply_all, below_input
+
+Place = TypeVar("Place", Project, Environment)
+Path = tuple[str | int, ...]
+
+_NO_SCOPE = EditScope(frozenset())
+"""Names and tags refer to nothing."""
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPlace:
+    """A project or an environment to be created; without a key the name gives it."""
+
+    name: str
+    key: str | None = None
+    tags: Sequence[str] = ()
+
+    @property
+    def wanted_key(self) -> str:
+        """The key that it is to have."""
+        return key_from_name(self.name) if self.key is None else self.key
+
+    @property
+    def sorted_tags(self) -> tuple[str, ...]:
+        """The tags, each once, sorted."""
+        return tuple(sorted(set(self.tags)))
+
+    def violations(self, path: Path = ()) -> list[Violation]:
+        """Return what is wrong with it, below the path."""
+        found = [new_key_violation(self.wanted_key, is_given=self.key is not None)]
+        found += [key_violation(tag, ("tags", index)) for index, tag in enumerate(self.tags)]
+        if self.key is not None and not self.name.strip():
+            found.append(Violation(("name",), "a name is needed"))
+        return [Violation((*path, *violation.path), violation.message) for violation in found if violation]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceEdit:
+    """What is to be done to a project or an environment.
+
+    Attributes:
+        expected_version: The version that the caller saw; None if any will do.
+    """
+
+    instructions: Sequence[NamedInstruction[PlaceInstruction]]
+    expected_version: int | None = None
+    comment: str = ""
+
+    def apply(self, place: Place) -> Place:
+        """Return it with the edit, of the next version; itself if what is wanted holds.
+
+        Raises:
+            InvalidInputError: With every violation of every instruction.
+            VersionConflictError: It is not at the version expected.
+        """
+        check_version(place, self.expected_version)
+        after, violations = apply_all(self.instructions, place, _NO_SCOPE)
+        if violations:
+            raise below_input(violations)
+        return place if after == place else replace(after, version=place.version + 1)
+
+
+class PlaceEditor:
+    """Edits what is not evaluated of projects and environments, so no revision grows."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def edit(self, principal: Principal, place: Place, change: PlaceEdit, resource: str) -> Place:
+        """Make an edit of a place, found by its type and id, and return it with the edit.
+
+        Raises:
+            NotFoundError: It is gone.
+            InvalidInputError: With every violation of every instruction.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `Principal.require_management` and the store say.
+        """
+        action = f"update{type(place).__name__}"
+        principal.require_management(action, resource)
+        for _ in range(_ATTEMPTS):
+            after = change.apply(place)
+            if after is place:
+                return place
+            write = Save(after, place.version)
+            entry = AuditEntry(
+                actor=principal.actor,
+                action=action,
+                resource=resource,
+                scope=place.id,
+                comment=change.comment,
+                summary={"instructions": [named.name for named in change.instructions]},
+                changes=_changes(place, write),
+            )
+            try:
+                await self._store.commit(Commit(writes=(write,), entry=entry))
+            except VersionConflictError:
+                place = await self._store.get(type(place), place.id)
+            else:
+                return after
+        message = f"others kept changing {resource}; nothing was stored"
+        raise UnavailableError(message)
+
+
+def _changes(before: Project | Environment, write: Save) -> tuple[EntityChange, ...]:
+    return describe_changes([write], lambda _entity: before)
+
+
+def check_version(place: Project | Environment, expected: int | None) -> None:
+    """Refuse a place that has changed since the caller saw it.
+
+    Raises:
+        VersionConflictError: It is not at the version expected.
+    """
+    if expected not in {None, place.version}:
+        raise VersionConflictError(kind_of(type(place)), place.id, expected=expected or 0, actual=place.version)

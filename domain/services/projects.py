@@ -1,0 +1,139 @@
+"""Projects: create with their first environments, change their details, delete with everything in them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.access.credentials import NewSdkKey, new_sdk_keys
+from domain.access.principals import Principal
+from domain.errors import Violation
+from domain.model.changes import AuditEntry
+from domain.model.projects import Environment, Project
+from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
+from domain.services.audit import describe_changes, unlisted_count
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.environments import contents_of, discard_lists
+from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
+from domain.services.snapshots import SnapshotService
+
+FIRST_ENVIRONMENTS = (NewPlace(name="Production"), NewPlace(name="Test"))
+"""The environments of a project whose creator named none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedProject:
+    """A new project, with the secrets of its SDK keys, the only time they are known."""
+
+    project: Project
+    sdk_keys: Sequence[NewSdkKey]
+
+
+class ProjectService:
+    """Changes projects."""
+
+    def __init__(self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor) -> None:
+        self._store = store
+        self._snapshots = snapshots
+        self._editor = editor
+        self._places = PlaceEditor(store)
+
+    async def create(
+        self,
+        principal: Principal,
+        new: NewPlace,
+        environments: Sequence[NewPlace] = FIRST_ENVIRONMENTS,
+        comment: str = "",
+    ) -> CreatedProject:
+        """Create a project with its first environments.
+
+        Raises:
+            InvalidInputError: With every violation.
+            AlreadyExistsError: There is one with this key.
+            DomainError: As `Principal.require_management` and the store say.
+        """
+        principal.require_management("createProject", "proj/*")
+        if violations := _violations(new, environments):
+            raise below_input(violations)
+        project = Project(key=new.wanted_key, name=new.name, tags=new.sorted_tags)
+        places = [
+            Environment(project=project.key, key=place.wanted_key, name=place.name, tags=place.sorted_tags)
+            for place in environments
+        ]
+        sdk_keys = [key for place in places for key in new_sdk_keys(place.ref)]
+        created: list[Entity] = [project, *places, *(key.credential for key in sdk_keys)]
+        writes = tuple(Save(entity, None) for entity in created)
+        entry = AuditEntry(
+            actor=principal.actor,
+            action="createProject",
+            resource=_resource(project.key),
+            scope=project.id,
+            comment=comment,
+            changes=describe_changes(writes, lambda _entity: None),
+            unlisted_count=unlisted_count(writes),
+        )
+        revise = frozenset({ACCESS_SCOPE, *(place.id for place in places)})
+        await self._snapshots.commit(Commit(writes=writes, revise=revise, entry=entry))
+        return CreatedProject(project, sdk_keys)
+
+    async def update(self, principal: Principal, key: str, change: PlaceEdit) -> Project:
+        """Apply instructions to a project's details, all or none.
+
+        Raises:
+            NotFoundError: There is no such project.
+            DomainError: As `PlaceEditor.edit` says.
+        """
+        principal.require_management("updateProject", _resource(key))
+        return await self._places.edit(principal, await self._store.get(Project, key), change, _resource(key))
+
+    async def delete(
+        self, principal: Principal, key: str, *, expected_version: int | None = None, comment: str = ""
+    ) -> str:
+        """Delete a project with its flags and environments and everything in those; return the id that it had.
+
+        Raises:
+            NotFoundError: There is no such project.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit_project` says.
+        """
+        emptied: Snapshots = {}
+
+        async def decide(snapshots: Snapshots) -> Writes:
+            nonlocal emptied
+            emptied = snapshots
+            project = await self._store.get(Project, key)
+            check_version(project, expected_version)
+            flags = {
+                flag_key: seen.flag for snapshot in snapshots.values() for flag_key, seen in snapshot.flags.items()
+            }
+            writes: list[Save | Delete] = [Delete(project), *map(Delete, flags.values())]
+            writes += map(Delete, await self._store.list_all(Environment, key))
+            for snapshot in snapshots.values():
+                writes += await contents_of(self._store, snapshot)
+            return writes
+
+        edit = Edit(
+            action="deleteProject",
+            resource=_resource(key),
+            scope=key,
+            decide=decide,
+            comment=comment,
+            revise=frozenset({ACCESS_SCOPE}),
+        )
+        await self._editor.edit_project(principal, key, edit)
+        await discard_lists(self._store, emptied.values())
+        return key
+
+
+def _violations(new: NewPlace, environments: Sequence[NewPlace]) -> list[Violation]:
+    found = new.violations()
+    if not environments:
+        found.append(Violation(("environments",), "a project needs at least one"))
+    keys = [place.wanted_key for place in environments]
+    for index, place in enumerate(environments):
+        found += place.violations(("environments", index))
+        if place.wanted_key in keys[:index]:
+            found.append(Violation(("environments", index, "key"), f"{place.wanted_key!r} comes twice"))
+    return found
+
+
+def _resource(key: str) -> str:
+    return f"proj/{key}"
