@@ -1,7 +1,7 @@
 """Projects and environments: the roots of the management graph."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
@@ -11,7 +11,8 @@ from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
 from domain.model.segments import SegmentKind
 from domain.pages import Page
-from domain.services.catalog import EnvironmentCatalog, FlagFilter, SegmentFilter, TagUse
+from domain.services.catalog import EnvironmentCatalog, TagUse
+from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from gql.audit import AuditEntryConnection, environment_history, project_history
 from gql.connections import After, Connection, First, Query, Tags, page_request
 from gql.context import Info
@@ -19,6 +20,11 @@ from gql.flags import FlagView
 from gql.nodes import Node, global_id, read_global_id
 from gql.segments import SegmentView
 from gql.usage import EarlyAccessProgramView
+
+if TYPE_CHECKING:
+    from gql.tags import TagView
+
+TagRef = Annotated["TagView", strawberry.lazy("gql.tags")]
 
 
 def _environment_id(root: strawberry.Parent[EnvironmentCatalog]) -> strawberry.ID:
@@ -106,20 +112,20 @@ def _tags(
     return root.tags(query, page_request(first, after))
 
 
-async def _environments(
-    root: strawberry.Parent[Project], info: Info, first: First = None, after: After = None
+async def _environments(  # noqa: PLR0913 - GraphQL's arguments
+    root: strawberry.Parent[Project],
+    info: Info,
+    *,
+    first: First = None,
+    after: After = None,
+    query: Query = None,
+    tags: Tags = None,
 ) -> Page[EnvironmentCatalog]:
     caller = info.context
-    return await caller.services.catalog.environments(caller.principal, root.key, page_request(first, after))
-
-
-@strawberry.type(name="Tag", description="A word that flags and segments bear.")
-class TagView:
-    """View of domain.services.catalog.TagUse."""
-
-    name: str = strawberry.field(description="The tag.")
-    flag_count: int = strawberry.field(description="How many flags of the environment bear it.")
-    segment_count: int = strawberry.field(description="How many segments of the environment bear it.")
+    wanted = PlaceFilter(query=query, tags=tags)
+    return await caller.services.catalog.environments(
+        caller.principal, root.key, wanted, page_request(first, after)
+    )
 
 
 @strawberry.type(name="Environment", description="Owns targeting and segments of one project.")
@@ -148,7 +154,9 @@ class EnvironmentView(Node):
         description="The early access programs, by key, with the flags that target them and what those serve.",
     )
     tags = strawberry.field(
-        resolver=_tags, graphql_type=Connection[TagView], description="The tags in use, by name, with counts."
+        resolver=_tags,
+        graphql_type=Connection[TagRef],
+        description="The tags that the environment and what is in it bear, by name, with counts.",
     )
 
     history = strawberry.field(
@@ -200,10 +208,19 @@ class EnvironmentsQuery:
         return await info.context.services.catalog.project(info.context.principal, key)
 
     @strawberry.field(graphql_type=Connection[ProjectView], description="All projects, by key.")
-    async def projects(self, info: Info, first: First = None, after: After = None) -> Page[Project]:
+    async def projects(
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        query: Query = None,
+        tags: Tags = None,
+    ) -> Page[Project]:
         """Ask the catalog for projects."""
         caller = info.context
-        return await caller.services.catalog.projects(caller.principal, page_request(first, after))
+        wanted = PlaceFilter(query=query, tags=tags)
+        return await caller.services.catalog.projects(caller.principal, wanted, page_request(first, after))
 
     @strawberry.field(
         graphql_type=EnvironmentView | None, description="An environment, by key; null if there is none."

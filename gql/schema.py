@@ -18,12 +18,13 @@ from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
+from gql.tags import TagsQuery
 
 DEFAULT_LIMITS = DocumentLimits()
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(AuditQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery):
+class Query(AuditQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery, TagsQuery):
     """The query root."""
 
 

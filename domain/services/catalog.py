@@ -1,9 +1,8 @@
 """Reads projects, environments, flags, segments and tags. What is in an environment comes from its snapshot."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, Violation
@@ -12,83 +11,10 @@ from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Environment, Project
-from domain.model.segments import SegmentKind
 from domain.pages import PAGE_SIZE_LIMIT, Page, PageRequest, cut_page
 from domain.ports import Store
+from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from domain.services.snapshots import SnapshotService
-
-
-@dataclass(frozen=True, slots=True)
-class TagUse:
-    """A tag, and how many flags and segments of an environment bear it."""
-
-    name: str
-    flag_count: int
-    segment_count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlagFilter:
-    """Which flags are wanted; None means that the property does not matter.
-
-    Attributes:
-        query: A part of the key or name, in any case.
-        tags: At least one of these.
-        uses_segment: Refers to this segment, directly or through others.
-    """
-
-    query: str | None = None
-    tags: Collection[str] | None = None
-    on: bool | None = None
-    archived: bool | None = None
-    uses_segment: str | None = None
-
-    def select(self, snapshot: Snapshot) -> list[EnvironmentFlag]:
-        """Return the flags that pass, by key."""
-        using = None if self.uses_segment is None else snapshot.usage.flags_using(self.uses_segment)
-        return [
-            flag
-            for flag in snapshot.flags.values()
-            if _speaks_of(flag, self.query, self.tags)
-            and self.on in {None, flag.on}
-            and self.archived in {None, flag.archived}
-            and (using is None or flag.key in using)
-        ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SegmentFilter:
-    """Which segments are wanted; None means that the property does not matter.
-
-    Attributes:
-        query: A part of the key or name, in any case.
-        tags: At least one of these.
-        used: Whether a flag or another segment refers to it.
-    """
-
-    query: str | None = None
-    tags: Collection[str] | None = None
-    kinds: Collection[SegmentKind] | None = None
-    used: bool | None = None
-
-    def select(self, snapshot: Snapshot) -> list[EnvironmentSegment]:
-        """Return the segments that pass, by key."""
-        return [
-            segment
-            for segment in snapshot.segments.values()
-            if _speaks_of(segment, self.query, self.tags)
-            and (self.kinds is None or segment.kind in self.kinds)
-            and self.used in {None, segment.is_used}
-        ]
-
-
-def _speaks_of(
-    thing: EnvironmentFlag | EnvironmentSegment, query: str | None, tags: Collection[str] | None
-) -> bool:
-    text = (query or "").casefold()
-    return (text in thing.key.casefold() or text in thing.name.casefold()) and (
-        tags is None or not set(tags).isdisjoint(thing.tags)
-    )
 
 
 def _is_named_a_program(segment: EnvironmentSegment) -> bool:
@@ -167,17 +93,66 @@ class EnvironmentCatalog:
         wanted = [program for program in programs if active in {None, program.active}]
         return cut_page(wanted, page, lambda program: program.segment.key)
 
-    def tags(self, query: str | None, page: PageRequest) -> Page[TagUse]:
-        """Page through the tags that flags (archived ones not counted) and segments bear, by name."""
-        flags = Counter(tag for flag in self.snapshot.flags.values() if not flag.archived for tag in flag.tags)
-        segments = Counter(tag for segment in self.snapshot.segments.values() for tag in segment.tags)
-        text = (query or "").casefold()
-        uses = [
-            TagUse(tag, flags[tag], segments[tag])
-            for tag in sorted(flags.keys() | segments.keys())
-            if text in tag.casefold()
-        ]
-        return cut_page(uses, page, lambda use: use.name)
+    def tags(self, query: str | None, page: PageRequest) -> "Page[TagUse]":
+        """Page through the tags that the environment and what is in it bear, by name."""
+        return tags_in([], [self], query, page)
+
+
+@dataclass(frozen=True, slots=True)
+class TagUse:
+    """A tag, with what bears it in some places; archived flags do not count.
+
+    Attributes:
+        flags: As each environment sees them, by environment and key.
+    """
+
+    name: str
+    projects: list[Project] = field(default_factory=list)
+    environments: list[EnvironmentCatalog] = field(default_factory=list)
+    flags: list[EnvironmentFlag] = field(default_factory=list)
+    segments: list[EnvironmentSegment] = field(default_factory=list)
+
+    @property
+    def project_count(self) -> int:
+        """How many projects bear it."""
+        return len(self.projects)
+
+    @property
+    def environment_count(self) -> int:
+        """How many environments bear it themselves."""
+        return len(self.environments)
+
+    @property
+    def flag_count(self) -> int:
+        """How many flags bear it, each once however many environments see it."""
+        return len({flag.flag.id for flag in self.flags})
+
+    @property
+    def segment_count(self) -> int:
+        """How many segments bear it."""
+        return len(self.segments)
+
+
+def tags_in(
+    projects: Sequence[Project], catalogs: Sequence[EnvironmentCatalog], query: str | None, page: PageRequest
+) -> Page[TagUse]:
+    """Page through the tags that projects, environments and what is in those bear, by name."""
+    uses: dict[str, TagUse] = {}
+    bearers: list[tuple[str, Sequence[Any]]] = [
+        ("projects", [(project, project.tags) for project in projects]),
+        ("environments", [(catalog, catalog.own_tags) for catalog in catalogs]),
+        ("flags", [(flag, flag.tags) for here in catalogs for flag in here.snapshot.live_flags.values()]),
+        (
+            "segments",
+            [(found, found.tags) for here in catalogs for found in here.snapshot.segments.values()],
+        ),
+    ]
+    for kind, things in bearers:
+        for thing, tags in sorted(things, key=lambda pair: pair[0].id):
+            for tag in tags:
+                getattr(uses.setdefault(tag, TagUse(tag)), kind).append(thing)
+    text = (query or "").casefold()
+    return cut_page([uses[tag] for tag in sorted(uses) if text in tag.casefold()], page, lambda use: use.name)
 
 
 CatalogNode: TypeAlias = Project | EnvironmentCatalog | EnvironmentFlag | EnvironmentSegment
@@ -203,14 +178,15 @@ class CatalogService:
         principal.require_management("viewProject", f"proj/{key}")
         return await self._store.find(Project, key)
 
-    async def projects(self, principal: Principal, page: PageRequest) -> Page[Project]:
-        """Page through all projects, by key.
+    async def projects(self, principal: Principal, wanted: PlaceFilter, page: PageRequest) -> Page[Project]:
+        """Page through the projects, by key.
 
         Raises:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("viewProject", "proj/*")
-        return cut_page(await self._store.list_all(Project, ""), page, lambda project: project.key)
+        projects = wanted.select(await self._store.list_all(Project, ""))
+        return cut_page(projects, page, lambda project: project.key)
 
     async def environment(self, principal: Principal, ref: EnvironmentRef) -> EnvironmentCatalog | None:
         """Find an environment with everything in it.
@@ -223,7 +199,7 @@ class CatalogService:
         return None if environment is None else await self._catalog(environment)
 
     async def environments(
-        self, principal: Principal, project: str, page: PageRequest
+        self, principal: Principal, project: str, wanted: PlaceFilter, page: PageRequest
     ) -> Page[EnvironmentCatalog]:
         """Page through a project's environments, by key.
 
@@ -231,9 +207,28 @@ class CatalogService:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("viewEnvironment", f"proj/{project}:env/*")
-        environments: Sequence[Environment] = await self._store.list_all(Environment, project)
+        environments = wanted.select(await self._store.list_all(Environment, project))
         catalogs = [await self._catalog(environment) for environment in environments]
         return cut_page(catalogs, page, lambda catalog: catalog.key)
+
+    async def tags(
+        self, principal: Principal, project: str | None, query: str | None, page: PageRequest
+    ) -> Page[TagUse]:
+        """Page through the tags that anything in a project, or in all of them, bears, by name.
+
+        Raises:
+            DomainError: As `Principal.require_management` says.
+        """
+        principal.require_management("viewProject", f"proj/{project or '*'}")
+        projects = await self._store.list_all(Project, "")
+        if project is not None:
+            projects = [found for found in projects if found.key == project]
+        catalogs = [
+            await self._catalog(environment)
+            for found in projects
+            for environment in await self._store.list_all(Environment, found.key)
+        ]
+        return tags_in(projects, catalogs, query, page)
 
     async def node(self, principal: Principal, type_name: str, entity_id: str) -> CatalogNode | None:
         """Find anything that has a global id, by the name of its type and its own id.

@@ -109,12 +109,13 @@ class SnapshotService:
             # Asked after loading: a deletion that comes later than the answer makes a later revision.
             if await self._store.find(Environment, str(environment)) is None:
                 self._snapshots.pop(environment, None)
-                del self._locks[environment]
+                self._locks.pop(environment, None)
                 raise NotFoundError("environment", str(environment))
             # In a thread: a thousand flags take tens of milliseconds, and evaluations go on meanwhile.
             snapshot = await asyncio.to_thread(Snapshot, environment, state.revision, state.flags, state.segments)
-            if current is not None and snapshot.revision < current.revision:
-                return current
+            latest = self._snapshots.get(environment)
+            if latest is not None and snapshot.revision < latest.revision:
+                return latest
             self._snapshots[environment] = snapshot
             return snapshot
 

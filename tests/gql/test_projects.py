@@ -200,6 +200,43 @@ def test_the_last_environment_goes_with_its_project_only(service: Server) -> Non
     assert keys_of(service, "last", "only") == []
 
 
+def test_a_tag_leads_to_everything_that_bears_it(service: Server) -> None:
+    a_project(service, "tagged", tags=["t-x"], environments=[{"name": "A", "tags": ["t-x"]}, {"name": "B"}])
+    service.post(CREATE_FLAG, input={"project": "tagged", "name": "F", "tags": ["t-x", "t-y"]})
+    service.post(CREATE_SEGMENT, input={"environment": ref("tagged", "b"), "name": "S", "tags": ["t-x"]})
+    query = """query ($p: String) { tags(project: $p, query: "T-") { totalCount nodes { name
+        flagCount segmentCount projectCount environmentCount
+        flags { nodes { key } } segments { nodes { key } } projects { nodes { key } } environments { nodes { key } } } } }"""
+    found = service.post(query, p="tagged")["tags"]
+    assert found["totalCount"] == 2
+    assert found["nodes"][0] == {
+        "name": "t-x",
+        "flagCount": 1,
+        "segmentCount": 1,
+        "projectCount": 1,
+        "environmentCount": 1,
+        "flags": {"nodes": [{"key": "f"}, {"key": "f"}]},
+        "segments": {"nodes": [{"key": "s"}]},
+        "projects": {"nodes": [{"key": "tagged"}]},
+        "environments": {"nodes": [{"key": "a"}]},
+    }
+    assert service.post(query)["tags"]["totalCount"] == 2
+    assert service.post(query, p="default")["tags"]["totalCount"] == 0
+    here = """{ environment(project: "tagged", key: "b") { tags { nodes { name flagCount segmentCount environmentCount } } }
+        projects(tags: ["t-x"]) { nodes { key environments(tags: ["t-x"]) { nodes { key } } } } }"""
+    assert service.post(here).data == {
+        "environment": {
+            "tags": {
+                "nodes": [
+                    {"name": "t-x", "flagCount": 1, "segmentCount": 1, "environmentCount": 0},
+                    {"name": "t-y", "flagCount": 1, "segmentCount": 0, "environmentCount": 0},
+                ]
+            }
+        },
+        "projects": {"nodes": [{"key": "tagged", "environments": {"nodes": [{"key": "a"}]}}]},
+    }
+
+
 def test_bad_input_is_refused_with_every_violation(service: Server) -> None:
     environments = [{"name": "A"}, {"name": "a"}, {"name": " ", "key": "no spaces"}]
     answer = service.post(CREATE_PROJECT, input={"name": "!", "tags": ["a b"], "environments": environments})
