@@ -30,6 +30,7 @@ from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.projects import ProjectService
+from domain.services.removals import RemovalService
 from domain.services.segments import SegmentService
 from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
@@ -101,7 +102,9 @@ class Backend:
             segments=SegmentService(store, editor, max_targets=self.settings.max_segment_targets),
         )
         self._connected.set()
-        await snapshots.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(snapshots.run())
+            group.create_task(RemovalService(snapshots, editor).run())
 
     async def close(self) -> None:
         """Finish what was accepted, and release the store."""

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import strawberry
 
-from domain.errors import InvalidInputError, Violation
 from domain.evaluation.usage import EnvironmentSegment
 from domain.model.changes import AuditEntry, RuleChangeKind, ScopeRevision
 from domain.model.flags import EnvironmentFlag
@@ -17,6 +16,7 @@ from gql.connections import After, Edge, First, PageInfo, page_request
 from gql.context import Info
 from gql.enums import register_enum
 from gql.environment_ref import EnvironmentRefInput, environment_or_none
+from gql.moments import epoch_ms
 from gql.nodes import global_id, read_global_id
 from gql.scalars import JSON
 
@@ -151,15 +151,6 @@ class AuditEntryConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the log.")
 
 
-def _epoch_ms(moment: datetime | None, argument: str) -> int | None:
-    """Convert a moment to epoch milliseconds."""
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise InvalidInputError([Violation((argument,), "needs an offset from UTC, such as Z")])
-    return round(moment.timestamp() * 1000)
-
-
 async def _history_of(
     type_name: str, entity_id: str, info: Info, first: int | None, after: str | None
 ) -> Stretch[AuditEntry]:
@@ -244,8 +235,8 @@ class AuditQuery:
                 node=None if node_id is None else read_global_id(node_id),
                 actor=actor,
                 action=action,
-                since_ms=_epoch_ms(since, "since"),
-                until_ms=_epoch_ms(until, "until"),
+                since_ms=epoch_ms(since, "since"),
+                until_ms=epoch_ms(until, "until"),
             ),
             page_request(first, after),
         )

@@ -1,6 +1,7 @@
 """Inputs: the instructions that change a segment."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -9,16 +10,17 @@ import strawberry
 from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
 from domain.instructions.segments import (
     AddRule,
+    CancelRemoval,
     EditTargets,
+    ScheduleRemoval,
     SegmentInstruction,
     TargetAction,
-    TargetList,
     UpdateRule,
 )
 from domain.model.segments import SegmentRule
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.services.editing import NamedInstruction
-from gql.enums import register_enum
+from gql.moments import epoch_ms
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
     RULE_ID,
@@ -26,12 +28,7 @@ from gql.rule_edits import (
     RuleInstructionsInput,
     named_instruction,
 )
-
-register_enum(
-    TargetList,
-    "Which of a segment's two lists of individual targets.",
-    {TargetList.INCLUDED: "Those who are in.", TargetList.EXCLUDED: "Those who are out."},
-)
+from gql.targeting import TargetList
 
 
 @strawberry.input(description="Individual targets of one context kind.")
@@ -41,6 +38,25 @@ class SegmentTargetsInput:
     keys: list[str] = strawberry.field(description="The context keys.")
     list: TargetList = strawberry.field(description="Which list.")
     context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
+
+
+@strawberry.input(description="Individual targets to add or to put in place of those that are there.")
+class AddSegmentTargetsInput(SegmentTargetsInput):
+    """Input for domain.instructions.segments.EditTargets."""
+
+    remove_at: datetime | None = strawberry.field(
+        default=None,
+        description="When to remove them again; null leaves what is scheduled for those that are targets already.",
+    )
+
+
+@strawberry.input(description="When individual targets of one context kind are to be removed.")
+class ScheduleSegmentRemovalInput(SegmentTargetsInput):
+    """Input for domain.instructions.segments.ScheduleRemoval."""
+
+    remove_at: datetime = strawberry.field(
+        description="The moment from which on they are no targets any more, to the millisecond."
+    )
 
 
 @strawberry.input(description="All individual targets of one context kind.")
@@ -112,7 +128,12 @@ class UpdateSegmentRuleInput:
 
 
 def _targets(action: TargetAction, given: SegmentTargetsInput) -> EditTargets:
-    return EditTargets(action, given.list, given.context_kind, given.keys)
+    remove_at = given.remove_at if isinstance(given, AddSegmentTargetsInput) else None
+    return EditTargets(action, given.list, given.context_kind, given.keys, epoch_ms(remove_at, "removeAt"))
+
+
+def _schedule(given: ScheduleSegmentRemovalInput) -> ScheduleRemoval:
+    return ScheduleRemoval(given.list, given.context_kind, given.keys, epoch_ms(given.remove_at, "removeAt"))
 
 
 _CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {
@@ -124,6 +145,8 @@ _CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {
     "removeTargets": partial(_targets, TargetAction.REMOVE),
     "replaceTargets": partial(_targets, TargetAction.REPLACE),
     "clearTargets": lambda given: EditTargets(TargetAction.REPLACE, given.list, given.context_kind, ()),
+    "scheduleRemoval": _schedule,
+    "cancelRemoval": lambda given: CancelRemoval(given.list, given.context_kind, given.keys),
     "addRule": AddSegmentRuleInput.to_domain,
     "updateRule": lambda given: UpdateRule(
         given.rule_id, given.description, given.rollout and given.rollout.to_domain()
@@ -145,15 +168,21 @@ class SegmentInstructionInput(RuleInstructionsInput):
     update_description: strawberry.Maybe[str] = strawberry.field(description="Give it another description.")
     add_tags: strawberry.Maybe[list[str]] = strawberry.field(description="Add tags.")
     remove_tags: strawberry.Maybe[list[str]] = strawberry.field(description="Remove tags.")
-    add_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(description="Add individual targets.")
+    add_targets: strawberry.Maybe[AddSegmentTargetsInput] = strawberry.field(description="Add individual targets.")
     remove_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
         description="Remove individual targets."
     )
-    replace_targets: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
+    replace_targets: strawberry.Maybe[AddSegmentTargetsInput] = strawberry.field(
         description="Replace all individual targets of the kind."
     )
     clear_targets: strawberry.Maybe[ClearSegmentTargetsInput] = strawberry.field(
         description="Remove all individual targets of the kind."
+    )
+    schedule_removal: strawberry.Maybe[ScheduleSegmentRemovalInput] = strawberry.field(
+        description="Let individual targets be removed at a moment; a moment that was set before gives way."
+    )
+    cancel_removal: strawberry.Maybe[SegmentTargetsInput] = strawberry.field(
+        description="Let individual targets stay that were to be removed."
     )
     add_rule: strawberry.Maybe[AddSegmentRuleInput] = strawberry.field(description="Add a rule.")
     update_rule: strawberry.Maybe[UpdateSegmentRuleInput] = strawberry.field(description="Change a rule.")

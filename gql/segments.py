@@ -1,16 +1,18 @@
 """Segments: named audiences."""
 
+from datetime import datetime
+
 import strawberry
 
 from domain.evaluation.usage import EnvironmentSegment
-from domain.model.segments import SegmentKind, TargetedContext
+from domain.model.segments import ScheduledRemoval, SegmentKind, TargetedContext
 from domain.pages import Page, cut_page
 from gql.audit import AuditEntryConnection, segment_history
 from gql.connections import After, Connection, First, page_request
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
 from gql.segment_lists import LargeListView, large_list
-from gql.targeting import ClauseView
+from gql.targeting import ClauseView, TargetList
 from gql.usage import SegmentUsageView, segment_usage
 
 register_enum(
@@ -47,6 +49,25 @@ class TargetView:
 
     context_kind: str = strawberry.field(description="Its kind.")
     key: str = strawberry.field(description="Its key.")
+    remove_at: datetime | None = strawberry.field(
+        description="The moment from which on it is no target any more; null if it stays."
+    )
+
+
+@strawberry.type(name="ScheduledRemoval", description="An individual target that is to be removed.")
+class ScheduledRemovalView:
+    """View of domain.model.segments.ScheduledRemoval."""
+
+    target_list: TargetList = strawberry.field(name="list", description="The list that it is in.")
+    context_kind: str = strawberry.field(description="Its kind.")
+    key: str = strawberry.field(description="Its key.")
+    remove_at: datetime = strawberry.field(description="The moment from which on it is no target any more.")
+
+
+def _removals(
+    root: strawberry.Parent[EnvironmentSegment], first: First = None, after: After = None
+) -> Page[ScheduledRemoval]:
+    return cut_page(root.removals, page_request(first, after), lambda removal: removal.sort_key)
 
 
 @strawberry.type(name="SegmentRule", description="Conditions; contexts that meet all of them are in the segment.")
@@ -88,6 +109,11 @@ class SegmentView(Node):
         resolver=_excluded,
         graphql_type=Connection[TargetView],
         description="The contexts that are out by name, by kind and key.",
+    )
+    scheduled_removals = strawberry.field(
+        resolver=_removals,
+        graphql_type=Connection[ScheduledRemovalView],
+        description="The individual targets that are to be removed, soonest first.",
     )
     member_count: int = strawberry.field(description="How many contexts are in by name, or by the large list.")
     large_list = strawberry.field(

@@ -2,9 +2,12 @@
 
 import strawberry
 
+from domain.model.segments import TargetList
 from domain.model.targeting import RolloutKind
 from gql.enums import register_enum
 from gql.scalars import JSON
+
+__all__ = ["ClauseView", "RolloutView", "TargetList"]
 
 register_enum(
     RolloutKind,
@@ -13,6 +16,12 @@ register_enum(
         RolloutKind.ROLLOUT: "It only splits contexts over variations.",
         RolloutKind.EXPERIMENT: "It is an experiment: reasons say `inExperiment`.",
     },
+)
+
+register_enum(
+    TargetList,
+    "Which of a segment's two lists of individual targets.",
+    {TargetList.INCLUDED: "Those who are in.", TargetList.EXCLUDED: "Those who are out."},
 )
 
 

@@ -9,13 +9,20 @@ from domain.keys import EnvironmentRef
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The holder of a credential; None is somebody who showed no secret."""
+    """The holder of a credential; None is somebody who showed no secret.
+
+    Attributes:
+        is_system: Whether it is the service itself, at what nobody asked for.
+    """
 
     credential: Credential | None
+    is_system: bool = False
 
     @property
     def actor(self) -> str:
         """The name that the audit log gives the principal."""
+        if self.is_system:
+            return "system"
         return f"token/{self.credential.name}" if self.credential else "anonymous"
 
     def evaluates_in(self, environment: EnvironmentRef | None, action: str) -> EnvironmentRef:
@@ -57,7 +64,7 @@ class Principal:
             UnauthenticatedError: No secret was shown.
             ForbiddenError: The credential is an SDK key.
         """
-        if self._authenticated().kind is not CredentialKind.OWNER_TOKEN:
+        if not self.is_system and self._authenticated().kind is not CredentialKind.OWNER_TOKEN:
             raise _forbidden("an SDK key may only evaluate", action, resource)
 
     def _authenticated(self) -> Credential:
@@ -68,6 +75,7 @@ class Principal:
 
 
 ANONYMOUS = Principal(None)
+SYSTEM = Principal(None, is_system=True)
 
 
 def _forbidden(message: str, action: str, resource: str) -> ForbiddenError:

@@ -8,7 +8,7 @@ from domain.evaluation.bucketing import bucket_prefix, compile_bucketer
 from domain.evaluation.clauses import compile_clauses
 from domain.evaluation.results import BigSegmentsStatus, worst_status
 from domain.evaluation.subject import MalformedError, Predicate, Subject
-from domain.model.segments import Segment, SegmentRule, SegmentTarget
+from domain.model.segments import Segment, SegmentRule, SegmentTarget, TargetList
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FULL_WEIGHT
 
 _Listing: TypeAlias = Callable[[Subject], bool | None]
@@ -58,6 +58,9 @@ def compile_segment(segment: Segment) -> CompiledSegment:
         listing = _large_list(segment)
         return CompiledSegment(_contains(listing, rules), listing, MembershipReason.LIST, rules)
     included, excluded = frozenset(segment.included), frozenset(segment.excluded)
+    if segment.removals:
+        listing = _passing_targets(segment)
+        return CompiledSegment(_contains(listing, rules), listing, MembershipReason.TARGET, rules)
     if segment.included_contexts or segment.excluded_contexts:
         listing = _context_targets(segment, included, excluded)
         return CompiledSegment(_contains(listing, rules), listing, MembershipReason.TARGET, rules)
@@ -118,6 +121,35 @@ def _context_targets(segment: Segment, included: frozenset[str], excluded: froze
         return None
 
     return by_any_key
+
+
+def _passing_targets(segment: Segment) -> _Listing:
+    """Individual targets of which some are to be removed: from its moment on, a target is none any more."""
+    moments = {removal.target: removal.at_ms for removal in segment.removals}
+    lists = (
+        (True, TargetList.INCLUDED, frozenset(segment.included), _compile_targets(segment.included_contexts)),
+        (False, TargetList.EXCLUDED, frozenset(segment.excluded), _compile_targets(segment.excluded_contexts)),
+    )
+
+    def by_key_and_time(subject: Subject) -> bool | None:
+        individuals = subject.individuals
+        only_user = subject.user_key is not None and len(individuals) == 1
+
+        def holds(target_list: TargetList, kind: str, keys: frozenset[str]) -> bool:
+            key = individuals[kind]["key"] if kind in individuals else None
+            if key not in keys:
+                return False
+            at_ms = moments.get((target_list, kind, str(key)))
+            return at_ms is None or subject.is_before(at_ms)
+
+        for is_in, target_list, users, contexts in lists:
+            if holds(target_list, DEFAULT_CONTEXT_KIND, users):
+                return is_in
+            if not only_user and any(holds(target_list, kind, keys) for kind, keys in contexts):
+                return is_in
+        return None
+
+    return by_key_and_time
 
 
 def _compile_targets(targets: Sequence[SegmentTarget]) -> tuple[tuple[str, frozenset[str]], ...]:

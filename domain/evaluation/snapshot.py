@@ -46,6 +46,7 @@ class Snapshot:
         client_side_flags: Those of the live ones that are available to clients.
         segments: The environment's segments by key, in the order of keys.
         large_lists: The segments whose members must be fetched before evaluation.
+        removals: The segments with targets that are to be removed.
         usage: Which flags and segments refer to which segments.
     """
 
@@ -68,6 +69,7 @@ class Snapshot:
         self.usage = UsageIndex(self.flags, dict(sorted(segments.items())))
         self.segments = self.usage.segments
         self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
+        self.removals = tuple(segment for segment in segments.values() if segment.removals)
         self._flags: dict[str, CompiledFlag] = {key: compile_flag(flag) for key, flag in self.live_flags.items()}
         self._compiled_segments: dict[str, CompiledSegment] = {
             key: compile_segment(segment) for key, segment in segments.items()
@@ -75,15 +77,18 @@ class Snapshot:
         self._client_side_flags = {key: self._flags[key] for key in self.client_side_flags}
         self._segments = {key: segment.contains for key, segment in self._compiled_segments.items()}
 
-    def subject(self, context: Context, memberships: Mapping[str, Membership] | None = None) -> Subject:
+    def subject(
+        self, context: Context, memberships: Mapping[str, Membership] | None = None, *, now_ms: int = 0
+    ) -> Subject:
         """Prepare a context for evaluation.
 
         Args:
             context: Who is asking.
             memberships: By context key, what the store of large lists knows; a key that is absent was not looked
                 up, since no store is configured.
+            now_ms: When the evaluation is made, in epoch milliseconds; by default before any scheduled removal.
         """
-        return Subject(context, self._flags, self._segments, memberships or _NOT_LOOKED_UP)
+        return Subject(context, self._flags, self._segments, memberships or _NOT_LOOKED_UP, now_ms)
 
     def evaluate(self, flag_key: str, subject: Subject, *, client_side: bool = False) -> Evaluation:
         """Evaluate one flag. Never raises for data: what is wrong with it is the reason.

@@ -48,6 +48,8 @@ class Subject:
         statuses: By segment or flag, the worst status of the large lists that deciding it consulted.
         status: The same for the evaluation that is under way.
         asked_in_vain: Whether a large list was consulted for a key that was not looked up.
+        now_ms: When the evaluation is made, in epoch milliseconds.
+        valid_until_ms: When a scheduled removal may make an answer untrue; None if none can.
     """
 
     __slots__ = (
@@ -57,10 +59,12 @@ class Subject:
         "flags",
         "individuals",
         "memberships",
+        "now_ms",
         "segments",
         "status",
         "statuses",
         "user_key",
+        "valid_until_ms",
     )
 
     def __init__(
@@ -69,6 +73,7 @@ class Subject:
         flags: Mapping[str, CompiledFlag],
         segments: Mapping[str, Predicate],
         memberships: Mapping[str, Membership],
+        now_ms: int,
     ) -> None:
         individuals = context.individuals
         self.individuals = individuals
@@ -82,6 +87,8 @@ class Subject:
         self.statuses: dict[CompiledFlag | Predicate, BigSegmentsStatus] = {}
         self.status: BigSegmentsStatus | None = None
         self.asked_in_vain = False
+        self.now_ms = now_ms
+        self.valid_until_ms: int | None = None
 
     def is_in_segment(self, key: str) -> bool:
         """Tell whether the context is in a segment; an unknown one contains nobody (semantics 2.3).
@@ -144,6 +151,14 @@ class Subject:
                 self._note(flag, self.status, before)
         decided[key] = result
         return result
+
+    def is_before(self, at_ms: int) -> bool:
+        """Tell whether a moment is still to come; then answers hold no longer than until then."""
+        if self.now_ms >= at_ms:
+            return False
+        if self.valid_until_ms is None or at_ms < self.valid_until_ms:
+            self.valid_until_ms = at_ms
+        return True
 
     def forget_undecided(self) -> None:
         """Drop the marks that an evaluation left when it was cut short."""

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from domain.clock import now_ms
 from domain.evaluation.operators import SEGMENT_MATCH
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
-from domain.model.segments import Segment, SegmentKind, SegmentRule, TargetedContext
+from domain.model.segments import ScheduledRemoval, Segment, SegmentKind, SegmentRule, TargetedContext
 from domain.model.targeting import Clause
 
 T = TypeVar("T")
@@ -66,18 +67,23 @@ class EnvironmentSegment:
 
     @property
     def included_targets(self) -> list[TargetedContext]:
-        """The contexts that are in by name."""
-        return self.segment.included_targets
+        """The contexts that are in by name, now."""
+        return self.segment.at(now_ms()).included_targets
 
     @property
     def excluded_targets(self) -> list[TargetedContext]:
-        """The contexts that are out by name."""
-        return self.segment.excluded_targets
+        """The contexts that are out by name, now."""
+        return self.segment.at(now_ms()).excluded_targets
 
     @property
     def member_count(self) -> int:
-        """The number of contexts that are in by name."""
-        return self.segment.member_count
+        """The number of contexts that are in by name, or by the large list, now."""
+        return self.segment.at(now_ms()).member_count
+
+    @property
+    def removals(self) -> tuple[ScheduledRemoval, ...]:
+        """The targets that are to be removed, by moment."""
+        return self.segment.at(now_ms()).removals
 
     @property
     def is_used(self) -> bool:

@@ -20,10 +20,12 @@ class EditScope:
     Attributes:
         segments: The keys of the environment's segments.
         variation_count: How many variations the flag has, if it is one that is edited.
+        now_ms: When the edit is made, in epoch milliseconds.
     """
 
     segments: frozenset[str]
     variation_count: int = 0
+    now_ms: int = 0
 
 
 def refusal(path: Path, message: str) -> InvalidInputError:

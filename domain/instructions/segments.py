@@ -22,15 +22,8 @@ from domain.instructions.rules import (
 )
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
-from domain.model.segments import Segment, SegmentRule, SegmentTarget
+from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SegmentTarget, TargetList
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FULL_WEIGHT
-
-
-class TargetList(Enum):
-    """Which of a segment's two lists of individual targets."""
-
-    INCLUDED = "INCLUDED"
-    EXCLUDED = "EXCLUDED"
 
 
 class TargetAction(Enum):
@@ -43,14 +36,19 @@ class TargetAction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class EditTargets:
-    """Add, remove or replace individual targets of one context kind; replacing by nothing clears them."""
+    """Add, remove or replace individual targets of one context kind; replacing by nothing clears them.
+
+    Attributes:
+        remove_at_ms: When the keys that are given are to be removed again, in epoch milliseconds.
+    """
 
     action: TargetAction
     list: TargetList
     context_kind: str
     keys: Sequence[str]
+    remove_at_ms: int | None = None
 
-    def apply(self, segment: Segment, _scope: EditScope) -> Segment:
+    def apply(self, segment: Segment, scope: EditScope) -> Segment:
         """Return the segment with the list edited."""
         if segment.unbounded:
             raise refusal((), "a large list has no individual targets")
@@ -58,7 +56,54 @@ class EditTargets:
             raise refusal(("contextKind",), "is not a context kind")
         if "" in self.keys:
             raise refusal(("keys", [*self.keys].index("")), "a key is not empty")
-        return _edit_targets(segment, self)
+        edited = _edit_targets(segment, self).with_removals_of_targets()
+        if self.remove_at_ms is None:
+            return edited
+        schedule = ScheduleRemoval(self.list, self.context_kind, self.keys, self.remove_at_ms)
+        return schedule.apply(edited, scope)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleRemoval:
+    """Let individual targets be removed at a moment, in place of another one if there is one."""
+
+    list: TargetList
+    context_kind: str
+    keys: Sequence[str]
+    at_ms: int
+
+    def apply(self, segment: Segment, scope: EditScope) -> Segment:
+        """Return the segment with the removals."""
+        targets = segment.included_targets if self.list is TargetList.INCLUDED else segment.excluded_targets
+        known = {target.key for target in targets if target.context_kind == self.context_kind}
+        found = [
+            Violation(("keys", index), f"{key!r} is no such target")
+            for index, key in enumerate(self.keys)
+            if key not in known
+        ]
+        if self.at_ms <= scope.now_ms:
+            found.append(Violation(("removeAt",), "is not in the future"))
+        if found:
+            raise InvalidInputError(found)
+        others = CancelRemoval(self.list, self.context_kind, self.keys).apply(segment, scope).removals
+        added = [
+            ScheduledRemoval(self.list, self.context_kind, key, self.at_ms) for key in dict.fromkeys(self.keys)
+        ]
+        return replace(segment, removals=tuple(sorted((*others, *added), key=lambda removal: removal.sort_key)))
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRemoval:
+    """Let individual targets stay; those that are not to be removed do not matter."""
+
+    list: TargetList
+    context_kind: str
+    keys: Sequence[str]
+
+    def apply(self, segment: Segment, _scope: EditScope) -> Segment:
+        """Return the segment without the removals."""
+        cancelled = {(self.list, self.context_kind, key) for key in self.keys}
+        return replace(segment, removals=tuple(r for r in segment.removals if r.target not in cancelled))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +160,8 @@ SegmentInstruction: TypeAlias = (
     | AddTags
     | RemoveTags
     | EditTargets
+    | ScheduleRemoval
+    | CancelRemoval
     | AddRule
     | RemoveRules
     | ReorderRules
@@ -129,8 +176,8 @@ SegmentInstruction: TypeAlias = (
 
 def conflicting_targets(segment: Segment) -> list[str]:
     """Return the contexts that are both included and excluded, as `kind:key`."""
-    excluded = set(segment.excluded_targets)
-    return [f"{c.context_kind}:{c.key}" for c in segment.included_targets if c in excluded]
+    excluded = {context.sort_key for context in segment.excluded_targets}
+    return [f"{c.context_kind}:{c.key}" for c in segment.included_targets if c.sort_key in excluded]
 
 
 def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from domain.json import Json, same_json
 from domain.model.changes import FieldChange, RuleChange, RuleChangeKind, TargetsChange
-from domain.model.segments import Segment, SegmentRule
+from domain.model.segments import ScheduledRemoval, Segment, SegmentRule
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Targeting
 
 VALUE_CHARACTERS = 2_000
@@ -136,6 +136,8 @@ def _as_json(value: Any) -> Json:  # noqa: ANN401 - whatever a model's field hol
         return str(value.name)
     if is_dataclass(value):
         return {_api_name(field.name): _as_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple) and any(isinstance(item, ScheduledRemoval) for item in value):
+        return {f"{r.target_list.value} {r.context_kind}:{r.key}": r.remove_at.isoformat() for r in value}
     if isinstance(value, tuple):
         return [_as_json(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str | list | dict):

@@ -1,9 +1,9 @@
 """Large lists: how their members change, one generation after the other (LaunchDarkly semantics 2.7)."""
 
-import time
 from dataclasses import dataclass, field
 from enum import Enum
 
+from domain.clock import now_ms
 from domain.keys import EnvironmentRef
 
 
@@ -80,7 +80,7 @@ class ListChange:
     actor: str
     comment: str = ""
     acknowledge_removal: bool = False
-    started_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
+    started_ms: int = field(default_factory=now_ms)
     beat_ms: int = 0
     finished_ms: int | None = None
     counts: ListCounts = ListCounts()

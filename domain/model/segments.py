@@ -1,8 +1,10 @@
 """Segments: named audiences of one environment (LaunchDarkly semantics 1.2)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
+from domain.clock import moment
 from domain.keys import EnvironmentRef
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Clause
 
@@ -16,6 +18,13 @@ class SegmentKind(Enum):
     SYNCED = "SYNCED"
 
 
+class TargetList(Enum):
+    """Which of a segment's two lists of individual targets."""
+
+    INCLUDED = "INCLUDED"
+    EXCLUDED = "EXCLUDED"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SegmentTarget:
     """Context keys of one kind that are in (or out) by name."""
@@ -26,15 +35,45 @@ class SegmentTarget:
 
 @dataclass(frozen=True, slots=True)
 class TargetedContext:
-    """One individually targeted context."""
+    """One individually targeted context.
+
+    Attributes:
+        remove_at: The moment from which on it is a target no more; None if it stays.
+    """
 
     context_kind: str
     key: str
+    remove_at: datetime | None = None
 
     @property
     def sort_key(self) -> str:
         """Order by kind, then key; kinds hold no character below the separator's."""
         return f"{self.context_kind}\0{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledRemoval:
+    """The moment (epoch milliseconds) from which on a context is no target of a list any more."""
+
+    target_list: TargetList
+    context_kind: str
+    key: str
+    at_ms: int
+
+    @property
+    def target(self) -> tuple[TargetList, str, str]:
+        """The target that is removed: its list, context kind and key."""
+        return self.target_list, self.context_kind, self.key
+
+    @property
+    def remove_at(self) -> datetime:
+        """The moment as a date and time."""
+        return moment(self.at_ms)
+
+    @property
+    def sort_key(self) -> str:
+        """Order by moment, then target."""
+        return f"{self.at_ms:015}\0{self.target_list.value}\0{self.context_kind}\0{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +114,7 @@ class Segment:
         previous_generation: The list before it, while it can still be restored.
         previous_list_size: How many members that one has.
         sync_source: The tool that owns the list, which is then read-only here.
+        removals: Which individual targets are removed when; each is a target, and has one removal at most.
     """
 
     environment: EnvironmentRef
@@ -96,6 +136,41 @@ class Segment:
     previous_generation: int | None = None
     previous_list_size: int = 0
     sync_source: SyncSource | None = None
+    removals: tuple[ScheduledRemoval, ...] = ()
+
+    def at(self, now_ms: int) -> "Segment":
+        """Return the segment as it is at a moment: without the targets that were to be removed by then."""
+        gone = {removal.target for removal in self.removals if removal.at_ms <= now_ms}
+        if not gone:
+            return self
+
+        def kept(target_list: TargetList, kind: str | None, keys: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(key for key in keys if (target_list, kind or DEFAULT_CONTEXT_KIND, key) not in gone)
+
+        def kept_contexts(
+            target_list: TargetList, targets: tuple[SegmentTarget, ...]
+        ) -> tuple[SegmentTarget, ...]:
+            left = (replace(t, values=kept(target_list, t.context_kind, t.values)) for t in targets)
+            return tuple(target for target in left if target.values)
+
+        return replace(
+            self,
+            included=kept(TargetList.INCLUDED, None, self.included),
+            excluded=kept(TargetList.EXCLUDED, None, self.excluded),
+            included_contexts=kept_contexts(TargetList.INCLUDED, self.included_contexts),
+            excluded_contexts=kept_contexts(TargetList.EXCLUDED, self.excluded_contexts),
+            removals=tuple(removal for removal in self.removals if removal.at_ms > now_ms),
+        )
+
+    def with_removals_of_targets(self) -> "Segment":
+        """Return the segment without the removals of what is no target."""
+        if not self.removals:
+            return self
+        targets = {(TargetList.INCLUDED, *context) for context in _contexts(self.included, self.included_contexts)}
+        targets |= {
+            (TargetList.EXCLUDED, *context) for context in _contexts(self.excluded, self.excluded_contexts)
+        }
+        return replace(self, removals=tuple(r for r in self.removals if r.target in targets))
 
     @property
     def id(self) -> str:
@@ -133,17 +208,27 @@ class Segment:
     @property
     def included_targets(self) -> list[TargetedContext]:
         """The contexts that are in by name, each once, by kind and key."""
-        return _flatten(self.included, self.included_contexts)
+        return self._targets(TargetList.INCLUDED, self.included, self.included_contexts)
 
     @property
     def excluded_targets(self) -> list[TargetedContext]:
         """The contexts that are out by name, each once, by kind and key."""
-        return _flatten(self.excluded, self.excluded_contexts)
+        return self._targets(TargetList.EXCLUDED, self.excluded, self.excluded_contexts)
 
     @property
     def member_count(self) -> int:
         """The number of contexts that are in by name, or by the large list."""
         return self.list_size if self.unbounded else len(_contexts(self.included, self.included_contexts))
+
+    def _targets(
+        self, target_list: TargetList, user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]
+    ) -> list[TargetedContext]:
+        moments = {removal.target: removal.remove_at for removal in self.removals}
+        contexts = (
+            TargetedContext(kind, key, moments.get((target_list, kind, key)))
+            for kind, key in _contexts(user_keys, targets)
+        )
+        return sorted(contexts, key=lambda context: context.sort_key)
 
 
 def _contexts(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> set[tuple[str, str]]:
@@ -153,8 +238,3 @@ def _contexts(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) ->
         kind = target.context_kind or DEFAULT_CONTEXT_KIND
         contexts.update((kind, key) for key in target.values)
     return contexts
-
-
-def _flatten(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> list[TargetedContext]:
-    contexts = (TargetedContext(kind, key) for kind, key in _contexts(user_keys, targets))
-    return sorted(contexts, key=lambda context: context.sort_key)

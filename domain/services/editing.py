@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.access.principals import Principal
+from domain.clock import now_ms
 from domain.errors import InvalidInputError, NotFoundError, RevisionConflictError, UnavailableError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.clauses import EditScope
@@ -156,7 +157,7 @@ def apply_all(
 
 def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
     """Return what instructions may refer to in an environment."""
-    return EditScope(frozenset(snapshot.segments), variation_count)
+    return EditScope(frozenset(snapshot.segments), variation_count, now_ms())
 
 
 def below_input(violations: Sequence[Violation]) -> InvalidInputError:

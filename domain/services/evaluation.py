@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from domain.access.principals import Principal
+from domain.clock import moment, now_ms
 from domain.errors import InvalidInputError, LimitExceededError, Violation
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.snapshot import SegmentMembership, Snapshot
@@ -104,7 +105,7 @@ class EvaluationService:
         parsed = parse_context(context)
         caller.spend(1)
         client_side = caller.principal.is_client_side
-        [evaluation] = await self._answer(
+        [(evaluation, _)] = await self._answer(
             snapshot, [parsed], lambda subject: snapshot.evaluate(flag_key, subject, client_side=client_side)
         )
         return evaluation if evaluation.variation_index is not None else replace(evaluation, value=default)
@@ -128,10 +129,10 @@ class EvaluationService:
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(keys))
-        [evaluations] = await self._answer(
+        [answer] = await self._answer(
             snapshot, [parsed], lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side)
         )
-        return _of_context(snapshot, parsed, evaluations)
+        return _of_context(snapshot, parsed, *answer)
 
     async def evaluate_batch(
         self,
@@ -164,12 +165,15 @@ class EvaluationService:
             )
         )
         results = [
-            _of_context(snapshot, context, next(answers))
+            _of_context(snapshot, context, *next(answers))
             if isinstance(context, Context)
             else _spoiled(snapshot, keys, context)
             for context in parsed
         ]
-        return BatchEvaluation(revision=snapshot.revision, results=results)
+        ends = [result.valid_until for result in results if result.valid_until is not None]
+        return BatchEvaluation(
+            revision=snapshot.revision, results=results, valid_until=min(ends) if ends else None
+        )
 
     async def segment_memberships(
         self, caller: Caller, environment: EnvironmentRef | None, context: Json
@@ -186,22 +190,27 @@ class EvaluationService:
         snapshot = await self._snapshots.get(ref)
         parsed = parse_context(context)
         caller.spend(len(snapshot.segments))
-        [memberships] = await self._answer(snapshot, [parsed], snapshot.memberships)
+        [(memberships, _)] = await self._answer(snapshot, [parsed], snapshot.memberships)
         return memberships
 
     async def _answer(
         self, snapshot: Snapshot, contexts: Sequence[Context], work: Callable[[Subject], T]
-    ) -> list[T]:
-        """Do the work for each context; again, with what the store knows of them, where it met a large list."""
-        subjects = [snapshot.subject(context) for context in contexts]
+    ) -> list[tuple[T, int | None]]:
+        """Do the work for each context; again, with what the store knows of them, where it met a large list.
+
+        All of it is done at one moment. Beside each answer stands how long it holds, in epoch milliseconds.
+        """
+        now = now_ms()
+        subjects = [snapshot.subject(context, now_ms=now) for context in contexts]
         answers = [work(subject) for subject in subjects]
         waiting = [index for index, subject in enumerate(subjects) if subject.asked_in_vain]
         if waiting:
             asking = [contexts[index] for index in waiting]
             memberships = await look_up(self._store, snapshot, asking)
             for index in waiting:
-                answers[index] = work(snapshot.subject(contexts[index], memberships))
-        return answers
+                subjects[index] = snapshot.subject(contexts[index], memberships, now_ms=now)
+                answers[index] = work(subjects[index])
+        return [(answer, subject.valid_until_ms) for answer, subject in zip(answers, subjects, strict=True)]
 
     async def _snapshot(self, caller: Caller, environment: EnvironmentRef | None, action: str) -> Snapshot:
         return await self._snapshots.get(caller.principal.evaluates_in(environment, action))
@@ -218,9 +227,14 @@ def _select(
     return [key for key in keys if key in visible and not wanted.isdisjoint(visible[key].tags)]
 
 
-def _of_context(snapshot: Snapshot, context: Context, evaluations: Sequence[Evaluation]) -> ContextEvaluations:
+def _of_context(
+    snapshot: Snapshot, context: Context, evaluations: Sequence[Evaluation], valid_until_ms: int | None
+) -> ContextEvaluations:
     return ContextEvaluations(
-        revision=snapshot.revision, evaluations=evaluations, context_key=context.fully_qualified_key
+        revision=snapshot.revision,
+        evaluations=evaluations,
+        context_key=context.fully_qualified_key,
+        valid_until=None if valid_until_ms is None else moment(valid_until_ms),
     )
 
 

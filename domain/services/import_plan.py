@@ -161,7 +161,8 @@ class ImportPlan:
             }
             if before.unbounded and segment.unbounded and before.has_members:
                 kept |= {name: getattr(before, name) for name in _LIST_FIELDS}
-            segment = replace(segment, **kept, version=before.version)
+            segment = replace(segment, **kept, version=before.version, removals=before.removals)
+            segment = segment.with_removals_of_targets()
             if same_json(write_segment(segment), write_segment(before)):
                 outcome = ImportOutcome.UNCHANGED
             else:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from domain.access.principals import Principal
+from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictError
 from domain.flag_data import FlagData, read_flag_data, write_flag_data
 from domain.json import Json
@@ -108,7 +109,8 @@ class ImportService:
         principal.require_management("exportFlagData", str(environment))
         await self._store.get(Environment, str(environment))
         state = await self._store.load_environment(environment)
-        return write_flag_data(state.flags.values(), state.segments.values())
+        now = now_ms()
+        return write_flag_data(state.flags.values(), [segment.at(now) for segment in state.segments.values()])
 
     async def _plan(self, environment: EnvironmentRef, read: FlagData, mode: ImportMode) -> ImportPlan:
         state = await self._store.load_environment(environment)

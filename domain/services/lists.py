@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import IO
 
 from domain.access.principals import Principal
+from domain.clock import now_ms
 from domain.errors import (
     AlreadyExistsError,
     DomainError,
@@ -257,7 +258,7 @@ class ListService:
             raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
         if change.state is ListChangeState.RUNNING:  # its process looks here every two seconds, and undoes it
             return await self._save(replace(change, state=ListChangeState.CANCELLING))
-        return await self._save(replace(change, state=ListChangeState.CANCELLED, finished_ms=_now_ms()))
+        return await self._save(replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms()))
 
     async def change(self, principal: Principal, change_id: str) -> ListChange | None:
         """Find a change.
@@ -375,7 +376,7 @@ class ListService:
             comment=new.comment,
             message_id=new.message_id,
             acknowledge_removal=new.acknowledge_removal,
-            beat_ms=_now_ms(),
+            beat_ms=now_ms(),
         )
         forgotten = [Delete(old) for old in changes[: max(0, len(changes) - CHANGES_KEPT)]]
         try:
@@ -471,7 +472,7 @@ class ListService:
             change,
             state=ListChangeState.COMPLETED,
             counts=counts,
-            finished_ms=_now_ms(),
+            finished_ms=now_ms(),
             version=change.version + 1,
         )
 
@@ -519,7 +520,7 @@ class ListService:
             return None
         is_cancelled = stored.state is ListChangeState.CANCELLING
         # This makes a commit that is still under way, and would let it take effect, fail.
-        undoing = await self._save(replace(stored, state=ListChangeState.CANCELLING, beat_ms=_now_ms()))
+        undoing = await self._save(replace(stored, state=ListChangeState.CANCELLING, beat_ms=now_ms()))
         segment = await self._store.find(Segment, change.scope)
         await self._store.discard_members(change.scope, segment.generation if segment else None)
         return await self._save(
@@ -528,7 +529,7 @@ class ListService:
                 state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
                 error=None if is_cancelled else error,
                 counts=counts,
-                finished_ms=_now_ms(),
+                finished_ms=now_ms(),
             )
         )
 
@@ -578,7 +579,7 @@ class _Beat:
         if time.monotonic() - self._last < _BEAT_SECONDS:
             return
         before = self.change
-        beat = replace(before, counts=self.counts, beat_ms=_now_ms(), version=before.version + 1)
+        beat = replace(before, counts=self.counts, beat_ms=now_ms(), version=before.version + 1)
         await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
         self.change = beat
         self._last = time.monotonic()
@@ -613,10 +614,6 @@ def _resource(change: ListChange) -> str:
     return resource(change.environment, "segment", change.segment_key)
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _is_dead(change: ListChange) -> bool:
     patience = UPLOAD_SECONDS if change.state is ListChangeState.WAITING else _DEAD_SECONDS
-    return _now_ms() - change.beat_ms > patience * 1_000
+    return now_ms() - change.beat_ms > patience * 1_000

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
+from domain.clock import now_ms
 from domain.errors import (
     AlreadyExistsError,
     InUseError,
@@ -155,8 +156,9 @@ class SegmentService:
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
-            after = self._apply(edit.instructions, before, snapshot)
-            if same_json(write_segment(before), write_segment(after)):
+            current = before.at(now_ms())
+            after = self._apply(edit.instructions, current, snapshot)
+            if same_json(write_segment(current), write_segment(after)) and current.removals == after.removals:
                 return []
             return [Save(replace(after, version=before.version + 1), before.version)]
 

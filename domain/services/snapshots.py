@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -84,6 +84,11 @@ class SnapshotService:
             revisions={str(ref): snapshot.revision for ref, snapshot in self._snapshots.items()},
             store_away_seconds=None if since is None else time.monotonic() - since,
         )
+
+    @property
+    def served(self) -> Sequence[Snapshot]:
+        """The snapshots that are served now."""
+        return list(self._snapshots.values())
 
     async def get(self, environment: EnvironmentRef) -> Snapshot:
         """Return the environment's snapshot.

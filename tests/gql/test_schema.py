@@ -30,7 +30,7 @@ from domain.model.changes import AuditEntry, EntityChange, FieldChange, RuleChan
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
-from domain.model.segments import Segment, SegmentRule, SyncSource, TargetedContext
+from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSource, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
@@ -100,6 +100,7 @@ DOMAIN_CLASSES = {
     "ServedVariation": ServedVariation,
     "Tag": TagUse,
     "Target": TargetedContext,
+    "ScheduledRemoval": ScheduledRemoval,
     "Variation": IndexedVariation,
 }
 
