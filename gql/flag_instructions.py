@@ -6,10 +6,10 @@ from typing import Any
 
 import strawberry
 
+from domain.instructions.flag_targets import EditFlagTargets
 from domain.instructions.flags import (
     AddFlagRule,
     AddPrerequisites,
-    EditFlagTargets,
     FlagInstruction,
     RemovePrerequisites,
     TurnOn,
@@ -92,7 +92,7 @@ class ServeInput:
 
 @strawberry.input(description="Context keys of one kind that are served one variation.")
 class FlagTargetsInput:
-    """Input for domain.instructions.flags.EditFlagTargets."""
+    """Input for domain.instructions.flag_targets.EditFlagTargets."""
 
     variation: int = strawberry.field(description="The place of the variation, from 0.")
     keys: list[str] = strawberry.field(description="The context keys.")
@@ -101,7 +101,7 @@ class FlagTargetsInput:
 
 @strawberry.input(description="All context keys of one kind that are served one variation.")
 class ClearFlagTargetsInput:
-    """Input for domain.instructions.flags.EditFlagTargets."""
+    """Input for domain.instructions.flag_targets.EditFlagTargets."""
 
     variation: int = strawberry.field(description="The place of the variation, from 0.")
     context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")

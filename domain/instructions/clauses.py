@@ -1,4 +1,7 @@
-"""What a clause must be to be written. An import is more lenient: it keeps what can never match."""
+"""What an edit may refer to, and what a clause must be to be written.
+
+An import is more lenient: it keeps what can never match.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +34,23 @@ class EditScope:
 def refusal(path: Path, message: str) -> InvalidInputError:
     """Return the error of one violation."""
     return InvalidInputError([Violation(path, message)])
+
+
+def variation_violations(index: int, scope: EditScope, path: Path) -> list[Violation]:
+    """Return what is wrong with a variation's place."""
+    if 0 <= index < scope.variation_count:
+        return []
+    return [Violation(path, f"the flag has no variation {index}, only 0 to {scope.variation_count - 1}")]
+
+
+def check_variation(index: int, scope: EditScope, path: Path) -> None:
+    """Refuse the place of a variation that is not there.
+
+    Raises:
+        InvalidInputError: There is none, at `path`.
+    """
+    if found := variation_violations(index, scope, path):
+        raise InvalidInputError(found)
 
 
 def check_clauses(clauses: Sequence[Clause], segments: frozenset[str], path: Path) -> list[Violation]:

@@ -1,12 +1,11 @@
 """Flags: create, change their targeting by instructions, archive, restore, delete."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
 from domain.errors import (
     AlreadyExistsError,
-    InUseError,
     NotFoundError,
     VersionConflictError,
     Violation,
@@ -15,13 +14,12 @@ from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import EditScope
 from domain.instructions.flag_details import FlagDetailInstruction
-from domain.instructions.flags import AddPrerequisites, FlagInstruction
+from domain.instructions.flags import FlagInstruction
 from domain.json import NESTING_LIMIT, is_nested_too_deep, same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.targeting import (
     ClientSideAvailability,
-    Prerequisite,
     Targeting,
     Variation,
 )
@@ -37,6 +35,7 @@ from domain.services.editing import (
     resource,
 )
 from domain.services.environments import first_targeting
+from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +221,7 @@ class FlagService:
             if flag.archived is archived:
                 return []
             if archived:
-                _refuse_if_used(snapshots, key)
+                refuse_if_prerequisite(snapshots, key)
             return [Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)]
 
         action = "archiveFlag" if archived else "restoreFlag"
@@ -241,7 +240,7 @@ class FlagService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             flag = _find(snapshots, key)
-            _refuse_if_used(snapshots, key)
+            refuse_if_prerequisite(snapshots, key)
             here = [snapshot.flags[key] for snapshot in snapshots.values() if key in snapshot.flags]
             ids[:] = [seen.id for seen in here]
             return [Delete(flag), *(Delete(seen.targeting) for seen in here)]
@@ -285,74 +284,13 @@ def _find(snapshots: Snapshots, key: str) -> Flag:
     raise NotFoundError("flag", key)
 
 
-def _refuse_if_used(snapshots: Snapshots, key: str) -> None:
-    users = sorted(
-        {
-            user
-            for snapshot in snapshots.values()
-            for user, flag in snapshot.flags.items()
-            if user != key and any(prerequisite.key == key for prerequisite in flag.prerequisites)
-        }
-    )
-    if users:
-        raise InUseError("flag", key, [("flag", user) for user in users])
-
-
 def _apply(
     instructions: Sequence[NamedInstruction[FlagInstruction]], before: EnvironmentFlag, snapshot: Snapshot
 ) -> Targeting:
     """Apply instructions one after the other; collect what is wrong with any of them."""
     scope = edit_scope(snapshot, variation_count=len(before.variations))
     targeting, violations = apply_all(instructions, before.targeting, scope)
-    violations += _prerequisite_violations(instructions, targeting, before, snapshot)
+    violations += added_prerequisite_violations(instructions, targeting, before, snapshot)
     if violations:
         raise below_input(violations)
     return targeting
-
-
-def _prerequisite_violations(
-    instructions: Sequence[NamedInstruction[FlagInstruction]],
-    targeting: Targeting,
-    before: EnvironmentFlag,
-    snapshot: Snapshot,
-) -> list[Violation]:
-    """Return what is wrong with prerequisites that were not there before, where they stand in the input."""
-    found: list[Violation] = []
-    for index, named in enumerate(instructions):
-        added = named.instruction.prerequisites if isinstance(named.instruction, AddPrerequisites) else ()
-        for place, prerequisite in enumerate(added):
-            if prerequisite in targeting.prerequisites and prerequisite not in before.prerequisites:
-                path = ("instructions", index, named.name, place)
-                found += _violations_of(prerequisite, path, before.key, snapshot)
-    return found
-
-
-def _violations_of(
-    prerequisite: Prerequisite, path: tuple[str | int, ...], flag_key: str, snapshot: Snapshot
-) -> list[Violation]:
-    flag = snapshot.flags.get(prerequisite.key)
-    if flag is None:
-        return [Violation((*path, "key"), f"there is no flag {prerequisite.key!r}")]
-    if flag.archived:
-        return [Violation((*path, "key"), f"the flag {prerequisite.key!r} is archived")]
-    if not 0 <= prerequisite.variation < len(flag.variations):
-        message = f"the flag {prerequisite.key!r} has no variation {prerequisite.variation}"
-        return [Violation((*path, "variation"), message)]
-    if circle := _way_to(flag_key, prerequisite.key, snapshot.flags):
-        message = f"prerequisites would form a circle: {' -> '.join((flag_key, *circle))}"
-        return [Violation((*path, "key"), message)]
-    return []
-
-
-def _way_to(wanted: str, start: str, flags: Mapping[str, EnvironmentFlag]) -> tuple[str, ...]:
-    """Return the keys on a way along prerequisites from a flag to another; nothing if there is none."""
-    ways: dict[str, tuple[str, ...]] = {start: (start,)}
-    waiting = [start]
-    for key in waiting:
-        if key == wanted:
-            return ways[key]
-        for prerequisite in flags[key].prerequisites if key in flags else ():
-            if prerequisite.key not in ways:
-                ways[prerequisite.key] = (*ways[key], prerequisite.key)
-                waiting.append(prerequisite.key)
-    return ()

@@ -1,0 +1,77 @@
+"""What prerequisites must be to be written, and who keeps a flag from going away."""
+
+from collections.abc import Mapping, Sequence
+
+from domain.errors import InUseError, Violation
+from domain.evaluation.snapshot import Snapshot
+from domain.instructions.flags import AddPrerequisites, FlagInstruction
+from domain.model.flags import EnvironmentFlag
+from domain.model.targeting import Prerequisite, Targeting
+from domain.services.editing import NamedInstruction, Snapshots
+
+
+def refuse_if_prerequisite(snapshots: Snapshots, key: str) -> None:
+    """Refuse what would take a flag away from those that have it as a prerequisite.
+
+    Raises:
+        InUseError: It is a prerequisite of others, archived ones included.
+    """
+    users = sorted(
+        {
+            user
+            for snapshot in snapshots.values()
+            for user, flag in snapshot.flags.items()
+            if user != key and any(prerequisite.key == key for prerequisite in flag.prerequisites)
+        }
+    )
+    if users:
+        raise InUseError("flag", key, [("flag", user) for user in users])
+
+
+def added_prerequisite_violations(
+    instructions: Sequence[NamedInstruction[FlagInstruction]],
+    targeting: Targeting,
+    before: EnvironmentFlag,
+    snapshot: Snapshot,
+) -> list[Violation]:
+    """Return what is wrong with prerequisites that were not there before, where they stand in the input."""
+    found: list[Violation] = []
+    for index, named in enumerate(instructions):
+        added = named.instruction.prerequisites if isinstance(named.instruction, AddPrerequisites) else ()
+        for place, prerequisite in enumerate(added):
+            if prerequisite in targeting.prerequisites and prerequisite not in before.prerequisites:
+                path = ("instructions", index, named.name, place)
+                found += prerequisite_violations(prerequisite, path, before.key, snapshot)
+    return found
+
+
+def prerequisite_violations(
+    prerequisite: Prerequisite, path: tuple[str | int, ...], flag_key: str, snapshot: Snapshot
+) -> list[Violation]:
+    """Return what is wrong with a flag's having a prerequisite, in an environment as it is."""
+    flag = snapshot.flags.get(prerequisite.key)
+    if flag is None:
+        return [Violation((*path, "key"), f"there is no flag {prerequisite.key!r}")]
+    if flag.archived:
+        return [Violation((*path, "key"), f"the flag {prerequisite.key!r} is archived")]
+    if not 0 <= prerequisite.variation < len(flag.variations):
+        message = f"the flag {prerequisite.key!r} has no variation {prerequisite.variation}"
+        return [Violation((*path, "variation"), message)]
+    if circle := _way_to(flag_key, prerequisite.key, snapshot.flags):
+        message = f"prerequisites would form a circle: {' -> '.join((flag_key, *circle))}"
+        return [Violation((*path, "key"), message)]
+    return []
+
+
+def _way_to(wanted: str, start: str, flags: Mapping[str, EnvironmentFlag]) -> tuple[str, ...]:
+    """Return the keys on a way along prerequisites from a flag to another; nothing if there is none."""
+    ways: dict[str, tuple[str, ...]] = {start: (start,)}
+    waiting = [start]
+    for key in waiting:
+        if key == wanted:
+            return ways[key]
+        for prerequisite in flags[key].prerequisites if key in flags else ():
+            if prerequisite.key not in ways:
+                ways[prerequisite.key] = (*ways[key], prerequisite.key)
+                waiting.append(prerequisite.key)
+    return ()
