@@ -12,10 +12,14 @@ from domain.instructions.flags import (
     AddPrerequisites,
     FlagInstruction,
     RemovePrerequisites,
+    ReplaceFlagRules,
+    ReplacePrerequisites,
     TurnOn,
     UpdateFallthrough,
     UpdateFlagRule,
     UpdateOffVariation,
+    UpdateTrackEvents,
+    UpdateTrackEventsFallthrough,
 )
 from domain.instructions.segments import TargetAction
 from domain.model.targeting import (
@@ -107,25 +111,52 @@ class ClearFlagTargetsInput:
     context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
 
 
-@strawberry.input(description="A new rule.")
-class AddFlagRuleInput:
-    """Input for domain.instructions.flags.AddFlagRule."""
+@strawberry.input(description="A rule, as it is to be.")
+class FlagRuleInput:
+    """Input for domain.model.targeting.FlagRule."""
 
     clauses: list[ClauseInput] = strawberry.field(description="The conditions, all of which must hold.")
     serve: ServeInput = strawberry.field(description="What to serve where they do.")
     description: str = strawberry.field(default="", description="Its name or purpose.")
+    track_events: bool = strawberry.field(
+        default=False, description="Whether clients are to send an event for each evaluation that it decides."
+    )
+
+    def rule(self, rule_id: str = "") -> FlagRule:
+        """Convert to the domain's rule."""
+        return FlagRule(
+            id=rule_id,
+            description=self.description,
+            clauses=tuple(clause.to_domain() for clause in self.clauses),
+            serves=self.serve.to_domain(),
+            track_events=self.track_events,
+        )
+
+
+@strawberry.input(description="A new rule.")
+class AddFlagRuleInput(FlagRuleInput):
+    """Input for domain.instructions.flags.AddFlagRule."""
+
     before_rule_id: str | None = strawberry.field(
         default=None, description=f"The rule to stand before; null means last. {RULE_ID}"
     )
 
     def to_domain(self) -> AddFlagRule:
         """Convert to the domain's instruction."""
-        rule = FlagRule(
-            description=self.description,
-            clauses=tuple(clause.to_domain() for clause in self.clauses),
-            serves=self.serve.to_domain(),
-        )
-        return AddFlagRule(rule, self.before_rule_id)
+        return AddFlagRule(self.rule(), self.before_rule_id)
+
+
+@strawberry.input(description="One of the rules that take the place of all.")
+class ReplaceFlagRuleInput(FlagRuleInput):
+    """Input for domain.instructions.flags.ReplaceFlagRules."""
+
+    rule_id: str | None = strawberry.field(
+        default=None, description=f"The rule that it is now, which keeps its id; null makes a new one. {RULE_ID}"
+    )
+
+    def to_domain(self) -> FlagRule:
+        """Convert to the domain's rule."""
+        return self.rule(self.rule_id or "")
 
 
 @strawberry.input(description="A change of a rule; what is null stays.")
@@ -135,6 +166,9 @@ class UpdateFlagRuleInput:
     rule_id: str = strawberry.field(description=RULE_ID)
     description: str | None = strawberry.field(default=None, description="Its new name or purpose.")
     serve: ServeInput | None = strawberry.field(default=None, description="What to serve now.")
+    track_events: bool | None = strawberry.field(
+        default=None, description="Whether clients are to send an event for each evaluation that it decides."
+    )
 
 
 @strawberry.input(description="What a flag serves when it is off.")
@@ -151,6 +185,10 @@ class PrerequisiteInput:
     key: str = strawberry.field(description="The other flag's key.")
     variation: int = strawberry.field(description="The place of the variation that it must serve.")
 
+    def to_domain(self) -> Prerequisite:
+        """Convert to the domain's prerequisite."""
+        return Prerequisite(key=self.key, variation=self.variation)
+
 
 def _targets(action: TargetAction, given: FlagTargetsInput) -> EditFlagTargets:
     return EditFlagTargets(action, given.variation, given.context_kind, given.keys)
@@ -164,14 +202,16 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "replaceTargets": partial(_targets, TargetAction.REPLACE),
     "clearTargets": lambda given: EditFlagTargets(TargetAction.REPLACE, given.variation, given.context_kind, ()),
     "addRule": AddFlagRuleInput.to_domain,
+    "replaceRules": lambda given: ReplaceFlagRules([rule.to_domain() for rule in given]),
     "updateRule": lambda given: UpdateFlagRule(
-        given.rule_id, given.description, given.serve and given.serve.to_domain()
+        given.rule_id, given.description, given.serve and given.serve.to_domain(), given.track_events
     ),
     "updateFallthrough": lambda given: UpdateFallthrough(given.to_domain()),
     "updateOffVariation": lambda given: UpdateOffVariation(given.variation),
-    "addPrerequisites": lambda given: AddPrerequisites(
-        [Prerequisite(key=p.key, variation=p.variation) for p in given]
-    ),
+    "updateTrackEvents": UpdateTrackEvents,
+    "updateTrackEventsFallthrough": UpdateTrackEventsFallthrough,
+    "addPrerequisites": lambda given: AddPrerequisites([p.to_domain() for p in given]),
+    "replacePrerequisites": lambda given: ReplacePrerequisites([p.to_domain() for p in given]),
     "removePrerequisites": RemovePrerequisites,
     **CLAUSE_CONVERSIONS,
 }
@@ -197,6 +237,9 @@ class FlagInstructionInput(RuleInstructionsInput):
         description="Remove all individual targets of the kind and variation."
     )
     add_rule: strawberry.Maybe[AddFlagRuleInput] = strawberry.field(description="Add a rule.")
+    replace_rules: strawberry.Maybe[list[ReplaceFlagRuleInput]] = strawberry.field(
+        description="Replace all rules, by these in their order."
+    )
     update_rule: strawberry.Maybe[UpdateFlagRuleInput] = strawberry.field(description="Change a rule.")
     update_fallthrough: strawberry.Maybe[ServeInput] = strawberry.field(
         description="Change what is served when nothing else matches."
@@ -204,8 +247,17 @@ class FlagInstructionInput(RuleInstructionsInput):
     update_off_variation: strawberry.Maybe[OffVariationInput] = strawberry.field(
         description="Change what is served when the flag is off."
     )
+    update_track_events: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether clients are to send an event for each evaluation."
+    )
+    update_track_events_fallthrough: strawberry.Maybe[bool] = strawberry.field(
+        description="Whether clients are to send an event for each evaluation that the fallthrough decides."
+    )
     add_prerequisites: strawberry.Maybe[list[PrerequisiteInput]] = strawberry.field(
         description="Add prerequisites; one on the same flag takes the other's place."
+    )
+    replace_prerequisites: strawberry.Maybe[list[PrerequisiteInput]] = strawberry.field(
+        description="Replace all prerequisites; of several on one flag the last holds."
     )
     remove_prerequisites: strawberry.Maybe[list[str]] = strawberry.field(
         description="Remove prerequisites, by the flags' keys."

@@ -62,6 +62,9 @@ class FlagRuleView:
         description="One variation, or a rollout's several; empty where it serves nothing that exists."
     )
     rollout: RolloutView | None = strawberry.field(description="How contexts are split; null for one variation.")
+    track_events: bool = strawberry.field(
+        description="Whether clients are to send an event for each evaluation that it decides."
+    )
 
 
 @strawberry.type(name="Flag", description="A feature flag, as one environment sees it.")
@@ -100,6 +103,10 @@ class FlagView(Node):
         name="fallthrough", description="What is served when it is on and nothing else matches."
     )
 
+    track_events: bool = strawberry.field(description="Whether clients are to send an event for each evaluation.")
+    track_events_fallthrough: bool = strawberry.field(
+        description="Whether clients are to send an event for each evaluation that `fallthrough` decides."
+    )
     history = strawberry.field(
         resolver=flag_history,
         graphql_type=AuditEntryConnection,

@@ -18,6 +18,7 @@ from domain.instructions.rules import (
     UpdateClause,
     change_rule,
     rule_index,
+    rule_names,
 )
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
@@ -52,11 +53,7 @@ class AddFlagRule:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the rule, which gets an id."""
-        found = check_clauses(self.rule.clauses, scope.segments, ("clauses",))
-        if not self.rule.clauses:
-            found.append(Violation(("clauses",), "a rule needs at least one clause"))
-        found += check_serves(self.rule.serves, scope, ("serve",))
-        if found:
+        if found := _rule_violations(self.rule, scope, ()):
             raise InvalidInputError(found)
         rules = list(targeting.rules)
         index = (
@@ -67,12 +64,41 @@ class AddFlagRule:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplaceFlagRules:
+    """Replace all rules. One whose id is the name of a rule there is (see `rule_names`) keeps that one's id."""
+
+    rules: Sequence[FlagRule]
+
+    def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
+        """Return the targeting with the rules, in the order given."""
+        ids = dict(zip(rule_names(targeting), (rule.id for rule in targeting.rules), strict=True))
+        found = [
+            violation
+            for index, rule in enumerate(self.rules)
+            for violation in _rule_violations(rule, scope, (index,))
+        ]
+        named = [rule.id for rule in self.rules]
+        found += [
+            Violation(
+                (index, "ruleId"), f"there is no rule {name!r}" if name not in ids else f"{name!r} stands twice"
+            )
+            for index, name in enumerate(named)
+            if name and (name not in ids or name in named[:index])
+        ]
+        if found:
+            raise InvalidInputError(found)
+        rules = [replace(rule, id=ids[rule.id] if rule.id else secrets.token_hex(8)) for rule in self.rules]
+        return replace(targeting, rules=tuple(rules))
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateFlagRule:
-    """Change a rule's description or what it serves; what is None stays."""
+    """Change a rule's description, what it serves, or whether it tracks events; what is None stays."""
 
     rule: str
     description: str | None = None
     serves: VariationOrRollout | None = None
+    track_events: bool | None = None
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the rule changed."""
@@ -84,6 +110,7 @@ class UpdateFlagRule:
                 rule,
                 description=rule.description if self.description is None else self.description,
                 serves=self.serves or rule.serves,
+                track_events=rule.track_events if self.track_events is None else self.track_events,
             )
 
         return change_rule(targeting, self.rule, change)
@@ -116,6 +143,28 @@ class UpdateOffVariation:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateTrackEvents:
+    """Say whether clients are to send an event for each evaluation."""
+
+    track_events: bool
+
+    def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
+        """Return the targeting, tracked or not."""
+        return replace(targeting, track_events=self.track_events)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateTrackEventsFallthrough:
+    """Say whether clients are to send an event for each evaluation that the fallthrough decides."""
+
+    track_events: bool
+
+    def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
+        """Return the targeting, its fallthrough tracked or not."""
+        return replace(targeting, track_events_fallthrough=self.track_events)
+
+
+@dataclass(frozen=True, slots=True)
 class AddPrerequisites:
     """Add prerequisites; one on a flag that is one already takes its place."""
 
@@ -126,6 +175,18 @@ class AddPrerequisites:
         by_key = {
             prerequisite.key: prerequisite for prerequisite in (*targeting.prerequisites, *self.prerequisites)
         }
+        return replace(targeting, prerequisites=tuple(by_key.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacePrerequisites:
+    """Replace all prerequisites; of several on one flag the last holds."""
+
+    prerequisites: Sequence[Prerequisite]
+
+    def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
+        """Return the targeting with these prerequisites only."""
+        by_key = {prerequisite.key: prerequisite for prerequisite in self.prerequisites}
         return replace(targeting, prerequisites=tuple(by_key.values()))
 
 
@@ -146,6 +207,7 @@ FlagInstruction: TypeAlias = (
     TurnOn
     | EditFlagTargets
     | AddFlagRule
+    | ReplaceFlagRules
     | RemoveRules
     | ReorderRules
     | UpdateFlagRule
@@ -156,9 +218,20 @@ FlagInstruction: TypeAlias = (
     | RemoveValues
     | UpdateFallthrough
     | UpdateOffVariation
+    | UpdateTrackEvents
+    | UpdateTrackEventsFallthrough
     | AddPrerequisites
+    | ReplacePrerequisites
     | RemovePrerequisites
 )
+
+
+def _rule_violations(rule: FlagRule, scope: EditScope, path: Path) -> list[Violation]:
+    """Return everything that is wrong with a rule that is to be written."""
+    found = check_clauses(rule.clauses, scope.segments, (*path, "clauses"))
+    if not rule.clauses:
+        found.append(Violation((*path, "clauses"), "a rule needs at least one clause"))
+    return found + check_serves(rule.serves, scope, (*path, "serve"))
 
 
 def check_serves(serves: VariationOrRollout, scope: EditScope, path: Path) -> list[Violation]:

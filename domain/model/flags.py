@@ -95,6 +95,11 @@ class ServingRule:
         return self.rule.clauses
 
     @property
+    def track_events(self) -> bool:
+        """Whether clients are to send an event for each evaluation that the rule decides."""
+        return self.rule.track_events
+
+    @property
     def rollout(self) -> Rollout | None:
         """How contexts are split, where the rule serves several variations."""
         return self.rule.serves.rollout if self.rule.serves.variation is None else None
@@ -201,6 +206,16 @@ class EnvironmentFlag:
     def rules(self) -> tuple[FlagRule, ...]:
         """The rules, in order."""
         return self.targeting.rules
+
+    @property
+    def track_events(self) -> bool:
+        """Whether clients are to send an event for each evaluation."""
+        return self.targeting.track_events
+
+    @property
+    def track_events_fallthrough(self) -> bool:
+        """Whether clients are to send an event for each evaluation that the fallthrough decides."""
+        return self.targeting.track_events_fallthrough
 
     @property
     def indexed_variations(self) -> tuple[IndexedVariation, ...]:

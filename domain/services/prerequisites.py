@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from domain.errors import InUseError, Violation
 from domain.evaluation.snapshot import Snapshot
-from domain.instructions.flags import AddPrerequisites, FlagInstruction
+from domain.instructions.flags import AddPrerequisites, FlagInstruction, ReplacePrerequisites
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import Prerequisite, Targeting
 from domain.services.editing import NamedInstruction, Snapshots
@@ -37,7 +37,10 @@ def added_prerequisite_violations(
     """Return what is wrong with prerequisites that were not there before, where they stand in the input."""
     found: list[Violation] = []
     for index, named in enumerate(instructions):
-        added = named.instruction.prerequisites if isinstance(named.instruction, AddPrerequisites) else ()
+        instruction = named.instruction
+        added = (
+            instruction.prerequisites if isinstance(instruction, AddPrerequisites | ReplacePrerequisites) else ()
+        )
         for place, prerequisite in enumerate(added):
             if prerequisite in targeting.prerequisites and prerequisite not in before.prerequisites:
                 path = ("instructions", index, named.name, place)

@@ -158,6 +158,51 @@ def test_rules_serve_rollouts_and_are_edited_in_place(server: Server) -> None:
     assert [r["id"] for r in updated(server, "f", {"removeRules": [first]})["rules"]] != [first]
 
 
+def test_rules_are_replaced_as_a_whole_and_keep_the_ids_they_are_called_by(server: Server) -> None:
+    create(server, "f")
+    clauses = [OPTED_IN]
+    added = {"addRule": {"clauses": clauses, "serve": {"variation": 0}}}
+    first, second = (rule["id"] for rule in updated(server, "f", added, added)["rules"])
+    rules = [
+        {"clauses": clauses, "serve": {"variation": 1}, "description": "new"},
+        {"ruleId": second, "clauses": clauses, "serve": {"variation": 1}},
+    ]
+    flag = updated(server, "f", {"replaceRules": rules})
+    assert [rule["serves"][0]["variation"]["index"] for rule in flag["rules"]] == [1, 1]
+    assert flag["rules"][1]["id"] == second
+    assert flag["rules"][0]["id"] not in {"", first, second}
+    kept = [{**rule, "ruleId": was["id"]} for rule, was in zip(rules, flag["rules"], strict=True)]
+    assert updated(server, "f", {"replaceRules": kept})["version"] == flag["version"]
+    wrong = [{**kept[0], "clauses": []}, {**kept[0], "serve": {"variation": 2}}, {**kept[0], "ruleId": first}]
+    assert list(violations(update(server, "f", {"replaceRules": wrong}))) == [
+        "input.instructions.0.replaceRules.0.clauses",
+        "input.instructions.0.replaceRules.1.serve.variation",
+        "input.instructions.0.replaceRules.1.ruleId",
+        "input.instructions.0.replaceRules.2.ruleId",
+    ]
+    assert updated(server, "f", {"replaceRules": []})["rules"] == []
+
+
+def test_events_are_tracked_for_a_flag_its_fallthrough_and_a_rule(server: Server) -> None:
+    create(server, "f")
+    rule = {"clauses": [OPTED_IN], "serve": {"variation": 0}}
+    one, other = (r["id"] for r in updated(server, "f", {"addRule": rule}, {"addRule": rule})["rules"])
+    tracked = "flag { trackEvents trackEventsFallthrough rules { trackEvents } version }"
+    instructions = [
+        {"updateTrackEvents": True},
+        {"updateTrackEventsFallthrough": True},
+        {"updateRule": {"ruleId": other, "trackEvents": True}},
+        {"updateRule": {"ruleId": one, "description": "stays untracked"}},
+    ]
+    wish = {"environment": PRODUCTION, "flagKey": "f", "instructions": instructions}
+    seen = mutate(server, "updateFlagTargeting", tracked, **wish)["updateFlagTargeting"]["flag"]
+    assert (seen["trackEvents"], seen["trackEventsFallthrough"]) == (True, True)
+    assert seen["rules"] == [{"trackEvents": False}, {"trackEvents": True}]
+    wish["instructions"] = [{"updateTrackEvents": False}]
+    seen = mutate(server, "updateFlagTargeting", tracked, **wish)["updateFlagTargeting"]["flag"]
+    assert (seen["trackEvents"], seen["trackEventsFallthrough"]) == (False, True)
+
+
 def test_everything_wrong_is_listed_at_its_instruction(server: Server) -> None:
     create(server, "f")
     short = {
@@ -205,6 +250,18 @@ def test_prerequisites_form_no_circle_and_protect_what_they_need(server: Server)
         assert refused.errors[0]["extensions"]["users"] == [{"kind": "flag", "key": "b"}]
     updated(server, "b", {"removePrerequisites": ["c", "never there"]})
     assert not mutate(server, "archiveFlag", "__typename", project="default", flagKey="c").errors
+
+
+def test_prerequisites_are_replaced_as_a_whole(server: Server) -> None:
+    for key in "abc":
+        create(server, key)
+    updated(server, "a", {"addPrerequisites": [{"key": "b", "variation": 0}]})
+    replaced = {"replacePrerequisites": [{"key": "c", "variation": 0}, {"key": "c", "variation": 1}]}
+    assert updated(server, "a", replaced)["prerequisites"] == [{"key": "c", "variation": 1}]
+    answer = update(server, "c", {"replacePrerequisites": [{"key": "a", "variation": 0}]})
+    place = "input.instructions.0.replacePrerequisites.0.key"
+    assert violations(answer)[place].endswith("c -> a -> c")
+    assert updated(server, "a", {"replacePrerequisites": []})["prerequisites"] == []
 
 
 def test_archiving_is_felt_everywhere_and_undone_by_restoring(server: Server) -> None:
