@@ -9,6 +9,7 @@ from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, 
 from domain.instructions.flag_details import (
     AddVariation,
     FlagDetailInstruction,
+    RemoveVariation,
     RenameVariation,
     UpdateClientSideAvailability,
     UpdateTemporary,
@@ -50,6 +51,13 @@ class UpdateVariationValueInput:
     value: JSON | None = strawberry.field(description="What it is to serve, wherever it is served.")
 
 
+@strawberry.input(description="A variation to remove.")
+class RemoveVariationInput:
+    """Input for domain.instructions.flag_details.RemoveVariation."""
+
+    index: int = strawberry.field(description="The variation's place, from 0.")
+
+
 @strawberry.input(description="Which client SDKs may see a flag; what is null stays.")
 class ClientSideAvailabilityInput:
     """Input for domain.instructions.flag_details.UpdateClientSideAvailability."""
@@ -72,6 +80,7 @@ _CONVERSIONS: dict[str, Callable[[Any], FlagDetailInstruction]] = {
     "addVariation": lambda given: AddVariation(given.to_domain()),
     "renameVariation": lambda given: RenameVariation(given.index, given.name, given.description),
     "updateVariationValue": lambda given: UpdateVariationValue(given.index, given.value),
+    "removeVariation": lambda given: RemoveVariation(given.index),
 }
 """What each field of an instruction means to the domain, by its name in the API."""
 
@@ -104,6 +113,11 @@ class FlagDetailInstructionInput:
     update_variation_value: strawberry.Maybe[UpdateVariationValueInput] = strawberry.field(
         description="Let a variation serve another value. Environments that keep variations of their own stay as "
         "they are."
+    )
+    remove_variation: strawberry.Maybe[RemoveVariationInput] = strawberry.field(
+        description="Remove a variation that nothing names in any environment: those after it move up by one, "
+        "wherever they are named. Otherwise what names it is listed (IN_USE): shares of weight 0 and other flags' "
+        "prerequisites too. Environments that keep variations of their own stay as they are."
     )
 
     def to_domain(self) -> NamedInstruction[FlagDetailInstruction]:

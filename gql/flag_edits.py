@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.model.targeting import ClientSideAvailability
-from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, NewFlag, TargetingEdit
+from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, NewFlag, TargetingEdit, WholeFlag
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.flag_detail_instructions import FlagDetailInstructionInput, VariationInput
@@ -96,21 +96,33 @@ class UpdateFlagTargetingInput:
 
 @strawberry.input(description="A flag to archive.")
 class ArchiveFlagInput:
-    """Input for the archiving of a flag."""
+    """Input for domain.services.flags.WholeFlag."""
 
     project: str = strawberry.field(description="The project's key.")
     flag_key: str = strawberry.field(description="Which flag.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="The `projectVersion` you saw; another one is refused. Null takes any."
+    )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+    def to_domain(self) -> WholeFlag:
+        """Convert to the domain's wish."""
+        return WholeFlag(
+            project=self.project,
+            key=self.flag_key,
+            expected_version=self.expected_version,
+            comment=self.comment,
+        )
 
 
 @strawberry.input(description="A flag to restore.")
 class RestoreFlagInput(ArchiveFlagInput):
-    """Input for the restoring of a flag."""
+    """Input for domain.services.flags.WholeFlag."""
 
 
 @strawberry.input(description="A flag to delete.")
 class DeleteFlagInput(ArchiveFlagInput):
-    """Input for the deletion of a flag."""
+    """Input for domain.services.flags.WholeFlag."""
 
 
 @strawberry.type(description="A created flag.")
@@ -216,9 +228,7 @@ class FlagsMutation:
         input: Annotated[ArchiveFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
     ) -> ChangedFlags:
         """Ask the flag service."""
-        return await info.context.services.flags.archive(
-            info.context.principal, input.project, input.flag_key, archived=True, comment=input.comment
-        )
+        return await info.context.services.flags.archive(info.context.principal, input.to_domain())
 
     @strawberry.mutation(graphql_type=RestoreFlagPayload, description="Restore an archived flag, as it was.")
     async def restore_flag(
@@ -227,9 +237,7 @@ class FlagsMutation:
         input: Annotated[RestoreFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
     ) -> ChangedFlags:
         """Ask the flag service."""
-        return await info.context.services.flags.archive(
-            info.context.principal, input.project, input.flag_key, archived=False, comment=input.comment
-        )
+        return await info.context.services.flags.restore(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
         graphql_type=DeleteFlagPayload,
@@ -242,6 +250,4 @@ class FlagsMutation:
         input: Annotated[DeleteFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
     ) -> list[str]:
         """Ask the flag service."""
-        return await info.context.services.flags.delete(
-            info.context.principal, input.project, input.flag_key, input.comment
-        )
+        return await info.context.services.flags.delete(info.context.principal, input.to_domain())

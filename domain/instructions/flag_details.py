@@ -84,6 +84,20 @@ class UpdateVariationValue:
         return _with_variation(flag, self.index, replace(_variation(flag, self.index), value=self.value))
 
 
+@dataclass(frozen=True, slots=True)
+class RemoveVariation:
+    """Remove a variation: those after it move up. What names it, or those, is no part of the flag itself."""
+
+    index: int
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag without the variation; one at least must stay."""
+        _variation(flag, self.index)
+        if len(flag.variations) == 1:
+            raise refusal(("index",), "is the only variation: at least one is needed")
+        return replace(flag, variations=(*flag.variations[: self.index], *flag.variations[self.index + 1 :]))
+
+
 FlagDetailInstruction: TypeAlias = (
     UpdateName
     | UpdateDescription
@@ -94,6 +108,7 @@ FlagDetailInstruction: TypeAlias = (
     | AddVariation
     | RenameVariation
     | UpdateVariationValue
+    | RemoveVariation
 )
 
 

@@ -36,6 +36,7 @@ from domain.services.editing import (
 )
 from domain.services.environments import first_targeting
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
+from domain.services.variation_removal import without_removed_variations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +79,20 @@ class FlagEdit:
     project: str
     flag_key: str
     instructions: Sequence[NamedInstruction[FlagDetailInstruction]]
+    expected_version: int | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeFlag:
+    """A flag that is to be archived, restored or deleted.
+
+    Attributes:
+        expected_version: The project's version of the flag that the caller saw; None if any will do.
+    """
+
+    project: str
+    key: str
     expected_version: int | None = None
     comment: str = ""
 
@@ -143,24 +158,24 @@ class FlagService:
             InvalidInputError: With every violation of every instruction.
             NotFoundError: There is no such flag.
             VersionConflictError: It is not at the version expected.
+            InUseError: Something names a variation that is to go.
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.flag_key
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = _find(snapshots, key)
-            if edit.expected_version not in {None, before.version}:
-                expected = edit.expected_version or 0
-                raise VersionConflictError("flag", key, expected=expected, actual=before.version)
+            check_version(before, edit.expected_version)
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
+            retargeted = without_removed_variations(key, edit.instructions, snapshots)
             # For Python `True == 1`; as values that flags serve they differ.
             values = [variation.value for variation in (*before.variations, *after.variations)]
             half = len(before.variations)
             if after == before and same_json(values[:half], values[half:]):
                 return []
-            return [Save(replace(after, version=before.version + 1), before.version)]
+            return [Save(replace(after, version=before.version + 1), before.version), *retargeted]
 
         change = replace(
             _project_edit("updateFlag", edit.project, key, decide, edit.comment),
@@ -183,12 +198,8 @@ class FlagService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
-            before = snapshot.flags.get(key)
-            if before is None:
-                raise NotFoundError("flag", key)
-            if edit.expected_version not in {None, before.version}:
-                expected = edit.expected_version or 0
-                raise VersionConflictError("flag", key, expected=expected, actual=before.version)
+            before = find_flag(snapshot, key)
+            check_version(before, edit.expected_version)
             after = _apply(edit.instructions, before, snapshot)
             if same_json(write_targeting(before.targeting), write_targeting(after)):
                 return []
@@ -205,49 +216,65 @@ class FlagService:
         snapshot = await self._editor.edit(principal, environment, change)
         return ChangedFlag(snapshot.flags[key], snapshot.revision)
 
-    async def archive(
-        self, principal: Principal, project: str, key: str, *, archived: bool, comment: str = ""
-    ) -> ChangedFlags:
-        """Archive a flag that is nobody's prerequisite, or restore it.
+    async def archive(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
+        """Archive a flag that is nobody's prerequisite: it then evaluates as an unknown one.
 
         Raises:
             NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
             InUseError: It is a prerequisite of others.
             DomainError: As `EnvironmentEditor.edit` says.
         """
+        return await self._archive(principal, "archiveFlag", whole, archived=True)
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-            flag = _find(snapshots, key)
-            if flag.archived is archived:
-                return []
-            if archived:
-                refuse_if_prerequisite(snapshots, key)
-            return [Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)]
+    async def restore(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
+        """Restore an archived flag, as it was.
 
-        action = "archiveFlag" if archived else "restoreFlag"
-        edit = _project_edit(action, project, key, decide, comment)
-        return await self._edit_project(principal, project, key, edit)
+        Raises:
+            NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        return await self._archive(principal, "restoreFlag", whole, archived=False)
 
-    async def delete(self, principal: Principal, project: str, key: str, comment: str = "") -> list[str]:
+    async def delete(self, principal: Principal, whole: WholeFlag) -> list[str]:
         """Delete a flag from every environment; return the ids that it had there.
 
         Raises:
             NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
             InUseError: It is a prerequisite of others.
             DomainError: As `EnvironmentEditor.edit` says.
         """
         ids: list[str] = []
+        key = whole.key
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             flag = _find(snapshots, key)
+            check_version(flag, whole.expected_version)
             refuse_if_prerequisite(snapshots, key)
             here = [snapshot.flags[key] for snapshot in snapshots.values() if key in snapshot.flags]
             ids[:] = [seen.id for seen in here]
             return [Delete(flag), *(Delete(seen.targeting) for seen in here)]
 
-        edit = _project_edit("deleteFlag", project, key, decide, comment)
-        await self._edit_project(principal, project, key, edit)
+        edit = _project_edit("deleteFlag", whole.project, key, decide, whole.comment)
+        await self._edit_project(principal, whole.project, key, edit)
         return ids
+
+    async def _archive(
+        self, principal: Principal, action: str, whole: WholeFlag, *, archived: bool
+    ) -> ChangedFlags:
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            flag = _find(snapshots, whole.key)
+            check_version(flag, whole.expected_version)
+            if flag.archived is archived:
+                return []
+            if archived:
+                refuse_if_prerequisite(snapshots, whole.key)
+            return [Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)]
+
+        edit = _project_edit(action, whole.project, whole.key, decide, whole.comment)
+        return await self._edit_project(principal, whole.project, whole.key, edit)
 
     async def _edit_project(self, principal: Principal, project: str, key: str, edit: Edit) -> ChangedFlags:
         snapshots = await self._editor.edit_project(principal, project, edit)
@@ -282,6 +309,27 @@ def _find(snapshots: Snapshots, key: str) -> Flag:
         if key in snapshot.flags:
             return snapshot.flags[key].flag
     raise NotFoundError("flag", key)
+
+
+def find_flag(snapshot: Snapshot, key: str) -> EnvironmentFlag:
+    """Return a flag of an environment.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    if key not in snapshot.flags:
+        raise NotFoundError("flag", key)
+    return snapshot.flags[key]
+
+
+def check_version(flag: Flag | EnvironmentFlag, expected: int | None) -> None:
+    """Refuse a flag that has changed since the caller saw it.
+
+    Raises:
+        VersionConflictError: It is at another version than expected.
+    """
+    if expected is not None and expected != flag.version:
+        raise VersionConflictError("flag", flag.key, expected=expected, actual=flag.version)
 
 
 def _apply(

@@ -97,3 +97,101 @@ def test_another_version_is_refused_with_both(server: Server) -> None:
     assert refused.code == "VERSION_CONFLICT"
     details = refused.errors[0]["extensions"]
     assert (details["expectedVersion"], details["actualVersion"]) == (7, 1)
+
+
+TARGETED = "flags { version projectVersion offVariation variations { value } prerequisites { variation } }"
+
+
+def target(
+    server: Server, *instructions: dict[str, Any], environment: str = "production", key: str = "flag"
+) -> None:
+    ref = {"project": "default", "environment": environment}
+    wish = {"environment": ref, "flagKey": key, "instructions": list(instructions)}
+    assert mutate(server, "updateFlagTargeting", "revision", **wish)["updateFlagTargeting"]
+
+
+def test_removing_a_variation_shifts_those_after_it_wherever_they_are_named(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "abc"])
+    create(server, "Other")
+    target(server, {"turnOn": True}, {"addTargets": {"variation": 2, "keys": ["ada"]}})
+    needs_c = {"addPrerequisites": [{"key": "flag", "variation": 2}]}
+    target(server, {"turnOn": True}, needs_c, key="other")
+    assert server.evaluate("other", ADA)["evaluate"]["value"] is True
+    wish = {"project": "default", "flagKey": "flag", "instructions": [{"removeVariation": {"index": 1}}]}
+    seen = mutate(server, "updateFlag", TARGETED, **wish)["updateFlag"]["flags"]
+    assert [flag["variations"] for flag in seen] == [[{"value": "a"}, {"value": "c"}]] * 2
+    assert [flag["offVariation"] for flag in seen] == [1, 1]
+    answer = server.evaluate("flag", ADA)["evaluate"]
+    assert (answer["value"], answer["variationIndex"]) == ("c", 1)
+    assert server.evaluate("other", ADA)["evaluate"]["value"] is True
+    log = server.post("{ auditLog(first: 1) { nodes { action changes { entityId } } } }")["auditLog"]["nodes"]
+    changed = sorted(change["entityId"] for change in log[0]["changes"])
+    assert changed == ["default/flag", "default/production/flag", "default/production/other", "default/test/flag"]
+
+
+def test_a_variation_that_something_names_stays_and_every_place_is_told(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "abc"])
+    create(server, "Other")
+    rollout = {"variations": [{"variation": 0, "weight": 100000}, {"variation": 1, "weight": 0}]}
+    clause = {"attribute": "email", "op": "in", "values": ["x"]}
+    target(server, {"updateFallthrough": {"rollout": rollout}}, {"updateOffVariation": {"variation": 1}})
+    target(server, {"addRule": {"clauses": [clause], "serve": {"variation": 1}}}, environment="test")
+    target(server, {"addTargets": {"variation": 1, "keys": ["ada"]}}, environment="test")
+    target(server, {"addPrerequisites": [{"key": "flag", "variation": 1}]}, key="other")
+    refused = update(server, {"updateName": "not kept"}, {"removeVariation": {"index": 1}})
+    assert refused.code == "IN_USE"
+    users = [(user["kind"], user["key"]) for user in refused.errors[0]["extensions"]["users"]]
+    kinds = [kind for kind, _ in users]
+    assert kinds == ["offVariation", "fallthrough", "prerequisite", "targets", "rule"]
+    assert users[2] == ("prerequisite", "default/production/other")
+    assert users[4][1].startswith("default/test/flag/")
+    assert update(server, {"addTags": []})["updateFlag"]["flags"][0]["name"] == "Flag"
+
+
+def test_a_removal_is_a_new_version_of_the_flags_own_targeting_everywhere_and_of_no_others(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "abc"])
+    create(server, "Other")
+    for environment in ("production", "test"):
+        target(server, {"updateOffVariation": {"variation": 0}}, environment=environment)
+    seen = update(server, {"removeVariation": {"index": 2}})["updateFlag"]["flags"]
+    assert [flag["version"] for flag in seen] == [3, 3]
+    assert update(server, {"updateName": "Renamed"})["updateFlag"]["flags"][0]["version"] == 3
+    log = server.post("{ auditLog(first: 2) { nodes { changes { entityId } } } }")["auditLog"]["nodes"]
+    assert "default/production/other" not in str(log)
+
+
+def test_one_variation_at_least_stays(server: Server) -> None:
+    create(server, "Flag")
+    target(server, {"updateOffVariation": {"variation": 0}})
+    target(server, {"updateOffVariation": {"variation": 0}}, environment="test")
+    refused = update(server, {"removeVariation": {"index": 1}}, {"removeVariation": {"index": 0}})
+    assert [violation["path"] for violation in refused.errors[0]["extensions"]["violations"]] == [
+        ["input", "instructions", 1, "removeVariation", "index"]
+    ]
+    assert len(update(server, {"removeVariation": {"index": 1}})["updateFlag"]["flags"][0]["variations"]) == 1
+
+
+def test_an_environment_that_keeps_variations_of_its_own_keeps_its_places(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "abc"])
+    own = {"key": "flag", "version": 9, "on": True, "variations": ["x", "y", "z"], "fallthrough": {"variation": 1}}
+    server.import_flags({"flags": {"flag": own}}, environment="test", mode="MERGE")
+    update(server, {"removeVariation": {"index": 1}})
+    test = {"project": "default", "environment": "test"}
+    assert server.evaluate("flag", ADA, e=test)["evaluate"]["value"] == "y"
+    assert server.evaluate("flag", ADA)["evaluate"]["value"] == "c"
+
+
+@pytest.mark.parametrize("action", ["archiveFlag", "restoreFlag", "deleteFlag"])
+def test_a_flag_of_another_version_is_neither_archived_nor_restored_nor_deleted(
+    server: Server, action: str
+) -> None:
+    create(server, "Flag")
+    update(server, {"addTags": ["seen"]})
+    if action == "restoreFlag":
+        mutate(server, "archiveFlag", "__typename", project="default", flagKey="flag", expectedVersion=2)
+    version = 3 if action == "restoreFlag" else 2
+    wish = {"project": "default", "flagKey": "flag"}
+    refused = mutate(server, action, "__typename", **wish, expectedVersion=1)
+    assert refused.code == "VERSION_CONFLICT"
+    assert refused.errors[0]["extensions"]["actualVersion"] == version
+    assert not mutate(server, action, "__typename", **wish, expectedVersion=version).errors

@@ -1,0 +1,99 @@
+"""What the removal of a variation means for targetings: who keeps it from going, and whose indexes shift."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from domain.instructions.rules import rule_names
+from domain.model.targeting import Rollout, Target, Targeting, VariationOrRollout
+
+
+def variation_users(targeting: Targeting, key: str, index: int) -> list[tuple[str, str]]:
+    """Return what in a targeting names a variation of the flag `key`, each place with its kind and path.
+
+    A share of weight 0 counts, and so does what stands in reserve: it would serve the variation one edit later.
+    """
+    users = [
+        ("prerequisite", targeting.id)
+        for prerequisite in targeting.prerequisites
+        if (prerequisite.key, prerequisite.variation) == (key, index)
+    ]
+    if targeting.flag_key != key:
+        return users
+    if targeting.off_variation == index:
+        users.append(("offVariation", targeting.id))
+    if _names(targeting.fallthrough, index):
+        users.append(("fallthrough", targeting.id))
+    if _targets_name(targeting, index):
+        users.append(("targets", targeting.id))
+    users += [
+        ("rule", f"{targeting.id}/{name}")
+        for name, rule in zip(rule_names(targeting), targeting.rules, strict=True)
+        if _names(rule.serves, index)
+    ]
+    return users
+
+
+def without_variation(targeting: Targeting, key: str, index: int) -> Targeting:
+    """Return a targeting in which nothing names a variation of the flag `key`: the places above it shift down."""
+    shifted = replace(
+        targeting,
+        prerequisites=tuple(
+            replace(prerequisite, variation=_shifted(prerequisite.variation, index))
+            if prerequisite.key == key
+            else prerequisite
+            for prerequisite in targeting.prerequisites
+        ),
+    )
+    if targeting.flag_key != key:
+        return shifted
+    off = targeting.off_variation
+    return replace(
+        shifted,
+        off_variation=None if off is None else _shifted(off, index),
+        fallthrough=_serves(targeting.fallthrough, index),
+        targets=_targets(targeting.targets, index),
+        context_targets=_targets(targeting.context_targets, index),
+        rules=tuple(replace(rule, serves=_serves(rule.serves, index)) for rule in targeting.rules),
+    )
+
+
+def _names(serves: VariationOrRollout, index: int) -> bool:
+    shares = serves.rollout.variations if serves.rollout else ()
+    return serves.variation == index or any(share.variation == index for share in shares)
+
+
+def _targets_name(targeting: Targeting, index: int) -> bool:
+    """Tell whether keys are served the variation.
+
+    Empty entries serve nobody, but without any `targets` that do not count would begin to (semantics 2.2).
+    """
+    contexts = targeting.context_targets
+    return any(target.values and target.variation == index for target in (*targeting.targets, *contexts)) or (
+        bool(targeting.targets and contexts) and all(target.variation == index for target in contexts)
+    )
+
+
+def _shifted(variation: int, removed: int) -> int:
+    return variation - 1 if variation > removed else variation
+
+
+def _serves(serves: VariationOrRollout, removed: int) -> VariationOrRollout:
+    variation = serves.variation
+    return VariationOrRollout(
+        variation=None if variation is None else _shifted(variation, removed),
+        rollout=None if serves.rollout is None else _rollout(serves.rollout, removed),
+    )
+
+
+def _rollout(rollout: Rollout, removed: int) -> Rollout:
+    shares = (replace(share, variation=_shifted(share.variation, removed)) for share in rollout.variations)
+    return replace(rollout, variations=tuple(shares))
+
+
+def _targets(targets: Sequence[Target], removed: int) -> tuple[Target, ...]:
+    """Shift targets; an empty entry of the variation has nothing left to give order to."""
+    return tuple(
+        replace(target, variation=_shifted(target.variation, removed))
+        for target in targets
+        if target.variation != removed
+    )

@@ -1,0 +1,40 @@
+"""What the removal of a flag's variations writes beside the flag, in all environments of its project."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from domain.errors import InUseError
+from domain.instructions.flag_details import FlagDetailInstruction, RemoveVariation
+from domain.instructions.variation_removal import variation_users, without_variation
+from domain.ports import Save
+from domain.services.editing import NamedInstruction, Snapshots
+
+
+def without_removed_variations(
+    key: str, instructions: Sequence[NamedInstruction[FlagDetailInstruction]], snapshots: Snapshots
+) -> list[Save]:
+    """Return what must be written so that whatever names a variation of a flag goes on naming the same one.
+
+    Raises:
+        InUseError: Something names a variation that is to go.
+    """
+    # Where an environment keeps variations of its own, the flag's come and go without it.
+    before = [
+        flag.targeting
+        for snapshot in snapshots.values()
+        if key in snapshot.flags and snapshot.flags[key].targeting.variations is None
+        for flag in snapshot.flags.values()
+    ]
+    after = before
+    indexes = [named.instruction.index for named in instructions if isinstance(named.instruction, RemoveVariation)]
+    for index in indexes:
+        if users := [user for targeting in after for user in variation_users(targeting, key, index)]:
+            raise InUseError("variation", f"{key}/{index}", users)
+        after = [without_variation(targeting, key, index) for targeting in after]
+    # The flag's own are written even where no place shifts: an import that was planned on the variations before
+    # must be planned again, or its places would name others than it meant.
+    return [
+        Save(replace(new, version=old.version + 1), old.version)
+        for old, new in zip(before, after, strict=True)
+        if new != old or (indexes and old.flag_key == key)
+    ]
