@@ -25,6 +25,7 @@ from domain.services.catalog import CatalogService
 from domain.services.editing import EnvironmentEditor
 from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
+from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
@@ -94,6 +95,7 @@ class Backend:
             catalog=CatalogService(store, snapshots),
             environments=EnvironmentService(store, snapshots, editor),
             evaluation=EvaluationService(store, snapshots),
+            flag_copies=FlagCopyService(editor),
             flags=FlagService(editor),
             imports=imports,
             lists=lists,

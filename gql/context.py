@@ -10,6 +10,7 @@ from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
 from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
+from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
@@ -26,6 +27,7 @@ class Services:
     catalog: CatalogService
     environments: EnvironmentService
     evaluation: EvaluationService
+    flag_copies: FlagCopyService
     flags: FlagService
     imports: ImportService
     lists: ListService

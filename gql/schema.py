@@ -11,6 +11,7 @@ from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
 from gql.evaluation import EvaluationQuery
+from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import DocumentLimits, LimitDocuments
@@ -32,7 +33,13 @@ class Query(AuditQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery, T
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
 )
 class Mutation(
-    EnvironmentsMutation, FlagsMutation, ImportsMutation, ProjectsMutation, SegmentListsMutation, SegmentsMutation
+    EnvironmentsMutation,
+    FlagCopiesMutation,
+    FlagsMutation,
+    ImportsMutation,
+    ProjectsMutation,
+    SegmentListsMutation,
+    SegmentsMutation,
 ):
     """The mutation root."""
 

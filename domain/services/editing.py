@@ -76,11 +76,23 @@ class EnvironmentEditor:
             DomainError: As `Principal.require_management` and the edit's decision say.
             UnavailableError: The environment kept changing, or the store cannot be reached.
         """
+        return (await self.edit_several(principal, [environment], edit))[environment]
 
-        async def only() -> Sequence[EnvironmentRef]:
-            return [environment]
+    async def edit_several(
+        self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit
+    ) -> Snapshots:
+        """Make an edit that is decided on several environments of one project, and return them with the edit.
 
-        return (await self._edit_in_turn(principal, environment.project, only, edit))[environment]
+        The revisions of all of them grow: only so does the edit hold on what it was decided on.
+
+        Raises:
+            DomainError: As `edit` says.
+        """
+
+        async def these() -> Sequence[EnvironmentRef]:
+            return environments
+
+        return await self._edit_in_turn(principal, environments[0].project, these, edit)
 
     async def edit_project(self, principal: Principal, project: str, edit: Edit) -> Snapshots:
         """Make an edit of all environments of a project, and return those that are left with it.

@@ -60,10 +60,15 @@ def prerequisite_violations(
     if not 0 <= prerequisite.variation < len(flag.variations):
         message = f"the flag {prerequisite.key!r} has no variation {prerequisite.variation}"
         return [Violation((*path, "variation"), message)]
-    if circle := _way_to(flag_key, prerequisite.key, snapshot.flags):
-        message = f"prerequisites would form a circle: {' -> '.join((flag_key, *circle))}"
-        return [Violation((*path, "key"), message)]
+    if circle := circle_of(prerequisite, flag_key, snapshot):
+        return [Violation((*path, "key"), circle)]
     return []
+
+
+def circle_of(prerequisite: Prerequisite, flag_key: str, snapshot: Snapshot) -> str | None:
+    """Tell which circle a flag's prerequisite would close; None if it closes none."""
+    way = _way_to(flag_key, prerequisite.key, snapshot.flags)
+    return f"prerequisites would form a circle: {' -> '.join((flag_key, *way))}" if way else None
 
 
 def _way_to(wanted: str, start: str, flags: Mapping[str, EnvironmentFlag]) -> tuple[str, ...]:

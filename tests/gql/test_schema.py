@@ -36,6 +36,7 @@ from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.environments import CreatedEnvironment
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
+from domain.services.flag_copies import CopiedFlag, SkippedPart
 from domain.services.flags import ChangedFlag, ChangedFlags
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
@@ -65,6 +66,8 @@ DOMAIN_CLASSES = {
     "ScopeRevision": ScopeRevision,
     "TargetsChange": TargetsChange,
     "ArchiveFlagPayload": ChangedFlags,
+    "CopyFlagTargetingPayload": CopiedFlag,
+    "SkippedPart": SkippedPart,
     "CreateFlagPayload": ChangedFlags,
     "DeleteSegmentPayload": DeletedSegment,
     "RestoreFlagPayload": ChangedFlags,

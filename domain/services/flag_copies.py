@@ -1,0 +1,250 @@
+"""Copies a flag's targeting from one environment of a project to another, as far as it means the same there."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from domain.access.principals import Principal
+from domain.errors import Violation
+from domain.evaluation.operators import SEGMENT_MATCH
+from domain.evaluation.snapshot import Snapshot
+from domain.flag_data import write_targeting
+from domain.instructions.clauses import refusal
+from domain.instructions.rules import rule_names
+from domain.json import same_json
+from domain.keys import EnvironmentRef
+from domain.model.flags import EnvironmentFlag
+from domain.model.targeting import FlagRule, Prerequisite, Targeting, VariationOrRollout
+from domain.ports import Delete, Save
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
+from domain.services.flags import ChangedFlag, check_version, find_flag
+from domain.services.prerequisites import circle_of
+
+
+class TargetingPart(Enum):
+    """A part of a flag's targeting that is copied, or not, for itself."""
+
+    ON = "ON"
+    PREREQUISITES = "PREREQUISITES"
+    TARGETS = "TARGETS"
+    RULES = "RULES"
+    FALLTHROUGH = "FALLTHROUGH"
+    OFF_VARIATION = "OFF_VARIATION"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlagCopy:
+    """What is to be copied.
+
+    Attributes:
+        expected_version: The version in the target that the caller saw; None if any will do.
+        include: Which parts; all others stay as they are in the target.
+        skip_missing: Whether to leave out what names something that the target lacks, in place of refusing.
+    """
+
+    source: EnvironmentRef
+    target: EnvironmentRef
+    flag_key: str
+    expected_version: int | None = None
+    include: Collection[TargetingPart] = tuple(TargetingPart)
+    skip_missing: bool = False
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPart:
+    """What was left out of a copy.
+
+    Attributes:
+        key: The rule's id, or `#` and its place; the prerequisite's flag; None where the part is one thing.
+        segments: The segments that the target lacks, where that is the reason.
+    """
+
+    part: TargetingPart
+    key: str | None
+    reason: str
+    segments: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopiedFlag(ChangedFlag):
+    """A flag after a copy, as the target sees it, and what was left out."""
+
+    skipped: Sequence[SkippedPart]
+
+
+class FlagCopyService:
+    """Copies targeting."""
+
+    def __init__(self, editor: EnvironmentEditor) -> None:
+        self._editor = editor
+
+    async def copy(self, principal: Principal, wanted: FlagCopy) -> CopiedFlag:
+        """Copy a flag's targeting. Its salt stays the target's own, so a rollout splits there as it did.
+
+        Raises:
+            InvalidInputError: Something names what the target lacks, and is not to be left out; or a circle of
+                prerequisites would be closed.
+            NotFoundError: There is no such flag in one of the environments.
+            VersionConflictError: In the target it is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        source, target, key = wanted.source, wanted.target, wanted.flag_key
+        if source.project != target.project or source == target:
+            raise refusal(("input", "target"), "is not another environment of the same project")
+        principal.require_management("viewEnvironment", f"proj/{source.project}:env/{source.environment}")
+        skipped: list[SkippedPart] = []
+
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            before = find_flag(snapshots[target], key)
+            check_version(before, wanted.expected_version)
+            copying = Copying(snapshots[source], snapshots[target], key)
+            after = copying.apply(wanted.include)
+            if copying.circles:
+                raise below_input(copying.circles)
+            if copying.skipped and not wanted.skip_missing:
+                raise below_input([_violation(left_out) for left_out in copying.skipped])
+            skipped[:] = copying.skipped
+            if same_json(write_targeting(before.targeting), write_targeting(after)):
+                return []
+            return [Save(replace(after, version=before.version + 1), before.version)]
+
+        edit = Edit(
+            action="copyFlagTargeting",
+            resource=resource(target, "flag", key),
+            scope=str(target),
+            decide=decide,
+            comment=wanted.comment,
+            summary={"source": str(source), "include": [part.value for part in wanted.include]},
+        )
+        snapshot = (await self._editor.edit_several(principal, [source, target], edit))[target]
+        return CopiedFlag(snapshot.flags[key], snapshot.revision, skipped)
+
+
+class Copying:
+    """One copy, as it is decided.
+
+    Attributes:
+        skipped: What names something that the target lacks.
+        circles: Circles of prerequisites that the copy would close.
+    """
+
+    def __init__(self, source: Snapshot, target: Snapshot, key: str) -> None:
+        self._source = source
+        self._target = target
+        self._from = find_flag(source, key)
+        self._to = find_flag(target, key)
+        self.skipped: list[SkippedPart] = []
+        self.circles: list[Violation] = []
+
+    def apply(self, parts: Collection[TargetingPart]) -> Targeting:
+        """Return the target's targeting with the parts of the source's."""
+        steps: dict[TargetingPart, Callable[[Targeting], Targeting]] = {
+            TargetingPart.ON: lambda targeting: replace(targeting, on=self._from.on),
+            TargetingPart.PREREQUISITES: self._with_prerequisites,
+            TargetingPart.TARGETS: self._with_targets,
+            TargetingPart.RULES: self._with_rules,
+            TargetingPart.FALLTHROUGH: self._with_fallthrough,
+            TargetingPart.OFF_VARIATION: self._with_off_variation,
+        }
+        targeting = self._to.targeting
+        for part, step in steps.items():
+            if part in parts:
+                targeting = step(targeting)
+        return targeting
+
+    def _with_prerequisites(self, targeting: Targeting) -> Targeting:
+        return replace(targeting, prerequisites=tuple(filter(self._has, self._from.prerequisites)))
+
+    def _has(self, prerequisite: Prerequisite) -> bool:
+        """Tell whether the target has what a prerequisite names; remember what it lacks."""
+        key, index = prerequisite.key, prerequisite.variation
+        there, here = self._source.flags.get(key), self._target.flags.get(key)
+        if here is None or here.archived:
+            self._skip(TargetingPart.PREREQUISITES, key, f"there is no flag {key!r}, or an archived one,")
+        elif there is None or not _same_variation(there, here, index):
+            message = f"the flag {key!r} has another variation {index}, or none,"
+            self._skip(TargetingPart.PREREQUISITES, key, message)
+        elif circle := circle_of(prerequisite, self._to.key, self._target):
+            self.circles.append(Violation(("source", "prerequisites", key), circle))
+        else:
+            return True
+        return False
+
+    def _with_targets(self, targeting: Targeting) -> Targeting:
+        targets, context_targets = self._from.targets, self._from.context_targets
+        indexes = {target.variation for target in (*targets, *context_targets)}
+        if self._lacks(indexes, TargetingPart.TARGETS):
+            return targeting
+        return replace(targeting, targets=targets, context_targets=context_targets)
+
+    def _with_rules(self, targeting: Targeting) -> Targeting:
+        names = rule_names(self._from.targeting)
+        rules = [
+            rule for name, rule in zip(names, self._from.rules, strict=True) if not self._lacks_of_rule(name, rule)
+        ]
+        return replace(targeting, rules=tuple(rules))
+
+    def _lacks_of_rule(self, name: str, rule: FlagRule) -> bool:
+        missing = sorted(
+            {
+                key
+                for clause in rule.clauses
+                if clause.op == SEGMENT_MATCH
+                for key in clause.values
+                if isinstance(key, str) and key not in self._target.segments
+            }
+        )
+        if missing:
+            named = ", ".join(map(repr, missing))
+            self._skip(TargetingPart.RULES, name, f"there is no segment {named}", missing)
+        return bool(missing) or self._lacks(_indexes(rule.serves), TargetingPart.RULES, name)
+
+    def _with_fallthrough(self, targeting: Targeting) -> Targeting:
+        if self._lacks(_indexes(self._from.fallthrough), TargetingPart.FALLTHROUGH):
+            return targeting
+        return replace(targeting, fallthrough=self._from.fallthrough)
+
+    def _with_off_variation(self, targeting: Targeting) -> Targeting:
+        index = self._from.off_variation
+        if index is not None and self._lacks({index}, TargetingPart.OFF_VARIATION):
+            return targeting
+        return replace(targeting, off_variation=index)
+
+    def _lacks(self, indexes: Collection[int], part: TargetingPart, key: str | None = None) -> bool:
+        """Tell whether the target lacks one of the flag's variations, or has another in its place; remember it."""
+        missing = [index for index in sorted(indexes) if not _same_variation(self._from, self._to, index)]
+        if missing:
+            self._skip(part, key, f"the flag has another variation {missing[0]}, or none,")
+        return bool(missing)
+
+    def _skip(self, part: TargetingPart, key: str | None, reason: str, segments: Sequence[str] = ()) -> None:
+        self.skipped.append(SkippedPart(part, key, f"{reason} in {self._target.environment}", segments))
+
+
+def _same_variation(here: EnvironmentFlag, there: EnvironmentFlag, index: int) -> bool:
+    """Tell whether a place holds the same value in two environments; an import may have given one its own."""
+    return 0 <= index < min(len(here.variations), len(there.variations)) and same_json(
+        here.variations[index].value, there.variations[index].value
+    )
+
+
+def _indexes(serves: VariationOrRollout) -> set[int]:
+    shares = serves.rollout.variations if serves.rollout else ()
+    alone = () if serves.variation is None else (serves.variation,)
+    return {*alone, *(share.variation for share in shares)}
+
+
+def _violation(left_out: SkippedPart) -> Violation:
+    """Return a violation at the part of the source, by its name in the API."""
+    key = () if left_out.key is None else (left_out.key,)
+    return Violation(("source", _FIELDS[left_out.part], *key), left_out.reason)
+
+
+_FIELDS = {
+    TargetingPart.PREREQUISITES: "prerequisites",
+    TargetingPart.TARGETS: "targets",
+    TargetingPart.RULES: "rules",
+    TargetingPart.FALLTHROUGH: "fallthrough",
+    TargetingPart.OFF_VARIATION: "offVariation",
+}

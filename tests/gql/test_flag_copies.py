@@ -1,0 +1,173 @@
+"""Copying a flag's targeting between environments over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.test_flag_edits import ADA, PRODUCTION, TEST, create, mutate, updated, value, violations
+from tests.servers import Answer, Server
+
+PAYLOAD = """revision skipped { part key reason segments } flag { version on offVariation targets { variation values }
+    contextTargets { contextKind values } prerequisites { key variation } rules { id serves { variation { index } } }
+    fallthrough { variation { index } weight } }"""
+CLAUSE = {"attribute": "plan", "op": "in", "values": ["pro"]}
+RULE = {"id": "by-plan", "clauses": [CLAUSE], "variation": 0}
+
+
+@pytest.fixture(autouse=True)
+def empty(server: Server) -> None:
+    server.import_flags({})
+    server.import_flags({}, environment="test")
+
+
+def copy(
+    server: Server, source: dict[str, str] = TEST, target: dict[str, str] = PRODUCTION, **wish: Any
+) -> Answer:
+    return mutate(
+        server, "copyFlagTargeting", PAYLOAD, **{"source": source, "target": target, "flagKey": "f", **wish}
+    )
+
+
+def copied(server: Server, **wish: Any) -> dict[str, Any]:
+    found: dict[str, Any] = copy(server, **wish)["copyFlagTargeting"]
+    return found
+
+
+def in_test(server: Server, *flags: dict[str, Any], segments: tuple[dict[str, Any], ...] = ()) -> None:
+    """Make flags that are off in production, and as they are given in test."""
+    for flag in flags:
+        create(server, flag["key"])
+    server.import_flags(data_of(*flags, segments=segments), environment="test", mode="MERGE")
+
+
+def test_everything_is_copied_but_the_salt(server: Server) -> None:
+    rollout = {"variations": [{"variation": 0, "weight": 40000}, {"variation": 1, "weight": 60000}]}
+    source = a_flag(
+        "f",
+        salt="of-the-test",
+        rules=[RULE],
+        fallthrough={"rollout": rollout},
+        offVariation=0,
+        targets=[{"variation": 1, "values": ["ada"]}],
+        contextTargets=[
+            {"contextKind": "user", "variation": 1, "values": []},
+            {"contextKind": "org", "variation": 0, "values": ["acme"]},
+        ],
+        prerequisites=[{"key": "other", "variation": 0}],
+    )
+    in_test(server, a_flag("other"), source)
+    server.import_flags(data_of(a_flag("other"), a_flag("f", on=False, salt="kept")), mode="MERGE")
+    found = copied(server)
+    assert found["skipped"] == []
+    flag = found["flag"]
+    assert (flag["on"], flag["offVariation"], flag["version"]) == (True, 0, 3)
+    assert flag["targets"] == [{"variation": 1, "values": ["ada"]}]
+    assert flag["contextTargets"][1] == {"contextKind": "org", "values": ["acme"]}
+    assert flag["prerequisites"] == [{"key": "other", "variation": 0}]
+    assert [rule["id"] for rule in flag["rules"]] == ["by-plan"]
+    assert [share["weight"] for share in flag["fallthrough"]] == [40000, 60000]
+    assert (value(server, "f"), value(server, "f", {**ADA, "key": "b", "plan": "pro"})) == (False, True)
+    # By the target's own salt a context falls where it would have fallen before.
+    buckets = [value(server, "f", {"key": f"u{n}"}) for n in range(20)]
+    assert set(buckets) == {True, False}
+    alone = a_flag("f", salt="kept", fallthrough={"rollout": rollout})
+    server.import_flags(data_of(alone), mode="REPLACE")
+    assert [value(server, "f", {"key": f"u{n}"}) for n in range(20)] == buckets
+
+
+def test_only_the_parts_asked_for_are_copied(server: Server) -> None:
+    in_test(server, a_flag("f", rules=[RULE], offVariation=0))
+    flag = copied(server, include=["RULES", "OFF_VARIATION"])["flag"]
+    assert (flag["on"], flag["offVariation"], len(flag["rules"])) == (False, 0, 1)
+
+
+def test_what_the_target_lacks_is_refused_and_named_and_nothing_changes(server: Server) -> None:
+    rules = [a_rule_on_segments("beta", "here"), a_rule_on_segments("here"), a_rule_on_segments("gone", "beta")]
+    segments = tuple({"key": key, "version": 1} for key in ("beta", "here", "gone"))
+    in_test(server, a_flag("f", rules=rules), segments=segments)
+    server.import_flags(data_of(segments=({"key": "here", "version": 1},)), mode="MERGE")
+    answer = copy(server)
+    assert violations(answer) == {
+        "input.source.rules.on-beta-here": "there is no segment 'beta' in default/production",
+        "input.source.rules.on-gone-beta": "there is no segment 'beta', 'gone' in default/production",
+    }
+    assert updated(server, "f")["version"] == 1
+    found = copied(server, skipMissing=True)
+    assert [rule["id"] for rule in found["flag"]["rules"]] == ["on-here"]
+    assert [(s["part"], s["key"], s["segments"]) for s in found["skipped"]] == [
+        ("RULES", "on-beta-here", ["beta"]),
+        ("RULES", "on-gone-beta", ["beta", "gone"]),
+    ]
+
+
+def test_variations_that_are_others_in_the_target_are_not_served_there(server: Server) -> None:
+    create(server, "f")
+    create(server, "g")
+    own = a_flag(
+        "f",
+        variations=[True, "other", "third"],
+        offVariation=1,
+        fallthrough={"variation": 2},
+        rules=[RULE, {**RULE, "id": "third", "variation": 2}],
+        targets=[{"variation": 1, "values": ["ada"]}],
+        prerequisites=[{"key": "g", "variation": 1}, {"key": "only-here", "variation": 0}],
+    )
+    g = a_flag("g", variations=[True, "mine"])
+    server.import_flags(data_of(own, g, a_flag("only-here")), environment="test", mode="MERGE")
+    before = updated(server, "f", {"turnOff": True})
+    assert set(violations(copy(server))) == {
+        "input.source.prerequisites.g",
+        "input.source.prerequisites.only-here",
+        "input.source.targets",
+        "input.source.rules.third",
+        "input.source.fallthrough",
+        "input.source.offVariation",
+    }
+    flag = copied(server, skipMissing=True)["flag"]
+    assert [rule["id"] for rule in flag["rules"]] == ["by-plan"]
+    assert (flag["prerequisites"], flag["targets"], flag["on"]) == ([], [], True)
+    assert flag["fallthrough"] == before["fallthrough"]
+    assert flag["offVariation"] == before["offVariation"]
+
+
+def test_a_circle_of_prerequisites_is_refused_even_when_told_to_go_on(server: Server) -> None:
+    in_test(server, a_flag("f", prerequisites=[{"key": "g", "variation": 0}]), a_flag("g"))
+    updated(server, "g", {"addPrerequisites": [{"key": "f", "variation": 0}]})
+    answer = copy(server, skipMissing=True)
+    assert violations(answer)["input.source.prerequisites.g"].endswith("f -> g -> f")
+    assert updated(server, "f")["version"] == 1
+
+
+def test_a_copy_is_one_entry_that_names_its_source_and_copying_again_none(server: Server) -> None:
+    in_test(server, a_flag("f", rules=[RULE]))
+    first = copied(server, comment="promoted")
+    assert copied(server)["revision"] == first["revision"]
+    log = "{ auditLog(first: 2) { nodes { action resource comment summary changes { entityId rules { ruleId kind } } } } }"
+    newest, older = server.post(log)["auditLog"]["nodes"]
+    assert older["action"] == "importFlagData"
+    assert (newest["action"], newest["comment"]) == ("copyFlagTargeting", "promoted")
+    assert newest["resource"] == "proj/default:env/production:flag/f"
+    assert newest["summary"]["source"] == "default/test"
+    assert newest["changes"] == [
+        {"entityId": "default/production/f", "rules": [{"ruleId": "by-plan", "kind": "ADDED"}]}
+    ]
+
+
+def test_a_copy_is_held_to_the_version_in_the_target(server: Server) -> None:
+    in_test(server, a_flag("f", version=5))
+    refused = copy(server, expectedVersion=5)
+    assert (refused.code, refused.errors[0]["extensions"]["actualVersion"]) == ("VERSION_CONFLICT", 1)
+    assert copied(server, expectedVersion=1)["flag"]["version"] == 2
+
+
+def test_both_environments_must_be_there_and_be_two_of_one_project(server: Server) -> None:
+    create(server, "f")
+    for target in (TEST, {"project": "another", "environment": "production"}):
+        assert list(violations(copy(server, target=target))) == ["input.target"]
+    nowhere = {"project": "default", "environment": "nowhere"}
+    assert copy(server, target=nowhere).code == "NOT_FOUND"
+    assert copy(server, source=nowhere).code == "NOT_FOUND"
+    server.import_flags(data_of(a_flag("only-in-test")), environment="test", mode="MERGE")
+    assert copy(server, flagKey="only-in-test").code == "NOT_FOUND"
+    assert value(server, "f", ADA) is False
