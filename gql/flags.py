@@ -4,6 +4,7 @@ import strawberry
 
 from domain.model.flags import EnvironmentFlag
 from gql.audit import AuditEntryConnection, flag_history
+from gql.flag_segments import FlagSegmentConnection, flag_segments
 from gql.nodes import Node, global_id
 from gql.scalars import JSON
 from gql.targeting import ClauseView, RolloutView
@@ -106,6 +107,12 @@ class FlagView(Node):
     track_events: bool = strawberry.field(description="Whether clients are to send an event for each evaluation.")
     track_events_fallthrough: bool = strawberry.field(
         description="Whether clients are to send an event for each evaluation that `fallthrough` decides."
+    )
+    segments = strawberry.field(
+        resolver=flag_segments,
+        graphql_type=FlagSegmentConnection,
+        description="The segments that its rules depend on, by rule and segment; one of several paths to it is "
+        "the shortest. What a rule names that does not exist is not listed.",
     )
     history = strawberry.field(
         resolver=flag_history,

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from domain.evaluation.usage import EnvironmentSegment, SegmentUsage, SegmentUsageNode
-from domain.pages import Page, cut_page
+from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment, SegmentUsage, SegmentUsageNode
+from domain.pages import PAGE_SIZE_LIMIT, Page, cut_page
 from gql.connections import After, Connection, First, page_request
 from gql.flags import FlagRuleView, FlagView, ServedVariationView, VariationView
 
@@ -19,6 +19,17 @@ Transitive = Annotated[
 OnlyOn = Annotated[
     bool | None, strawberry.argument(description="Only rules of flags that are on, or that are off.")
 ]
+OnlyTags = Annotated[
+    list[str] | None,
+    strawberry.argument(description="Only rules of flags that bear at least one of these tags."),
+]
+OnlyVariation = Annotated[
+    int | None,
+    strawberry.argument(
+        description="Only rules that serve the variation in this place of their flag to somebody."
+    ),
+]
+FirstRules = Annotated[int, strawberry.argument(description="How many rules to return, capped at 100.")]
 
 
 @strawberry.type(name="SegmentUsageNode", description="A rule of a flag that targets a segment.")
@@ -45,11 +56,23 @@ class SegmentUsageConnection(Connection[SegmentUsageNodeView]):
     """View of domain.pages.Page."""
 
 
-def _flags(
-    root: strawberry.Parent[SegmentUsage], first: First = None, after: After = None, on: OnlyOn = None
+def _flags(  # noqa: PLR0913 - GraphQL's arguments
+    root: strawberry.Parent[SegmentUsage],
+    *,
+    first: First = None,
+    after: After = None,
+    on: OnlyOn = None,
+    tags: OnlyTags = None,
+    variation: OnlyVariation = None,
 ) -> Page[SegmentUsageNode]:
-    rules = [node for node in root.rules if on in {None, node.on}]
+    rules = root.rules_that(on=on, tags=tags, variation=variation)
     return cut_page(rules, page_request(first, after), lambda node: node.sort_key)
+
+
+def _program_usage(
+    root: strawberry.Parent[EarlyAccessProgram], first: FirstRules = PAGE_SIZE_LIMIT
+) -> list[SegmentUsageNode]:
+    return cut_page(root.usage, page_request(first, None), lambda node: node.sort_key).nodes
 
 
 @strawberry.type(name="SegmentUsage", description="What refers to a segment.")
@@ -85,7 +108,12 @@ class EarlyAccessProgramView:
         description="Whether a flag that is on targets it; a rule for those who are not in it counts too."
     )
     flag_count: int = strawberry.field(description="How many flags target it.")
-    usage: list[SegmentUsageNodeView] = strawberry.field(description="The rules that target it, by flag and rule.")
+    usage = strawberry.field(
+        resolver=_program_usage,
+        graphql_type=list[SegmentUsageNodeView],
+        description="The rules that target it, by flag and rule: the first 100. All are in "
+        "`segment { usage { flags } }`, in pages, with filters.",
+    )
     variations: list[FlagVariationsView] = strawberry.field(
         description="Which variations those rules serve, flag by flag."
     )

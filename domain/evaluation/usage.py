@@ -4,7 +4,7 @@ Everything is found in an index that is made once per snapshot; the size of a se
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -129,6 +129,10 @@ class SegmentUsageNode:
         """What the rule serves."""
         return self.rule.serves
 
+    def serves_to_somebody(self, variation: int) -> bool:
+        """Tell whether the rule serves the variation in a place, by any share."""
+        return any(share.variation.index == variation and share.weight > 0 for share in self.serves)
+
     @property
     def sort_key(self) -> str:
         """Order by flag, then by rule."""
@@ -146,6 +150,18 @@ class SegmentUsage:
 
     rules: Sequence[SegmentUsageNode]
     segments: Sequence[EnvironmentSegment]
+
+    def rules_that(
+        self, *, on: bool | None = None, tags: Collection[str] | None = None, variation: int | None = None
+    ) -> list[SegmentUsageNode]:
+        """Return the nodes whose flag is on (or off), bears one of the tags, and serves the variation there."""
+        return [
+            node
+            for node in self.rules
+            if on in {None, node.on}
+            and (tags is None or not set(tags).isdisjoint(node.flag.tags))
+            and (variation is None or node.serves_to_somebody(variation))
+        ]
 
     @property
     def flag_count(self) -> int:
@@ -291,6 +307,16 @@ class UsageIndex:
         )
 
 
+def named_segments(clauses: Sequence[Clause]) -> list[tuple[str, bool]]:
+    """Return the segments that clauses name, in their order, each with whether its clause is negated."""
+    return [
+        (key, clause.negate)
+        for clause in clauses
+        if clause.op == SEGMENT_MATCH
+        for key in dict.fromkeys(value for value in clause.values if isinstance(value, str))
+    ]
+
+
 def _references(
     users: Iterator[tuple[str, list[tuple[Clause, ...]]]],
 ) -> Mapping[str, Sequence[_Reference]]:
@@ -298,8 +324,6 @@ def _references(
     references: dict[str, list[_Reference]] = defaultdict(list)
     for user, rules in users:
         for index, clauses in enumerate(rules):
-            for clause in clauses:
-                if clause.op == SEGMENT_MATCH:
-                    for key in {value for value in clause.values if isinstance(value, str)}:
-                        references[key].append(_Reference(user, index, clause.negate))
+            for key, negated in named_segments(clauses):
+                references[key].append(_Reference(user, index, negated))
     return dict(references)

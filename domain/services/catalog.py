@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, Violation
+from domain.evaluation.dependencies import FlagSegmentNode, segments_of
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
@@ -255,6 +256,20 @@ class CatalogService:
         if len(ids) > PAGE_SIZE_LIMIT:
             raise InvalidInputError([Violation(("ids",), f"at most {PAGE_SIZE_LIMIT} at once")])
         return [await self.node(principal, type_name, entity_id) for type_name, entity_id in ids]
+
+    async def segments_of(
+        self, principal: Principal, flag: EnvironmentFlag, page: PageRequest, *, transitive: bool
+    ) -> Page[FlagSegmentNode]:
+        """Page through the segments that a flag's rules depend on, by rule and segment.
+
+        Raises:
+            DomainError: As `Principal.require_management` says.
+        """
+        ref = flag.environment
+        principal.require_management("viewEnvironment", f"proj/{ref.project}:env/{ref.environment}")
+        snapshot = await self._snapshots.get(ref)
+        nodes = segments_of(flag, snapshot.segments, transitive=transitive)
+        return cut_page(nodes, page, lambda node: node.sort_key)
 
     async def _catalog(self, environment: Environment) -> EnvironmentCatalog:
         return EnvironmentCatalog(environment, await self._snapshots.get(environment.ref))

@@ -17,6 +17,7 @@ from graphql import (
 from strawberry.types import get_object_definition
 
 from domain.access.credentials import NewSdkKey
+from domain.evaluation.dependencies import FlagSegmentNode
 from domain.evaluation.results import Evaluation, EvaluationReason
 from domain.evaluation.snapshot import SegmentMembership
 from domain.evaluation.usage import (
@@ -86,6 +87,7 @@ DOMAIN_CLASSES = {
     "EvaluationReason": EvaluationReason,
     "Flag": EnvironmentFlag,
     "FlagRule": ServingRule,
+    "FlagSegmentNode": FlagSegmentNode,
     "FlagTarget": Target,
     "ImportCounts": ImportCounts,
     "ImportFlagDataPayload": ImportReport,

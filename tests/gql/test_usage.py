@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.servers import Server
 
 HEAD = 'environment(project: "default", key: "production")'
@@ -69,3 +70,50 @@ def test_a_segment_tells_who_uses_it(examples: Server) -> None:
     query = f'{{ {HEAD} {{ segment(key: "eap-new-dashboard") {{ usage {{ flags(after: "{after}") {{ nodes {{ flag {{ key }} }} }} }} }} }} }}'
     rest = examples.post(query)["environment"]["segment"]["usage"]["flags"]["nodes"]
     assert [n["flag"]["key"] for n in rest] == ["new-dashboard"]
+
+
+def test_a_flag_tells_which_segments_it_depends_on_and_how(examples: Server) -> None:
+    fields = "segment { key } rule { id } ruleIndex negated path { key } serves { variation { value } weight }"
+    query = f"""{{ {HEAD} {{ flag(key: "ai-summaries") {{ segments {{ totalCount nodes {{ {fields} }} }}
+        direct: segments(transitive: false, first: 1) {{ totalCount nodes {{ segment {{ key }} }} pageInfo {{ hasNextPage }} }} }} }} }}"""
+    flag = examples.post(query)["environment"]["flag"]
+    found = {node["segment"]["key"]: node for node in flag["segments"]["nodes"]}
+    assert found["eap-new-dashboard"]["path"] == [{"key": "eap-ai-summaries"}]
+    assert (found["regulated-regions"]["negated"], found["regulated-regions"]["path"]) == (True, [])
+    assert found["eap-ai-summaries"]["rule"] == {"id": "eap"}
+    assert found["eap-ai-summaries"]["serves"] == [{"variation": {"value": True}, "weight": 100000}]
+    assert flag["direct"]["totalCount"] == 2 < flag["segments"]["totalCount"]
+    assert flag["direct"]["nodes"] == [{"segment": {"key": "eap-ai-summaries"}}]
+    assert flag["direct"]["pageInfo"]["hasNextPage"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags"),
+    [
+        ('tags: ["ai", "no such tag"]', ["ai-summaries"]),
+        ('tags: ["dashboard"]', ["dashboard-layout", "new-dashboard"]),
+        ("variation: 0", ["ai-summaries", "new-dashboard"]),
+        ("variation: 2", ["dashboard-layout"]),
+        ('variation: 0, tags: ["dashboard"], on: true', ["new-dashboard"]),
+        ("variation: 3", []),
+    ],
+)
+def test_usage_is_filtered_by_tags_and_by_the_variation_served(
+    examples: Server, arguments: str, flags: list[str]
+) -> None:
+    query = f'{{ {HEAD} {{ segment(key: "eap-new-dashboard") {{ usage {{ flags({arguments}) {{ nodes {{ flag {{ key }} }} }} }} }} }} }}'
+    nodes = examples.post(query)["environment"]["segment"]["usage"]["flags"]["nodes"]
+    assert [node["flag"]["key"] for node in nodes] == flags
+
+
+def test_a_programs_rules_are_capped_and_its_flags_are_not(server: Server) -> None:
+    rules = [{**a_rule_on_segments("eap-x"), "id": f"r{n}"} for n in range(60)]
+    segment = {"key": "eap-x", "version": 1, "tags": ["eap"]}
+    server.import_flags(data_of(a_flag("a", rules=rules), a_flag("b", rules=rules), segments=(segment,)))
+    query = f"""{{ {HEAD} {{ earlyAccessPrograms {{ nodes {{ flagCount usage {{ ruleIndex }} one: usage(first: 1) {{ ruleIndex }}
+        segment {{ usage {{ flags {{ totalCount }} }} }} }} }} }} }}"""
+    [program] = server.post(query)["environment"]["earlyAccessPrograms"]["nodes"]
+    assert (program["flagCount"], len(program["usage"]), len(program["one"])) == (2, 100, 1)
+    assert program["segment"]["usage"]["flags"]["totalCount"] == 120
+    refused = server.post(query.replace("first: 1", "first: -1"))
+    assert refused.code == "BAD_USER_INPUT"

@@ -1,0 +1,72 @@
+"""Dependencies: which segments the rules of a flag lead to, by which way."""
+
+import random
+from typing import Any
+
+from hypothesis import given
+
+from domain.evaluation.dependencies import segments_of
+from tests.builders import a_snapshot_of
+from tests.domain.evaluation.test_usage import flag, on
+from tests.strategies import random_world, seeds
+
+NESTED = {
+    "flags": {
+        "flag": flag(on("outermost"), on("inner", "nowhere", negate=True), on("outer", "inner")),
+        "on-a-circle": flag(on("egg")),
+    },
+    "segments": {
+        "inner": {},
+        "outer": {"rules": [on("inner")]},
+        "outermost": {"rules": [on("outer", negate=True), on("nowhere")]},
+        "egg": {"rules": [on("hen")]},
+        "hen": {"rules": [on("egg")]},
+    },
+}
+
+
+def rows(data: dict[str, Any], key: str, *, transitive: bool = True) -> list[tuple[int, str, bool, list[str]]]:
+    snapshot = a_snapshot_of(data)
+    found = segments_of(snapshot.flags[key], snapshot.segments, transitive=transitive)
+    return [(n.rule_index, n.segment.key, n.negated, [s.key for s in n.path]) for n in found]
+
+
+def test_each_rule_leads_to_each_segment_once_by_the_shortest_way() -> None:
+    assert rows(NESTED, "flag") == [
+        (0, "inner", True, ["outermost", "outer"]),
+        (0, "outer", True, ["outermost"]),
+        (0, "outermost", False, []),
+        (1, "inner", True, []),
+        (2, "inner", False, []),
+        (2, "outer", False, []),
+    ]
+
+
+def test_without_transitivity_only_what_rules_name_is_told() -> None:
+    assert [(rule, key) for rule, key, _, _ in rows(NESTED, "flag", transitive=False)] == [
+        (0, "outermost"),
+        (1, "inner"),
+        (2, "inner"),
+        (2, "outer"),
+    ]
+
+
+def test_a_circle_of_segments_ends() -> None:
+    assert [(key, path) for _, key, _, path in rows(NESTED, "on-a-circle")] == [("egg", []), ("hen", ["egg"])]
+
+
+@given(seeds())
+def test_a_flag_depends_on_a_segment_where_the_segment_is_used_by_the_flag(seed: int) -> None:
+    snapshot = a_snapshot_of(random_world(random.Random(seed)).data)  # noqa: S311 - repeatable, not secret
+    for transitive in (True, False):
+        from_flags = {
+            (flag.key, node.rule_index, node.segment.key, len(node.path))
+            for flag in snapshot.flags.values()
+            for node in segments_of(flag, snapshot.segments, transitive=transitive)
+        }
+        from_segments = {
+            (node.flag.key, node.rule_index, segment.key, len(node.path))
+            for segment in snapshot.segments.values()
+            for node in segment.usage(transitive=transitive).rules
+        }
+        assert from_flags == from_segments
