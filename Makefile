@@ -20,7 +20,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 run: install
-	$(BIN)/earlybird serve --examples examples/flag-data.json
+	$(BIN)/earlybird serve --examples examples
 
 test: install-dev
 	$(BIN)/python -m pytest

@@ -36,7 +36,7 @@ from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportReport, ImportService
 from domain.services.lists import ChangedList, ListService, NewListChange
 from domain.services.snapshots import SnapshotService
-from gql.app import read_examples
+from gql.examples import read_examples
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
@@ -88,7 +88,10 @@ def serve(
     store: StoreOption = None,
     workers: Annotated[int | None, typer.Option(help="How many processes serve.")] = None,
     examples: Annotated[
-        Path | None, typer.Option(help="Flag data to import into default/production if the store is new.")
+        Path | None,
+        typer.Option(
+            help="A folder of example data (or a file of flag data) for default/production if the store is new."
+        ),
     ] = None,
 ) -> None:
     """Serve /graphql, /healthz and /readyz until stopped; requests in flight are then answered."""

@@ -5,10 +5,8 @@ import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import TypeVar
 
-import orjson
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -16,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from domain.errors import InvalidInputError, UnavailableError, Violation
-from domain.flag_data import read_flag_data
-from domain.json import Json
+from domain.access.principals import Principal
+from domain.errors import UnavailableError
 from domain.ports import Store
 from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
@@ -27,17 +24,17 @@ from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
-from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
 from domain.services.segments import SegmentService
-from domain.services.setup import PRODUCTION, FirstSecrets, set_up_store
+from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
+from gql.examples import read_examples
 from gql.http import GraphQLView
 from gql.ide import ide_routes
 from gql.member_files import member_file_routes
@@ -71,18 +68,8 @@ class Backend:
         examples = await asyncio.to_thread(read_examples, self.settings.examples)
         self.store = store = await self._connect()
         snapshots = SnapshotService(store)
-        imports = ImportService(store, snapshots)
-        token = self.settings.bootstrap_token
-        if token is not None and len(token) < _GUESSABLE_TOKEN:
-            _log.warning("EARLYBIRD_BOOTSTRAP_TOKEN is short enough to be guessed: fit for trying things out only")
-        secrets = await _until_available(lambda: set_up_store(store, token.get_secret_value() if token else None))
-        if secrets is not None:
-            if token is None:
-                _print_secrets(secrets, self.settings)
-            owner = secrets.owner
-            await _until_available(lambda: imports.import_flag_data(owner, PRODUCTION, examples, ImportMode.MERGE))
-        self._snapshots = snapshots
         editor = EnvironmentEditor(store, snapshots)
+        imports = ImportService(store, snapshots)
         lists = ListService(
             store,
             snapshots,
@@ -90,16 +77,21 @@ class Backend:
             TemporaryKeySpool,
             max_removal_percent=self.settings.max_removal_percent,
         )
+        syncs = SyncService(store, editor, lists)
+        owner = await self._set_up(store)
+        if owner is not None:
+            await _until_available(lambda: examples.load(owner, imports, lists, syncs))
+        self._snapshots = snapshots
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
             environments=EnvironmentService(store, snapshots, editor),
             evaluation=EvaluationService(store, snapshots),
-            flag_copies=FlagCopyService(editor),
             flags=FlagService(editor),
+            flag_copies=FlagCopyService(editor),
             imports=imports,
             lists=lists,
-            syncs=SyncService(store, editor, lists),
+            syncs=syncs,
             projects=ProjectService(store, snapshots, editor),
             segments=SegmentService(store, editor, max_targets=self.settings.max_segment_targets),
         )
@@ -107,6 +99,18 @@ class Backend:
         async with asyncio.TaskGroup() as group:
             group.create_task(snapshots.run())
             group.create_task(RemovalService(snapshots, editor).run())
+
+    async def _set_up(self, store: Store) -> Principal | None:
+        """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""
+        token = self.settings.bootstrap_token
+        if token is not None and len(token) < _GUESSABLE_TOKEN:
+            _log.warning("EARLYBIRD_BOOTSTRAP_TOKEN is short enough to be guessed: fit for trying things out only")
+        secrets = await _until_available(lambda: set_up_store(store, token.get_secret_value() if token else None))
+        if secrets is None:
+            return None
+        if token is None:
+            _print_secrets(secrets, self.settings)
+        return secrets.owner
 
     async def close(self) -> None:
         """Finish what was accepted, and release the store."""
@@ -163,22 +167,6 @@ async def _until_available(work: Callable[[], Awaitable[T]]) -> T:
         except UnavailableError as error:
             _log.warning("waiting for the store: %s", error.message)
             await asyncio.sleep(_RETRY_SECONDS)
-
-
-def read_examples(file: str | None) -> Json:
-    """Read what a new store is to hold, and check it, before anything is stored.
-
-    Raises:
-        InvalidInputError: It cannot be read, or breaks rules.
-    """
-    if file is None:
-        return {}
-    try:
-        data: Json = orjson.loads(Path(file).read_bytes())
-    except (OSError, orjson.JSONDecodeError) as error:
-        raise InvalidInputError([Violation((), f"{file}: {error}")]) from error
-    read_flag_data(data, PRODUCTION)
-    return data
 
 
 def _print_secrets(secrets: FirstSecrets, settings: Settings) -> None:

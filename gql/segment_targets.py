@@ -5,17 +5,16 @@ webhook. A tool shows an access token, with or without `Bearer`, and calls an en
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from domain.errors import DomainError, ErrorCode, InvalidInputError, LimitExceededError, Violation
-from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.syncs import CohortMember, CohortMessage, environment_of
+from domain.services.syncs import CohortMessage, environment_of
+from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
 from gql.http import RefusedRequestError, error_response
 
@@ -28,75 +27,6 @@ _VERSIONS = orjson.dumps(
 )
 
 _STATUS = {ErrorCode.NOT_FOUND: 404, ErrorCode.FORBIDDEN: 403, ErrorCode.LIMIT_EXCEEDED: 413}
-
-_Name = Annotated[StrictStr, Field(min_length=1)]
-
-
-class _Member(BaseModel):
-    """One person in LaunchDarkly's form."""
-
-    userId: StrictStr | None = None  # noqa: N815 - the tools' name, as those below
-    cohortId: _Name  # noqa: N815
-    cohortName: StrictStr = ""  # noqa: N815
-    cohortUrl: StrictStr | None = None  # noqa: N815
-    value: StrictBool
-
-
-class _Batch(BaseModel):
-    """LaunchDarkly's form of a message."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    environmentId: _Name  # noqa: N815
-    contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815
-    batch: list[_Member] = Field(min_length=1)
-
-    def to_domain(self, integration: str) -> CohortMessage:
-        """Convert to the domain's message."""
-        return CohortMessage(
-            integration=integration,
-            context_kind=self.contextKind,
-            members=[
-                CohortMember(
-                    user_key=member.userId or None,
-                    cohort_id=member.cohortId,
-                    cohort_name=member.cohortName,
-                    cohort_url=member.cohortUrl or "",
-                    is_member=member.value,
-                )
-                for member in self.batch
-            ],
-        )
-
-
-class _WebhookUser(BaseModel):
-    user_id: StrictStr | None = None
-
-
-class _Webhook(BaseModel):
-    """Amplitude's webhook form of a message; the environment is a parameter of its URL."""
-
-    cohort_name: StrictStr = ""
-    cohort_id: _Name
-    in_cohort: StrictBool
-    message_id: StrictStr = ""
-    users: list[_WebhookUser]
-
-    def to_domain(self, integration: str) -> CohortMessage:
-        """Convert to the domain's message."""
-        return CohortMessage(
-            integration=integration,
-            message_id=self.message_id,
-            members=[
-                CohortMember(
-                    user_key=user.user_id or None,
-                    cohort_id=self.cohort_id,
-                    cohort_name=self.cohort_name,
-                    is_member=self.in_cohort,
-                )
-                for user in self.users
-            ],
-        )
 
 
 def segment_target_routes(
@@ -160,14 +90,11 @@ def _read(body: bytes, request: Request) -> tuple[str, CohortMessage]:
     integration = request.path_params["integration"]
     try:
         if b'"in_cohort"' in body:
-            return request.query_params.get("environmentId", ""), _Webhook.model_validate_json(body).to_domain(
-                integration
-            )
-        batch = _Batch.model_validate_json(body)
+            return request.query_params.get("environmentId", ""), read_webhook(body, integration)
+        return read_batch(body, integration)
     except ValidationError as error:
         found = [Violation(tuple(fault["loc"]), fault["msg"]) for fault in error.errors()]
         raise InvalidInputError(found) from None
-    return batch.environmentId, batch.to_domain(integration)
 
 
 def _failure(error: Exception) -> Response:

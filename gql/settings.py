@@ -30,7 +30,8 @@ class Settings(BaseSettings):
         None, description="On an empty store: becomes the first owner token, and nothing is printed."
     )
     examples: str | None = Field(
-        None, description="On an empty store: a file of flag data to import into default/production."
+        None,
+        description="On an empty store: a folder of example data, or a file of flag data, for default/production.",
     )
     ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")

@@ -107,6 +107,20 @@ def test_a_store_that_cannot_be_is_refused_in_words() -> None:
     assert "Traceback" not in str(failure.value)
 
 
+@pytest.mark.parametrize("cohort", ["{not json", '{"environmentId": "x", "batch": []}'])
+def test_example_cohorts_that_cannot_be_read_leave_a_new_store_new(tmp_path: Path, cohort: str) -> None:
+    (tmp_path / "cohorts").mkdir()
+    (tmp_path / "cohorts" / "amplitude.json").write_text(cohort)
+    (tmp_path / "flag-data.json").write_text("{}")
+    store = f"sqlite:///{tmp_path}/x.db"
+    with pytest.raises(AssertionError) as failure, Server(store, examples=str(tmp_path)):
+        pass
+    assert "Traceback" not in str(failure.value)
+    with Server(store, token=None) as server:
+        server.stop()
+        assert "owner token" in printed_secrets(server)
+
+
 @pytest.mark.parametrize("content", [None, "{not json", '{"flags": {"f": {"on": 1}}}'])
 def test_examples_that_cannot_be_imported_leave_a_new_store_new(tmp_path: Path, content: str | None) -> None:
     examples = tmp_path / "examples.json"
@@ -177,7 +191,7 @@ def test_a_document_over_its_limits_names_the_setting(own: Server) -> None:
 
 def test_the_example_data_tells_its_story(tmp_path: Path) -> None:
     examples = json.loads(Path("examples/flag-data.json").read_text())
-    with Server(f"sqlite:///{tmp_path}/x.db", "--examples", "examples/flag-data.json") as server:
+    with Server(f"sqlite:///{tmp_path}/x.db", "--examples", "examples") as server:
         member = {**ADA, "eap-opt-in": ["eap2"]}
         assert server.evaluate("new-dashboard", ADA)["evaluate"]["reason"]["ruleId"] == "eap"
         assert server.evaluate("ai-summaries", {**member, "key": "x"})["evaluate"]["value"] is True
@@ -185,5 +199,16 @@ def test_the_example_data_tells_its_story(tmp_path: Path) -> None:
         assert server.evaluate("offline-mode", {"key": "linus"})["evaluate"]["reason"]["kind"] == "OFF"
         query = '{ environment(project: "default", key: "production") { flags { totalCount } segments { totalCount } } }'
         found = server.post(query)["environment"]
-        assert found["flags"]["totalCount"] == len(examples["flags"]) + len(examples["flagValues"]) == 12
+        assert found["flags"]["totalCount"] == len(examples["flags"]) + len(examples["flagValues"]) == 14
+        kinds = """{ environment(project: "default", key: "production") { earlyAccessPrograms(active: true) {
+            nodes { flagCount segment { key kind memberCount } } } } }"""
+        programs = server.post(kinds)["environment"]["earlyAccessPrograms"]["nodes"]
+        assert [(p["segment"]["kind"], p["segment"]["memberCount"], p["flagCount"]) for p in programs] == [
+            ("SYNCED", 4, 1),
+            ("RULE_BASED", 0, 1),
+            ("RULE_BASED", 3, 3),
+            ("LARGE_LIST", 25, 1),
+        ]
+        assert server.evaluate("bulk-export", {"key": "hedy"})["evaluate"]["value"] is True
+        assert server.evaluate("research-survey", {"key": "hedy"})["evaluate"]["value"] in {"short", "long"}
         assert found["segments"]["totalCount"] == len(examples["segments"])

@@ -43,16 +43,16 @@ def write(folder: Path, data: Any) -> str:
 def test_what_was_imported_comes_out_again(store: str, tmp_path: Path) -> None:
     done = earlybird("import", "examples/flag-data.json", "--store", store, "--mode", "replace")
     assert done.returncode == 0, done.stderr
-    assert "18 created" in done.stdout
+    assert "22 created" in done.stdout
     assert "new-dashboard" in done.stdout
     first, second = tmp_path / "first.json", tmp_path / "second.json"
     assert earlybird("export", "--store", store, "--output", str(first)).returncode == 0
     again = earlybird("import", str(first), "--store", store, "--environment", "test")
-    assert "18 created" in again.stdout
+    assert "22 created" in again.stdout
     printed = earlybird("export", "--environment", "test", store=store)
     second.write_text(printed.stdout)
     assert json.loads(first.read_text()) == json.loads(second.read_text())
-    assert "12 flags and 6 segments" in printed.stderr
+    assert "14 flags and 8 segments" in printed.stderr
 
 
 def test_a_running_service_takes_up_an_import_at_once(tmp_path: Path) -> None:

@@ -29,10 +29,12 @@ def programs(server: Server, arguments: str = "") -> dict[str, Any]:
 def test_the_active_programs_come_with_their_flags_and_what_these_serve(examples: Server) -> None:
     found = programs(examples, "(active: true)")
     assert [(p["segment"]["key"], p["active"], p["flagCount"]) for p in found["nodes"]] == [
+        ("amplitude-power-users", True, 1),
         ("eap-ai-summaries", True, 1),
         ("eap-new-dashboard", True, 3),
+        ("eap-research-panel", True, 1),
     ]
-    dashboard = found["nodes"][1]
+    dashboard = found["nodes"][2]
     assert [(u["flag"]["key"], [s["key"] for s in u["path"]]) for u in dashboard["usage"]] == [
         ("ai-summaries", ["eap-ai-summaries"]),
         ("dashboard-layout", []),
@@ -53,7 +55,7 @@ def test_programs_are_found_by_any_tag_and_by_name_on_request(examples: Server) 
     assert [p["segment"]["key"] for p in programs(examples, "(active: false)")["nodes"]] == ["eap-offline-mode"]
     assert programs(examples, '(tag: "internal")')["nodes"][0]["segment"]["key"] == "employees"
     assert programs(examples, '(tag: "no such tag")')["totalCount"] == 0
-    assert programs(examples, '(tag: "no such tag", byName: true)')["totalCount"] == 3
+    assert programs(examples, '(tag: "no such tag", byName: true)')["totalCount"] == 5
 
 
 def test_a_segment_tells_who_uses_it(examples: Server) -> None:

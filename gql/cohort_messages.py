@@ -1,0 +1,96 @@
+"""What external tools send of their cohorts, in LaunchDarkly's form and in Amplitude's own."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
+from domain.services.syncs import CohortMember, CohortMessage
+
+_Name = Annotated[StrictStr, Field(min_length=1)]
+
+
+class _Member(BaseModel):
+    """One person in LaunchDarkly's form."""
+
+    userId: StrictStr | None = None  # noqa: N815 - the tools' name, as those below
+    cohortId: _Name  # noqa: N815
+    cohortName: StrictStr = ""  # noqa: N815
+    cohortUrl: StrictStr | None = None  # noqa: N815
+    value: StrictBool
+
+
+class _Batch(BaseModel):
+    """LaunchDarkly's form of a message."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    environmentId: _Name  # noqa: N815
+    contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815
+    batch: list[_Member] = Field(min_length=1)
+
+    def to_domain(self, integration: str) -> CohortMessage:
+        """Convert to the domain's message."""
+        return CohortMessage(
+            integration=integration,
+            context_kind=self.contextKind,
+            members=[
+                CohortMember(
+                    user_key=member.userId or None,
+                    cohort_id=member.cohortId,
+                    cohort_name=member.cohortName,
+                    cohort_url=member.cohortUrl or "",
+                    is_member=member.value,
+                )
+                for member in self.batch
+            ],
+        )
+
+
+class _WebhookUser(BaseModel):
+    user_id: StrictStr | None = None
+
+
+class _Webhook(BaseModel):
+    """Amplitude's webhook form of a message; the environment is a parameter of its URL."""
+
+    cohort_name: StrictStr = ""
+    cohort_id: _Name
+    in_cohort: StrictBool
+    message_id: StrictStr = ""
+    users: list[_WebhookUser]
+
+    def to_domain(self, integration: str) -> CohortMessage:
+        """Convert to the domain's message."""
+        return CohortMessage(
+            integration=integration,
+            message_id=self.message_id,
+            members=[
+                CohortMember(
+                    user_key=user.user_id or None,
+                    cohort_id=self.cohort_id,
+                    cohort_name=self.cohort_name,
+                    is_member=self.in_cohort,
+                )
+                for user in self.users
+            ],
+        )
+
+
+def read_batch(body: bytes, integration: str) -> tuple[str, CohortMessage]:
+    """Read a message in LaunchDarkly's form, and the environment it is for.
+
+    Raises:
+        ValidationError: It has another form.
+    """
+    batch = _Batch.model_validate_json(body)
+    return batch.environmentId, batch.to_domain(integration)
+
+
+def read_webhook(body: bytes, integration: str) -> CohortMessage:
+    """Read a message in Amplitude's webhook form.
+
+    Raises:
+        ValidationError: It has another form.
+    """
+    return _Webhook.model_validate_json(body).to_domain(integration)
