@@ -8,7 +8,7 @@ import strawberry
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, ReasonKind
 from domain.evaluation.segments import MembershipReason
 from domain.evaluation.snapshot import SegmentMembership
-from domain.services.evaluation import BatchEvaluation, ContextEvaluations
+from domain.services.evaluation import BatchEvaluation, ContextEvaluations, Where
 from gql.context import Info
 from gql.enums import register_enum
 from gql.environment_ref import EnvironmentRefInput, environment_or_none
@@ -141,6 +141,13 @@ EnvironmentArgument = Annotated[
     EnvironmentRefInput | None,
     strawberry.argument(description="Where to evaluate; an SDK key implies its own environment."),
 ]
+AtLeastRevisionArgument = Annotated[
+    int | None,
+    strawberry.argument(
+        description="The answer must know of this revision of the environment: pass what a mutation answered to "
+        "read your own write from whichever process the request reaches."
+    ),
+]
 ContextArgument = Annotated[
     JSON,
     strawberry.argument(
@@ -157,6 +164,10 @@ TagsArgument = Annotated[
 ]
 
 
+def _where(environment: EnvironmentRefInput | None, at_least_revision: int | None) -> Where:
+    return Where(environment_or_none(environment), at_least_revision)
+
+
 @strawberry.type
 class EvaluationQuery:
     """The roots of evaluation."""
@@ -165,38 +176,42 @@ class EvaluationQuery:
         graphql_type=EvaluationView,
         description="Evaluate one flag for one context. An unknown or malformed flag is an answer, not an error.",
     )
-    async def evaluate(
+    async def evaluate(  # noqa: PLR0913 - GraphQL's arguments
         self,
         info: Info,
+        *,
         flag_key: Annotated[str, strawberry.argument(description="The flag's key.")],
         context: ContextArgument,
         environment: EnvironmentArgument = None,
         default: Annotated[
             JSON | None, strawberry.argument(description="The value where nothing can be served.")
         ] = None,
+        at_least_revision: AtLeastRevisionArgument = None,
     ) -> Evaluation:
         """Ask the evaluation service for one flag."""
         request = info.context
         return await request.services.evaluation.evaluate(
-            request.caller, environment_or_none(environment), flag_key, context, default
+            request.caller, _where(environment, at_least_revision), flag_key, context, default
         )
 
     @strawberry.field(
         graphql_type=ContextEvaluationsView,
         description="Evaluate several flags, or all, for one context: what a front end needs at its start.",
     )
-    async def evaluate_flags(
+    async def evaluate_flags(  # noqa: PLR0913 - GraphQL's arguments
         self,
         info: Info,
+        *,
         context: ContextArgument,
         environment: EnvironmentArgument = None,
         flag_keys: FlagKeysArgument = None,
         tags: TagsArgument = None,
+        at_least_revision: AtLeastRevisionArgument = None,
     ) -> ContextEvaluations:
         """Ask the evaluation service for one context."""
         request = info.context
         return await request.services.evaluation.evaluate_flags(
-            request.caller, environment_or_none(environment), context, flag_keys, tags
+            request.caller, _where(environment, at_least_revision), context, flag_keys, tags
         )
 
     @strawberry.field(
@@ -204,18 +219,20 @@ class EvaluationQuery:
         description="Evaluate the same flags for many contexts at one revision. An invalid context spoils "
         "only its own answer. Contexts x flags of a request are limited by EARLYBIRD_MAX_BATCH_EVALUATIONS.",
     )
-    async def evaluate_batch(
+    async def evaluate_batch(  # noqa: PLR0913 - GraphQL's arguments
         self,
         info: Info,
+        *,
         contexts: Annotated[list[JSON], strawberry.argument(description="Who is asking, each as in `evaluate`.")],
         environment: EnvironmentArgument = None,
         flag_keys: FlagKeysArgument = None,
         tags: TagsArgument = None,
+        at_least_revision: AtLeastRevisionArgument = None,
     ) -> BatchEvaluation:
         """Ask the evaluation service for many contexts."""
         request = info.context
         return await request.services.evaluation.evaluate_batch(
-            request.caller, environment_or_none(environment), contexts, flag_keys, tags
+            request.caller, _where(environment, at_least_revision), contexts, flag_keys, tags
         )
 
     @strawberry.field(
@@ -223,10 +240,14 @@ class EvaluationQuery:
         description="Tell for every segment, by key, whether the context is in it, and why.",
     )
     async def segment_memberships(
-        self, info: Info, context: ContextArgument, environment: EnvironmentArgument = None
+        self,
+        info: Info,
+        context: ContextArgument,
+        environment: EnvironmentArgument = None,
+        at_least_revision: AtLeastRevisionArgument = None,
     ) -> list[SegmentMembership]:
         """Ask the evaluation service for memberships."""
         request = info.context
         return await request.services.evaluation.segment_memberships(
-            request.caller, environment_or_none(environment), context
+            request.caller, _where(environment, at_least_revision), context
         )

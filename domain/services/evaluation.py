@@ -78,6 +78,19 @@ class Caller:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where to evaluate.
+
+    Attributes:
+        environment: The environment; None where the caller's SDK key implies it.
+        at_least_revision: The revision that the answer must know of; None if the one that is served here will do.
+    """
+
+    environment: EnvironmentRef | None
+    at_least_revision: int | None = None
+
+
 class EvaluationService:
     """Answers from the snapshots. Asks the store for the members of large lists only, and only once a call."""
 
@@ -88,7 +101,7 @@ class EvaluationService:
     async def evaluate(
         self,
         caller: Caller,
-        environment: EnvironmentRef | None,
+        where: Where,
         flag_key: str,
         context: Json,
         default: Json = None,
@@ -99,7 +112,7 @@ class EvaluationService:
             InvalidInputError: The context is invalid, or the default nested too deep.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        snapshot = await self._snapshot(caller, environment, "evaluate")
+        snapshot = await self._snapshot(caller, where, "evaluate")
         if is_nested_too_deep(default):
             raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
         parsed = parse_context(context)
@@ -113,7 +126,7 @@ class EvaluationService:
     async def evaluate_flags(
         self,
         caller: Caller,
-        environment: EnvironmentRef | None,
+        where: Where,
         context: Json,
         flag_keys: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
@@ -124,7 +137,7 @@ class EvaluationService:
             InvalidInputError: The context is invalid.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        snapshot = await self._snapshot(caller, environment, "evaluateFlags")
+        snapshot = await self._snapshot(caller, where, "evaluateFlags")
         parsed = parse_context(context)
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
@@ -137,7 +150,7 @@ class EvaluationService:
     async def evaluate_batch(
         self,
         caller: Caller,
-        environment: EnvironmentRef | None,
+        where: Where,
         contexts: Sequence[Json],
         flag_keys: Sequence[str] | None = None,
         tags: Sequence[str] | None = None,
@@ -147,7 +160,7 @@ class EvaluationService:
         Raises:
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        snapshot = await self._snapshot(caller, environment, "evaluateBatch")
+        snapshot = await self._snapshot(caller, where, "evaluateBatch")
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(contexts) * max(1, len(keys)))  # a context costs its reading, even without flags
@@ -175,9 +188,7 @@ class EvaluationService:
             revision=snapshot.revision, results=results, valid_until=min(ends) if ends else None
         )
 
-    async def segment_memberships(
-        self, caller: Caller, environment: EnvironmentRef | None, context: Json
-    ) -> list[SegmentMembership]:
+    async def segment_memberships(self, caller: Caller, where: Where, context: Json) -> list[SegmentMembership]:
         """Tell for every segment whether the context is in it, and why; each counts as an evaluation.
 
         Raises:
@@ -185,9 +196,9 @@ class EvaluationService:
             ForbiddenError: The credential is a client SDK key.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        ref = caller.principal.evaluates_in(environment, "segmentMemberships")
+        ref = caller.principal.evaluates_in(where.environment, "segmentMemberships")
         caller.principal.require_server_side("segmentMemberships", str(ref))
-        snapshot = await self._snapshots.get(ref)
+        snapshot = await self._snapshot(caller, where, "segmentMemberships")
         parsed = parse_context(context)
         caller.spend(len(snapshot.segments))
         [(memberships, _)] = await self._answer(snapshot, [parsed], snapshot.memberships)
@@ -212,8 +223,9 @@ class EvaluationService:
                 answers[index] = work(subjects[index])
         return [(answer, subject.valid_until_ms) for answer, subject in zip(answers, subjects, strict=True)]
 
-    async def _snapshot(self, caller: Caller, environment: EnvironmentRef | None, action: str) -> Snapshot:
-        return await self._snapshots.get(caller.principal.evaluates_in(environment, action))
+    async def _snapshot(self, caller: Caller, where: Where, action: str) -> Snapshot:
+        environment = caller.principal.evaluates_in(where.environment, action)
+        return await self._snapshots.get(environment, at_least=where.at_least_revision or 0)
 
 
 def _select(

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from domain.access.credentials import Credential
-from domain.errors import NotFoundError, UnavailableError
+from domain.errors import InvalidInputError, NotFoundError, UnavailableError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.projects import Environment, Project
@@ -90,14 +90,22 @@ class SnapshotService:
         """The snapshots that are served now."""
         return list(self._snapshots.values())
 
-    async def get(self, environment: EnvironmentRef) -> Snapshot:
-        """Return the environment's snapshot.
+    async def get(self, environment: EnvironmentRef, *, at_least: int = 0) -> Snapshot:
+        """Return the environment's snapshot, at a revision or later.
 
         Raises:
             NotFoundError: There is no such environment.
-            UnavailableError: It is not loaded, and the store cannot be reached.
+            InvalidInputError: It has no such revision yet.
+            UnavailableError: What is wanted is not loaded, and the store cannot be reached.
         """
-        return self._snapshots.get(environment) or await self.refresh(environment, 0)
+        current = self._snapshots.get(environment) or await self.refresh(environment, 0)
+        if current.revision >= at_least:
+            return current
+        stored = (await self._store.revisions()).get(str(environment), 0)
+        if stored < at_least:
+            message = f"{environment} is at revision {stored}, and {at_least} is still to come"
+            raise InvalidInputError([Violation(("atLeastRevision",), message)])
+        return await self.refresh(environment, at_least)
 
     async def refresh(self, environment: EnvironmentRef, revision: int) -> Snapshot:
         """Return the environment's snapshot at `revision` or later, loading it if need be.

@@ -13,7 +13,7 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
-from domain.services.evaluation import Caller, EvaluationService
+from domain.services.evaluation import Caller, EvaluationService, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION
@@ -67,13 +67,13 @@ async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it
     fickle.is_away = True
     await eventually(ready(snapshots), expected=False)
     assert snapshots.readiness().store_away_seconds is not None
-    assert (await evaluation.evaluate(caller, PRODUCTION, "f", ADA)).value == "before"
+    assert (await evaluation.evaluate(caller, Where(PRODUCTION), "f", ADA)).value == "before"
     assert await snapshots.credential(owner.credential.id if owner.credential else "") == owner.credential
     later = await import_value(elsewhere, owner, "meanwhile")
     fickle.is_away = False
     await eventually(served_by(snapshots), later)
     await eventually(ready(snapshots), expected=True)
-    assert (await evaluation.evaluate(caller, PRODUCTION, "f", ADA)).value == "meanwhile"
+    assert (await evaluation.evaluate(caller, Where(PRODUCTION), "f", ADA)).value == "meanwhile"
 
 
 async def test_nothing_is_loaded_before_the_store_was_reached(fickle: FickleStore) -> None:
