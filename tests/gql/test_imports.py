@@ -11,6 +11,11 @@ ADA = {"kind": "user", "key": "ada"}
 TEST = {"project": "default", "environment": "test"}
 
 
+@pytest.fixture(autouse=True)
+def nothing_elsewhere(server: Server) -> None:
+    server.import_flags({}, environment="test")
+
+
 def outcomes(answer: Any) -> dict[str, str]:
     return {item["key"]: item["outcome"] for item in answer["importFlagData"]["items"]}
 

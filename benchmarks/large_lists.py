@@ -1,0 +1,193 @@
+"""Rows E6 to E8: large lists and usage, over HTTP on the embedded store.
+
+E6 asks for one flag on lists of growing size, beside one on a segment without a list. E7 imports keys from a CSV
+file, and compares with the driver writing the same rows, in the file's order and sorted, in as large chunks.
+E8 asks for first pages of usage and of programs. Run it with `python -m benchmarks.large_lists`.
+"""
+
+import argparse
+import random
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+import httpx
+
+from tests.servers import TOKEN, Server
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+CHUNK = 10_000
+ROUNDS = 200
+PLACE = {"project": "default", "environment": "production"}
+
+
+def main() -> None:
+    """Measure, and print each row."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=1_000_000, help="keys of the file that E7 imports")
+    keys = parser.parse_args().keys
+    with tempfile.TemporaryDirectory() as folder:
+        import_rows(Path(folder), keys)
+        membership_rows(Path(folder))
+        usage_rows(Path(folder))
+
+
+def import_rows(folder: Path, count: int) -> None:
+    """E7: a service's import against the driver's writes; the service's memory before and after."""
+    keys = [f"user-{number:08d}" for number in range(count)]
+    random.Random(7).shuffle(keys)  # noqa: S311 - the same order each time
+    file = folder / "keys.csv"
+    file.write_text("".join(f"{key}\n" for key in keys))
+    drivers = {"in the file's order": keys, "sorted": sorted(keys)}
+    times = {name: timed(partial(write_rows, folder, given)) for name, given in drivers.items()}
+    with Server(f"sqlite:///{folder}/import.db") as server:
+        create_list(server, "members")
+        before = memory_mib(server)
+        took = timed(lambda: load(server, "members", file))
+        after = memory_mib(server)
+        print(f"E7 import of {count:,} keys: {took:.1f} s; peak memory {before:.0f} -> {after:.0f} MiB")
+        again = timed(lambda: load(server, "members", file, "OVERWRITE"))
+        print(f"   the same again, as an overwrite: {again:.1f} s")
+    for name, seconds in times.items():
+        print(f"   the driver, {name}: {seconds:.1f} s (ratio {took / seconds:.2f}, bar 1.5)")
+
+
+def membership_rows(folder: Path) -> None:
+    """E6: one flag for one context that has to be looked up in a list of growing size."""
+    with Server(f"sqlite:///{folder}/lists.db") as server:
+        for size in SIZES:
+            key = f"list-{size}"
+            create_list(server, key)
+            file = folder / f"{key}.csv"
+            file.write_text("".join(f"user-{number:08d}\n" for number in range(size)))
+            load(server, key, file)
+        plain = {"key": "plain", "included": ["user-00000001"]}
+        segments = {key: {"key": key, "unbounded": True} for key in (f"list-{size}" for size in SIZES)}
+        flags = {key: flag_on(key) for key in (*segments, "plain")}
+        server.import_flags({"flags": flags, "segments": {**segments, "plain": plain}}, mode="MERGE")
+        times = rounds({key: partial(evaluate, server, key) for key in flags})
+        for key, found in times.items():
+            print(f"E6 evaluate on {key}: {median(found):.2f} ms")
+
+
+def usage_rows(folder: Path) -> None:
+    """E8: usage of a segment that 1,000 flags target, and the programs of 200 segments."""
+    with Server(f"sqlite:///{folder}/usage.db") as server:
+        segments = {f"s{n}": {"key": f"s{n}", "tags": ["eap"], "included": ["ada"]} for n in range(200)}
+        flags = {f"f{n}": flag_on("s0", f"s{n % 200}", key=f"f{n}") for n in range(1_000)}
+        server.import_flags({"flags": flags, "segments": segments})
+        head = 'environment(project: "default", key: "production")'
+        usage = f"""{{ {head} {{ segment(key: "s0") {{ usage {{ flagCount flags(first: 20) {{
+            totalCount nodes {{ flag {{ key name }} on rule {{ id }} negated path {{ key }}
+            serves {{ variation {{ value }} weight }} }} }} }} }} }} }}"""
+        programs = f"""{{ {head} {{ earlyAccessPrograms(active: true, first: 20) {{ totalCount nodes {{
+            segment {{ key kind memberCount }} active flagCount }} }} }} }}"""
+        times = rounds({"usage": lambda: ask(server, usage), "programs": lambda: ask(server, programs)})
+        for name, found in times.items():
+            print(f"E8 first page of {name}: p95 {quantiles(found, n=20)[-1]:.1f} ms (bar 20 ms)")
+
+
+def rounds(runs: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
+    """Run each in turn, round after round; return milliseconds by run, without the first rounds."""
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for number in range(-5, ROUNDS):
+        for name, run in runs.items():
+            seconds = timed(run)
+            if number >= 0:
+                times[name].append(seconds * 1000)
+    return times
+
+
+def timed(run: Callable[[], Any]) -> float:
+    """Return how many seconds something takes."""
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began
+
+
+def write_rows(folder: Path, keys: Iterable[str]) -> None:
+    """Write members as the store keeps them, with nothing but the driver."""
+    path = folder / "driver.db"
+    path.unlink(missing_ok=True)
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.executescript(
+        """PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        CREATE TABLE members (list TEXT NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER,
+        PRIMARY KEY (list, key, since)) STRICT, WITHOUT ROWID;
+        CREATE INDEX members_that_left ON members (list, until) WHERE until IS NOT NULL;"""
+    )
+    for chunk in chunks(keys):
+        connection.execute("BEGIN IMMEDIATE")
+        rows = [("default/production/members", key, 1) for key in chunk]
+        connection.executemany("INSERT INTO members (list, key, since) VALUES (?, ?, ?)", rows)
+        connection.execute("COMMIT")
+    connection.close()
+
+
+def chunks(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Cut keys as the service does."""
+    waiting = iter(keys)
+    while chunk := tuple(islice(waiting, CHUNK)):
+        yield chunk
+
+
+def create_list(server: Server, key: str) -> None:
+    """Create a large list."""
+    text = "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { revision } }"
+    new = {"environment": PLACE, "name": key, "key": key, "largeList": {"contextKind": "user"}}
+    assert not server.post(text, input=new).errors
+
+
+def load(server: Server, key: str, file: Path, mode: str = "MERGE") -> None:
+    """Fill a large list from a file."""
+    text = "mutation ($input: StartSegmentImportInput!) { startSegmentImport(input: $input) { uploadUrl } }"
+    wish = {"environment": PLACE, "segmentKey": key, "mode": mode}
+    url = server.post(text, input=wish)["startSegmentImport"]["uploadUrl"]
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "text/csv"}
+    with file.open("rb") as content:
+        answer = server.client.put(url, content=content, headers=headers, timeout=300)
+    assert answer.status_code == httpx.codes.OK, answer.text
+
+
+def flag_on(*segments: str, key: str | None = None) -> dict[str, Any]:
+    """Make a flag that is on and targets segments, each in a rule."""
+    rules = [
+        {"clauses": [{"attribute": "", "op": "segmentMatch", "values": [segment]}], "variation": 0}
+        for segment in segments
+    ]
+    fallthrough = {"variation": 1}
+    return {
+        "key": key or segments[0],
+        "on": True,
+        "variations": [True, False],
+        "rules": rules,
+        "fallthrough": fallthrough,
+    }
+
+
+def evaluate(server: Server, key: str) -> None:
+    """Evaluate a flag for a context that no answer can be kept of."""
+    context = {"kind": "user", "key": f"user-{random.randrange(1000):08d}"}  # noqa: S311 - any of the members
+    assert server.evaluate(key, context)["evaluate"]["reason"]["kind"] in {"RULE_MATCH", "FALLTHROUGH"}
+
+
+def ask(server: Server, query: str) -> None:
+    """Ask for something that must be there."""
+    assert not server.post(query).errors
+
+
+def memory_mib(server: Server) -> float:
+    """Return the peak memory of a service so far."""
+    assert server.process is not None
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    main()
