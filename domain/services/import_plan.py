@@ -68,7 +68,7 @@ class ImportPlan:
         used_elsewhere: Mapping[str, frozenset[EnvironmentRef]],
         mode: ImportMode,
     ) -> None:
-        self._state = state
+        self.state = state
         self._project_flags = project_flags
         self._used_elsewhere = used_elsewhere
         self._mode = mode
@@ -80,8 +80,8 @@ class ImportPlan:
     def add_flags(self, read: Mapping[str, ReadFlag]) -> None:
         """Plan all flags of the data, and the deletion of others."""
         kept = {key for key, item in read.items() if not item.deleted}
-        for key in sorted(kept | self._to_delete(self._state.flags, read, kept)):
-            before = self._state.flags.get(key)
+        for key in sorted(kept | self._to_delete(self.state.flags, read, kept)):
+            before = self.state.flags.get(key)
             if key in kept:
                 self._put_flag(read[key], before)
             elif before is not None:
@@ -90,8 +90,8 @@ class ImportPlan:
     def add_segments(self, read: Mapping[str, ReadSegment]) -> None:
         """Plan all segments of the data, and the deletion of others."""
         kept = {key for key, item in read.items() if not item.deleted}
-        for key in sorted(kept | self._to_delete(self._state.segments, read, kept)):
-            before = self._state.segments.get(key)
+        for key in sorted(kept | self._to_delete(self.state.segments, read, kept)):
+            before = self.state.segments.get(key)
             if key in kept:
                 self._put_segment(read[key], before)
             elif before is not None:
@@ -103,9 +103,9 @@ class ImportPlan:
         if isinstance(entity, Flag):
             return self._project_flags.get(entity.key)
         if isinstance(entity, Targeting):
-            flag = self._state.flags.get(entity.flag_key)
+            flag = self.state.flags.get(entity.flag_key)
             return None if flag is None else flag.targeting
-        return self._state.segments.get(entity.key) if isinstance(entity, Segment) else None
+        return self.state.segments.get(entity.key) if isinstance(entity, Segment) else None
 
     def _to_delete(self, stored: Mapping[str, object], read: Mapping[str, object], kept: set[str]) -> set[str]:
         """Return the keys that go: those the data calls deleted, and when replacing all it does not mention."""
@@ -114,7 +114,7 @@ class ImportPlan:
 
     def _write(self, write: Save | Delete) -> None:
         self.writes.append(write)
-        self.revised.add(self._state.environment)
+        self.revised.add(self.state.environment)
 
     def _put_flag(self, read: ReadFlag, before: EnvironmentFlag | None) -> None:
         stored = self._project_flags.get(read.flag.key)

@@ -4,13 +4,15 @@ An import into one environment never changes what a flag serves in another.
 """
 
 import asyncio
+import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictError
+from domain.errors import AlreadyExistsError, RevisionConflictError, UnavailableError, VersionConflictError
 from domain.flag_data import FlagData, read_flag_data, write_flag_data
 from domain.json import Json
 from domain.keys import EnvironmentRef
@@ -18,12 +20,13 @@ from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, Save, Store
+from domain.ports import Commit, Store
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.snapshots import SnapshotService
 
-_ATTEMPTS = 10
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +86,9 @@ class ImportService:
         """
         principal.require_management("importFlagData", str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
-        for _ in range(_ATTEMPTS):
-            kept = await self._store.get(Environment, str(environment))
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < give_up:
+            await self._store.get(Environment, str(environment))
             plan = await self._plan(environment, read, mode)
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
@@ -92,9 +96,11 @@ class ImportService:
             for list_id in plan.new_lists:  # a segment of the same name may have left members
                 await self._store.discard_members(list_id, None)
             try:
-                revisions = await self._snapshots.commit(_commit(principal, kept, plan, mode))
-            except (VersionConflictError, AlreadyExistsError):
-                continue  # the environment changed since it was looked at: look again
+                revisions = await self._snapshots.commit(_commit(principal, plan, mode))
+            except (RevisionConflictError, VersionConflictError, AlreadyExistsError):
+                # The environment changed since it was looked at: look again.
+                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
+                continue
             return ImportReport(environment, revisions[str(environment)], plan.items)
         message = f"the environment {environment} kept changing during the import; nothing was stored"
         raise UnavailableError(message)
@@ -131,16 +137,20 @@ class ImportService:
         return plan
 
 
-def _commit(principal: Principal, environment: Environment, plan: ImportPlan, mode: ImportMode) -> Commit:
+def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode) -> Commit:
+    environment = str(plan.state.environment)
     entry = AuditEntry(
         actor=principal.actor,
         action="importFlagData",
-        resource=environment.id,
-        scope=environment.id,
+        resource=environment,
+        scope=environment,
         summary={"mode": mode.value, **asdict(_count(plan.items))},
         changes=describe_changes(plan.writes, plan.stored),
         unlisted_count=unlisted_count(plan.writes),
     )
-    # The environment is written as it is, so that nothing is imported into one that is being deleted.
-    writes = (*plan.writes, Save(environment, environment.version))
-    return Commit(writes=writes, revise=frozenset(map(str, plan.revised)), entry=entry)
+    return Commit(
+        writes=tuple(plan.writes),
+        revise=frozenset(map(str, plan.revised)),
+        based_on={environment: plan.state.revision},
+        entry=entry,
+    )
