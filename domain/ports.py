@@ -119,7 +119,8 @@ class Store(Protocol):
         """Return an environment's flags (those with targeting in it) and segments at one revision.
 
         Never half a commit, and never older than the last commit that was acknowledged before the call. An
-        environment without changes has revision 0.
+        environment without changes has revision 0. What did not change since this process last loaded it is the
+        same object again.
         """
 
     async def commit(self, commit: Commit) -> Mapping[str, int]:

@@ -86,19 +86,45 @@ def decode_text(value_type: type[T], text: str) -> T:
     return decode(value_type, orjson.loads(text))
 
 
-def join_environment(
-    environment: EnvironmentRef,
-    revision: int,
-    *,
-    flags: Iterable[Flag],
-    targetings: Iterable[Targeting],
-    segments: Iterable[Segment],
-) -> EnvironmentState:
-    """Join what was read at one revision: the flags that have targeting in the environment, and its segments."""
-    known = {flag.key: flag for flag in flags}
-    return EnvironmentState(
-        environment=environment,
-        revision=revision,
-        flags={t.flag_key: EnvironmentFlag(known[t.flag_key], t) for t in targetings if t.flag_key in known},
-        segments={segment.key: segment for segment in segments},
-    )
+class EnvironmentDecoder:
+    """Decodes environments; what did not change since an environment's last decoding stays the same object.
+
+    So a change to one flag costs the decoding of one flag. Documents are told apart by all of their text.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[EnvironmentRef, dict[tuple[type, str | bytes], Any]] = {}
+
+    def decode(
+        self,
+        environment: EnvironmentRef,
+        revision: int,
+        *,
+        flags: Iterable[str | bytes],
+        targetings: Iterable[str | bytes],
+        segments: Iterable[str | bytes],
+    ) -> EnvironmentState:
+        """Join what was read at one revision, as JSON: the flags with targeting there, and its segments."""
+        before = self._known.get(environment, {})
+        now: dict[tuple[type, str | bytes], Any] = {}
+
+        def decoded(value_type: type[T], texts: Iterable[str | bytes]) -> list[T]:
+            for text in texts:
+                document = value_type, text
+                known = before.get(document)
+                now[document] = decode(value_type, orjson.loads(text)) if known is None else known
+            return [value for (kind, _), value in now.items() if kind is value_type]
+
+        known_flags = {flag.key: flag for flag in decoded(Flag, flags)}
+        state = EnvironmentState(
+            environment=environment,
+            revision=revision,
+            flags={
+                targeting.flag_key: EnvironmentFlag(known_flags[targeting.flag_key], targeting)
+                for targeting in decoded(Targeting, targetings)
+                if targeting.flag_key in known_flags
+            },
+            segments={segment.key: segment for segment in decoded(Segment, segments)},
+        )
+        self._known[environment] = now
+        return state

@@ -40,6 +40,9 @@ class SegmentMembership:
 class Snapshot:
     """An environment at one revision. Archived flags are listed but evaluate as unknown.
 
+    Compiled flags and segments reach each other through the subject only, so one that is the same as in the
+    snapshot before is taken over from there: a change costs the compilation of what changed.
+
     Attributes:
         flags: The environment's flags by key, in the order of keys.
         live_flags: Those of them that are not archived.
@@ -56,6 +59,7 @@ class Snapshot:
         revision: int,
         flags: Mapping[str, EnvironmentFlag],
         segments: Mapping[str, Segment],
+        before: "Snapshot | None" = None,
     ) -> None:
         self.environment = environment
         self.revision = revision
@@ -70,12 +74,27 @@ class Snapshot:
         self.segments = self.usage.segments
         self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
         self.removals = tuple(segment for segment in segments.values() if segment.removals)
-        self._flags: dict[str, CompiledFlag] = {key: compile_flag(flag) for key, flag in self.live_flags.items()}
+        self._flags: dict[str, CompiledFlag] = {
+            key: (before and before.compiled_flag(flag)) or compile_flag(flag)
+            for key, flag in self.live_flags.items()
+        }
         self._compiled_segments: dict[str, CompiledSegment] = {
-            key: compile_segment(segment) for key, segment in segments.items()
+            key: (before and before.compiled_segment(segment)) or compile_segment(segment)
+            for key, segment in segments.items()
         }
         self._client_side_flags = {key: self._flags[key] for key in self.client_side_flags}
         self._segments = {key: segment.contains for key, segment in self._compiled_segments.items()}
+
+    def compiled_flag(self, flag: EnvironmentFlag) -> CompiledFlag | None:
+        """Return a flag as it was compiled here; None if it was another one then."""
+        here = self.flags.get(flag.key)
+        is_same = here is not None and here.flag is flag.flag and here.targeting is flag.targeting
+        return self._flags.get(flag.key) if is_same else None
+
+    def compiled_segment(self, segment: Segment) -> CompiledSegment | None:
+        """Return a segment as it was compiled here; None if it was another one then."""
+        here = self.segments.get(segment.key)
+        return self._compiled_segments[segment.key] if here is not None and here.segment is segment else None
 
     def subject(
         self, context: Context, memberships: Mapping[str, Membership] | None = None, *, now_ms: int = 0

@@ -125,7 +125,9 @@ class SnapshotService:
                 self._locks.pop(environment, None)
                 raise NotFoundError("environment", str(environment))
             # In a thread: a thousand flags take tens of milliseconds, and evaluations go on meanwhile.
-            snapshot = await asyncio.to_thread(Snapshot, environment, state.revision, state.flags, state.segments)
+            snapshot = await asyncio.to_thread(
+                Snapshot, environment, state.revision, state.flags, state.segments, before=current
+            )
             latest = self._snapshots.get(environment)
             if latest is not None and snapshot.revision < latest.revision:
                 return latest

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Ite
 from contextlib import aclosing, contextmanager
 from typing import Any, Protocol, TypeVar
 
+import orjson
+
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
@@ -12,7 +14,7 @@ from domain.model.flags import Flag
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
-from storage.codec import decode, join_environment
+from storage.codec import EnvironmentDecoder, decode
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors
 from storage.mongo.entries import ENTRIES, entries_query
@@ -51,6 +53,7 @@ class MongoStore:
         self._database = connected.database
         self._deployment = deployment
         self._commits = CommitQueue()
+        self._decoder = EnvironmentDecoder()
         self._members = Members(connected.database)
         self._closed = False
 
@@ -124,7 +127,7 @@ class MongoStore:
         with self._working():
             found = await self._deployment.read(read)
         # A thousand flags take tens of milliseconds to decode; in a thread, evaluations go on meanwhile.
-        return await asyncio.to_thread(_environment_of, environment, *found)
+        return await asyncio.to_thread(self._environment_of, environment, *found)
 
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
@@ -197,6 +200,22 @@ class MongoStore:
             await self._commits.drain()
             await asyncio.to_thread(self._client.close)  # says goodbye to the server
 
+    def _environment_of(
+        self,
+        environment: EnvironmentRef,
+        revision: int,
+        flags: list[Any],
+        targetings: list[Any],
+        segments: list[Any],
+    ) -> EnvironmentState:
+        return self._decoder.decode(
+            environment,
+            revision,
+            flags=map(orjson.dumps, flags),
+            targetings=map(orjson.dumps, targetings),
+            segments=map(orjson.dumps, segments),
+        )
+
     @contextmanager
     def _working(self) -> Iterator[None]:
         if self._closed:
@@ -228,15 +247,3 @@ class MongoStore:
         cursor = self._database[collection].find(wanted, {"document": 1}, session=session)
         found = await cursor.sort("_id", order).limit(first or 0).to_list(None)
         return [row["document"] for row in found]
-
-
-def _environment_of(
-    environment: EnvironmentRef, revision: int, flags: list[Any], targetings: list[Any], segments: list[Any]
-) -> EnvironmentState:
-    return join_environment(
-        environment,
-        revision,
-        flags=[decode(Flag, document) for document in flags],
-        targetings=[decode(Targeting, document) for document in targetings],
-        segments=[decode(Segment, document) for document in segments],
-    )

@@ -15,11 +15,8 @@ import orjson
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
-from domain.model.flags import Flag
-from domain.model.segments import Segment
-from domain.model.targeting import Targeting
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
-from storage.codec import decode_text, encode_text, join_environment
+from storage.codec import EnvironmentDecoder, decode_text, encode_text
 from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
 from storage.sqlite import members
 from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
@@ -61,6 +58,7 @@ class SqliteStore:
         self._readers = readers
         self._next_reader = itertools.cycle(readers)
         self._commits = CommitQueue()
+        self._decoder = EnvironmentDecoder()
         self._closed = False
 
     @classmethod
@@ -117,7 +115,7 @@ class SqliteStore:
         wanted = {"environment": str(environment), "project": environment.project}
         rows = await self._read(_ENVIRONMENT, wanted)
         # A thousand flags take tens of milliseconds to decode; in a thread, evaluations go on meanwhile.
-        return await asyncio.to_thread(_environment_of, environment, rows)
+        return await asyncio.to_thread(self._environment_of, environment, rows)
 
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
@@ -211,6 +209,18 @@ class SqliteStore:
             for connection in (*self._readers, self._writer):
                 await connection.close()
 
+    def _environment_of(self, environment: EnvironmentRef, rows: list[tuple[Any, ...]]) -> EnvironmentState:
+        by_kind: dict[str, list[Any]] = {"revision": [], "flag": [], "targeting": [], "segment": []}
+        for kind, value in rows:
+            by_kind[kind].append(value)
+        return self._decoder.decode(
+            environment,
+            by_kind["revision"][0] if by_kind["revision"] else 0,
+            flags=by_kind["flag"],
+            targetings=by_kind["targeting"],
+            segments=by_kind["segment"],
+        )
+
     def _check_open(self) -> None:
         if self._closed:
             message = "the store is closed"
@@ -234,16 +244,3 @@ class SqliteStore:
                 await writer.executemany(_REVISE, list(revisions.items()))
                 await write_entry(writer, commit, revisions)
         return revisions
-
-
-def _environment_of(environment: EnvironmentRef, rows: list[tuple[Any, ...]]) -> EnvironmentState:
-    by_kind: dict[str, list[Any]] = {"revision": [], "flag": [], "targeting": [], "segment": []}
-    for kind, value in rows:
-        by_kind[kind].append(value)
-    return join_environment(
-        environment,
-        by_kind["revision"][0] if by_kind["revision"] else 0,
-        flags=[decode_text(Flag, text) for text in by_kind["flag"]],
-        targetings=[decode_text(Targeting, text) for text in by_kind["targeting"]],
-        segments=[decode_text(Segment, text) for text in by_kind["segment"]],
-    )

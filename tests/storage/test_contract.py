@@ -20,7 +20,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Clause, FlagRule, Target, Targeting, Variation
-from domain.ports import ACCESS_SCOPE, Commit, Delete, Store
+from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Store
 from tests.storage.builders import (
     SHOP,
     a_commit,
@@ -296,6 +296,23 @@ async def test_an_environment_has_the_flags_with_targeting_in_it_and_its_segment
         "c": (a_flag("c"), a_targeting("c")),
     }
     assert state.segments == {"s": a_segment("s")}
+
+
+async def test_what_did_not_change_is_loaded_as_the_same_object(store: Store, open_another: OpenStore) -> None:
+    writer = await open_another()
+    first: list[Entity] = [a_flag("same"), a_targeting("same"), a_segment("same")]
+    changing: list[Entity] = [a_flag("f"), a_targeting("f"), a_segment("s")]
+    await writer.commit(a_commit(*map(create, [*first, *changing]), revise=(SCOPE,)))
+    before = await store.load_environment(SHOP)
+    await writer.commit(a_commit(*map(Delete, changing), revise=(SCOPE,)))
+    # Created again, they have the versions that they had.
+    others: list[Entity] = [a_flag("f", name="other"), a_targeting("f", on=True), a_segment("s", name="other")]
+    await writer.commit(a_commit(*map(create, others), revise=(SCOPE,)))
+    after = await store.load_environment(SHOP)
+    assert after.flags["same"].flag is before.flags["same"].flag
+    assert after.flags["same"].targeting is before.flags["same"].targeting
+    assert after.segments["same"] is before.segments["same"]
+    assert [after.flags["f"].flag, after.flags["f"].targeting, after.segments["s"]] == others
 
 
 async def test_a_reader_never_sees_half_a_commit(store: Store, open_another: OpenStore) -> None:

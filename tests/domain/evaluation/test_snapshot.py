@@ -1,13 +1,17 @@
 """Snapshots: many answers for one context, in any order; and the compiled evaluator against a naive one."""
 
 import random
+from collections.abc import Mapping
+from typing import TypeVar
 
 import pytest
 from hypothesis import given, settings
 
 from domain.evaluation.results import BigSegmentsStatus, EvaluationErrorKind
+from domain.evaluation.snapshot import Snapshot
 from domain.model.contexts import parse_context
 from tests.builders import (
+    ENVIRONMENT,
     a_clause,
     a_context,
     a_flag,
@@ -23,6 +27,8 @@ from tests.builders import (
 )
 from tests.domain.evaluation.reference import Reference
 from tests.strategies import World, random_world, seeds
+
+T = TypeVar("T")
 
 LOOP_A = a_segment(key="loop-a", rules=[a_segment_rule(in_segments("loop-b"))])
 LOOP_B = a_segment(key="loop-b", rules=[a_segment_rule(in_segments("loop-a"))])
@@ -149,3 +155,51 @@ def test_order_and_repetition_change_nothing(seed: int) -> None:
 @given(seeds())
 def test_the_compiled_evaluator_agrees_with_a_naive_one(seed: int) -> None:
     check_against_reference(random_world(random.Random(seed)))  # noqa: S311 - repeatable, not secret
+
+
+def check_growth(world: World, other: World, rng: random.Random) -> None:
+    """Whatever was taken over from the snapshot before, it is as one that is compiled from nothing."""
+    first, second = a_snapshot_of(world.data), a_snapshot_of(other.data)
+    flags = {key: rng.choice(found) for key, found in both(first.flags, second.flags).items()}
+    segments = {key: rng.choice(found).segment for key, found in both(first.segments, second.segments).items()}
+    grown = Snapshot(ENVIRONMENT, 2, flags, segments, before=first)
+    anew = Snapshot(ENVIRONMENT, 2, flags, segments)
+    for context in map(parse_context, (*world.contexts, *other.contexts)):
+        subjects = [snapshot.subject(context, world.memberships) for snapshot in (grown, anew)]
+        for key in flags:
+            answer, expected = (
+                s.evaluate(key, subject) for s, subject in zip((grown, anew), subjects, strict=True)
+            )
+            assert (answer, repr(answer.value)) == (expected, repr(expected.value))
+    for key in segments:
+        used, expected_use = (snapshot.usage.rules_using(key, transitive=True) for snapshot in (grown, anew))
+        assert [(u.flag, u.rule, u.negated) for u in used] == [(u.flag, u.rule, u.negated) for u in expected_use]
+
+
+def both(first: Mapping[str, T], second: Mapping[str, T]) -> dict[str, list[T]]:
+    return {key: [found[key] for found in (first, second) if key in found] for key in {**first, **second}}
+
+
+@settings(max_examples=300, deadline=None)
+@given(seeds(), seeds())
+def test_a_snapshot_that_takes_over_what_did_not_change_answers_as_a_new_one(one: int, other: int) -> None:
+    rng = random.Random(one)  # noqa: S311 - repeatable, not secret
+    worlds = random_world(rng), random_world(random.Random(other))  # noqa: S311 - repeatable, not secret
+    check_growth(*worlds, rng)
+
+
+def test_only_what_changed_is_compiled_anew() -> None:
+    flags = [a_flag(key="same"), a_flag(key="changed")]
+    segments = [a_segment(key="same"), a_segment(key="changed")]
+    before = a_snapshot(flags=flags, segments=segments)
+    after = Snapshot(
+        ENVIRONMENT,
+        2,
+        {"same": flags[0], "changed": a_flag(key="changed", on=False)},
+        {"same": segments[0], "changed": a_segment(key="changed", included=["ann"])},
+        before=before,
+    )
+    assert after.compiled_flag(flags[0]) is before.compiled_flag(flags[0]) is not None
+    assert after.compiled_segment(segments[0]) is before.compiled_segment(segments[0]) is not None
+    assert after.compiled_flag(flags[1]) is None
+    assert after.compiled_segment(segments[1]) is None
