@@ -1,7 +1,9 @@
 """The time, as the domain counts it: epoch milliseconds."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now_ms() -> int:
@@ -11,4 +13,4 @@ def now_ms() -> int:
 
 def moment(at_ms: int) -> datetime:
     """Return a moment as a date and time in UTC."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC)
+    return _EPOCH + timedelta(milliseconds=at_ms)

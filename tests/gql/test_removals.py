@@ -95,7 +95,14 @@ def test_what_cannot_be_scheduled_is_refused_with_every_violation(beta: Server) 
     ]
     assert edit(beta, {"addTargets": targets("x", removeAt=in_seconds(-60))}).code == "BAD_USER_INPUT"
     assert edit(beta, {"addTargets": targets("x", removeAt="2099-01-01T00:00:00")}).code == "BAD_USER_INPUT"
+    assert edit(beta, {"addTargets": targets("x", removeAt="9999-12-31T23:59:59-12:00")}).code == "BAD_USER_INPUT"
     assert beta.post(SEGMENT)["environment"]["segment"]["memberCount"] == 2
+
+
+def test_the_last_moment_of_the_calendar_is_kept_to_the_millisecond(beta: Server) -> None:
+    last = "9999-12-31T23:59:59.999000+00:00"
+    segment = edit(beta, {"scheduleRemoval": targets("ada", removeAt=last)})["updateSegment"]["segment"]
+    assert [removal["removeAt"] for removal in segment["scheduledRemovals"]["nodes"]] == [last]
 
 
 def test_evaluation_is_exact_and_says_until_when_it_holds(beta: Server) -> None:
