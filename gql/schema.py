@@ -17,6 +17,7 @@ from gql.imports import ImportsMutation
 from gql.limits import DocumentLimits, LimitDocuments
 from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
+from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
@@ -38,6 +39,7 @@ class Mutation(
     FlagsMutation,
     ImportsMutation,
     ProjectsMutation,
+    SegmentBulkEditsMutation,
     SegmentListsMutation,
     SegmentsMutation,
 ):

@@ -9,6 +9,7 @@ from domain.clock import now_ms
 from domain.errors import (
     AlreadyExistsError,
     InUseError,
+    InvalidInputError,
     LimitExceededError,
     NotFoundError,
     VersionConflictError,
@@ -18,11 +19,11 @@ from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
-from domain.instructions.segments import SegmentInstruction, conflicting_targets
+from domain.instructions.segments import EditTargets, SegmentInstruction, conflicting_targets
 from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.contexts import is_context_kind
-from domain.model.segments import Segment
+from domain.model.segments import Segment, TargetList
 from domain.ports import Delete, Save, Store
 from domain.services.editing import (
     Edit,
@@ -51,6 +52,20 @@ class SegmentEdit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentBulkEdit:
+    """An edit of many individual targets of one segment.
+
+    Attributes:
+        expected_version: The version that the caller saw; None if any will do.
+    """
+
+    segment_key: str
+    targets: EditTargets
+    expected_version: int | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NewSegment:
     """A segment to be created; without a key the name gives it.
 
@@ -73,6 +88,26 @@ class ChangedSegment:
 
     segment: EnvironmentSegment
     revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetCounts:
+    """What a bulk edit did to one kind's keys in a list.
+
+    Attributes:
+        unchanged: How many of the keys given, each counted once, were already as they were wanted.
+    """
+
+    added: int
+    removed: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class BulkEditedSegment(ChangedSegment):
+    """A segment after a bulk edit, and how much that changed."""
+
+    counts: TargetCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +192,7 @@ class SegmentService:
             snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
             current = before.at(now_ms())
-            after = self._apply(edit.instructions, current, snapshot)
-            if same_json(write_segment(current), write_segment(after)) and current.removals == after.removals:
-                return []
-            return [Save(replace(after, version=before.version + 1), before.version)]
+            return _saves(before, current, self._apply(edit.instructions, current, snapshot))
 
         change = Edit(
             action="updateSegment",
@@ -171,6 +203,45 @@ class SegmentService:
             summary={"instructions": [named.name for named in edit.instructions]},
         )
         return _changed(await self._editor.edit(principal, environment, change), key)
+
+    async def bulk_edit(
+        self, principal: Principal, environment: EnvironmentRef, edit: SegmentBulkEdit
+    ) -> BulkEditedSegment:
+        """Add, remove or replace individual targets, however many, and count them.
+
+        Raises:
+            DomainError: As `update` says.
+        """
+        key = edit.segment_key
+        counts = TargetCounts(added=0, removed=0, unchanged=0)
+
+        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            nonlocal counts
+            snapshot = snapshots[environment]
+            before = _find(snapshot, key, edit.expected_version)
+            current = before.at(now_ms())
+            try:
+                after = edit.targets.apply(current, edit_scope(snapshot))
+            except InvalidInputError as error:
+                raise below_input(error.violations) from error
+            self._check(current, after, snapshot, [], ("keys",))
+            counts = _count(edit.targets, current, after)
+            return _saves(before, current, after)
+
+        change = Edit(
+            action="bulkEditSegmentTargets",
+            resource=resource(environment, "segment", key),
+            scope=str(environment),
+            decide=decide,
+            comment=edit.comment,
+            summary={
+                "action": edit.targets.action.value,
+                "list": edit.targets.list.value,
+                "contextKind": edit.targets.context_kind,
+            },
+        )
+        snapshot = await self._editor.edit(principal, environment, change)
+        return BulkEditedSegment(snapshot.segments[key], snapshot.revision, counts)
 
     async def delete(
         self,
@@ -218,23 +289,34 @@ class SegmentService:
         self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
     ) -> Segment:
         """Apply instructions one after the other; collect what is wrong with any of them."""
-        scope = edit_scope(snapshot)
-        segment, violations = apply_all(instructions, before, scope)
+        segment, violations = apply_all(instructions, before, edit_scope(snapshot))
+        self._check(before, segment, snapshot, violations, ("instructions",))
+        return segment
+
+    def _check(
+        self,
+        before: Segment,
+        segment: Segment,
+        snapshot: Snapshot,
+        violations: list[Violation],
+        path: tuple[str, ...],
+    ) -> None:
+        """Refuse an edit for what is wrong with its outcome, at the path, or was found wrong before."""
         # What an import brought may stay as it is; an edit does not add to it.
         known = set(conflicting_targets(before))
         if conflicts := [context for context in conflicting_targets(segment) if context not in known]:
             shown = ", ".join(conflicts[:10])
             message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
-            violations.append(Violation(("instructions",), message))
+            violations.append(Violation(path, message))
         if circle := _circle(segment.key, _segments_in(segment) - _segments_in(before), snapshot):
             message = f"segments would contain each other in a circle: {' -> '.join(circle)}"
-            violations.append(Violation(("instructions",), message))
+            violations.append(Violation(path, message))
         if segment.unbounded and _targets(segment) != _targets(before):
             message = "a large list has members (see startSegmentImport), no individual targets"
-            violations.append(Violation(("instructions",), message))
+            violations.append(Violation(path, message))
         if segment.sync_source is not None and segment.rules != before.rules:
             message = f"{segment.sync_source.integration} owns this segment: its rules are read-only here"
-            violations.append(Violation(("instructions",), message))
+            violations.append(Violation(path, message))
         if violations:
             raise below_input(violations)
         count = len(segment.included_targets) + len(segment.excluded_targets)
@@ -245,7 +327,6 @@ class SegmentService:
                 limit=self._max_targets,
                 actual=count,
             )
-        return segment
 
 
 def _targets(segment: Segment) -> tuple[object, ...]:
@@ -281,3 +362,19 @@ def _segments_in(segment: Segment) -> set[object]:
 
 def _changed(snapshot: Snapshot, key: str) -> ChangedSegment:
     return ChangedSegment(snapshot.segments[key], snapshot.revision)
+
+
+def _saves(before: Segment, current: Segment, after: Segment) -> list[Save | Delete]:
+    """Return what stores a segment that was `before`, is `current` now, and is to be `after`."""
+    if same_json(write_segment(current), write_segment(after)) and current.removals == after.removals:
+        return []
+    return [Save(replace(after, version=before.version + 1), before.version)]
+
+
+def _count(edit: EditTargets, before: Segment, after: Segment) -> TargetCounts:
+    def keys_in(segment: Segment) -> set[str]:
+        targets = segment.included_targets if edit.list is TargetList.INCLUDED else segment.excluded_targets
+        return {target.key for target in targets if target.context_kind == edit.context_kind}
+
+    added, removed = keys_in(after) - keys_in(before), keys_in(before) - keys_in(after)
+    return TargetCounts(added=len(added), removed=len(removed), unchanged=len(set(edit.keys) - added - removed))

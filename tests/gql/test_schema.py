@@ -43,12 +43,13 @@ from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
 from domain.services.lists import ChangedList
 from domain.services.projects import CreatedProject
-from domain.services.segments import ChangedSegment, DeletedSegment
+from domain.services.segments import BulkEditedSegment, ChangedSegment, DeletedSegment, TargetCounts
 from gql.schema import build_schema
 
 SCHEMA = build_schema()
 
 DOMAIN_CLASSES = {
+    "BulkEditSegmentTargetsPayload": BulkEditedSegment,
     "CancelSegmentImportPayload": ListChange,
     "LargeList": Segment,
     "MalformedLine": MalformedLine,
@@ -104,6 +105,7 @@ DOMAIN_CLASSES = {
     "SegmentUsageNode": SegmentUsageNode,
     "ServedVariation": ServedVariation,
     "Tag": TagUse,
+    "TargetCounts": TargetCounts,
     "Target": TargetedContext,
     "ScheduledRemoval": ScheduledRemoval,
     "Variation": IndexedVariation,

@@ -1,0 +1,81 @@
+"""Editing many individual targets of a segment at once, over HTTP."""
+
+from typing import Any
+
+import pytest
+
+from tests.gql.test_segment_edits import PRODUCTION, create, targets, violations
+from tests.servers import Answer, Server
+
+KEYS = [f"u{n}" for n in range(15_001)]
+
+
+@pytest.fixture(autouse=True)
+def empty(server: Server) -> None:
+    server.import_flags({})
+    create(server, "s")
+
+
+def edit(server: Server, action: str, keys: list[str], which: str = "INCLUDED", **properties: Any) -> Answer:
+    query = """mutation ($i: BulkEditSegmentTargetsInput!) { bulkEditSegmentTargets(input: $i) { revision
+      counts { added removed unchanged } segment { version included { nodes { contextKind key } }
+        excluded { nodes { contextKind key } } } } }"""
+    wish = {"environment": PRODUCTION, "segmentKey": "s", "list": which, "action": action, "keys": keys}
+    return server.post(query, i=wish | properties)
+
+
+def edited(*arguments: Any, **properties: Any) -> tuple[list[str], tuple[int, int, int]]:
+    payload = edit(*arguments, **properties)["bulkEditSegmentTargets"]
+    counts = payload["counts"]
+    return targets(payload["segment"]), (counts["added"], counts["removed"], counts["unchanged"])
+
+
+def test_targets_are_added_removed_and_replaced_and_counted(server: Server) -> None:
+    assert edited(server, "ADD", ["b", "a", "a"]) == (["user:a", "user:b"], (2, 0, 0))
+    assert edited(server, "ADD", ["b", "c"]) == (["user:a", "user:b", "user:c"], (1, 0, 1))
+    assert edited(server, "REMOVE", ["a", "nobody"]) == (["user:b", "user:c"], (0, 1, 1))
+    assert edited(server, "ADD", ["b"], contextKind="org") == (["org:b", "user:b", "user:c"], (1, 0, 0))
+    assert edited(server, "REPLACE", ["c", "d"]) == (["org:b", "user:c", "user:d"], (1, 1, 1))
+    assert edited(server, "REPLACE", []) == (["org:b"], (0, 2, 0))
+
+
+def test_an_edit_is_one_version_with_one_entry_and_one_without_effect_is_none(server: Server) -> None:
+    first = edit(server, "ADD", ["a"], "EXCLUDED", comment="too early")["bulkEditSegmentTargets"]
+    again = edit(server, "ADD", ["a"], "EXCLUDED", expectedVersion=2)["bulkEditSegmentTargets"]
+    assert targets(first["segment"], "excluded") == ["user:a"]
+    assert (first["segment"]["version"], again["segment"]["version"]) == (2, 2)
+    assert first["revision"] == again["revision"]
+    query = """{ environment(project: "default", key: "production") { segment(key: "s") {
+      history(first: 2) { nodes { action comment summary } } } } }"""
+    last, before = server.post(query)["environment"]["segment"]["history"]["nodes"]
+    assert (last["action"], last["comment"]) == ("bulkEditSegmentTargets", "too early")
+    assert last["summary"] == {"action": "ADD", "list": "EXCLUDED", "contextKind": "user"}
+    assert before["action"] == "createSegment"
+
+
+def test_what_update_segment_refuses_is_refused(server: Server) -> None:
+    edit(server, "ADD", ["ada", "bob"])
+    ((path, message),) = violations(edit(server, "ADD", ["ada", "cleo"], "EXCLUDED"))
+    assert (path, "user:ada" in message, "cleo" in message) == ("input.keys", True, False)
+    assert [path for path, _ in violations(edit(server, "ADD", ["a", ""]))] == ["input.keys.1"]
+    assert [path for path, _ in violations(edit(server, "ADD", [], contextKind="multi"))] == ["input.contextKind"]
+    assert edit(server, "ADD", ["x"], expectedVersion=1).code == "VERSION_CONFLICT"
+    assert edit(server, "ADD", ["x"], segmentKey="gone").code == "NOT_FOUND"
+    limited = edit(server, "ADD", KEYS)
+    assert limited.code == "LIMIT_EXCEEDED"
+    assert limited.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_SEGMENT_TARGETS"
+    assert edited(server, "ADD", []) == (["user:ada", "user:bob"], (0, 0, 0))
+    assert edited(server, "REPLACE", KEYS[:15_000])[1] == (15_000, 2, 0)
+
+
+def test_a_large_list_has_no_individual_targets(server: Server) -> None:
+    create(server, "big", largeList={})
+    assert edit(server, "ADD", ["x"], segmentKey="big").code == "BAD_USER_INPUT"
+
+
+def test_an_sdk_key_edits_nothing(secrets: tuple[Server, dict[str, str]]) -> None:
+    server, printed = secrets
+    query = """mutation ($i: BulkEditSegmentTargetsInput!) { bulkEditSegmentTargets(input: $i) { revision } }"""
+    wish = {"environment": PRODUCTION, "segmentKey": "s", "list": "INCLUDED", "action": "ADD", "keys": ["x"]}
+    key = next(value for name, value in printed.items() if "server SDK key" in name)
+    assert server.post(query, i=wish, token=key).code == "FORBIDDEN"
