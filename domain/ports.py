@@ -15,6 +15,7 @@ from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
+from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 
@@ -179,6 +180,28 @@ class Store(Protocol):
 
         One question to the store for up to a thousand pairs; never one for each.
         """
+
+    async def remember_contexts(self, contexts: Collection[SeenContext]) -> None:
+        """Keep contexts, of different places, each in the place of what is known of its kind and key."""
+
+    async def list_contexts(
+        self, environment: EnvironmentRef, wanted: ContextFilter = EVERY_CONTEXT, *, first: int, after: str = ""
+    ) -> list[SeenContext]:
+        """Return at most `first` contexts of an environment, by `sort_key` (code points), those after one.
+
+        Only those that pass the filter.
+        """
+
+    async def contexts_among(
+        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+    ) -> list[SeenContext]:
+        """Return the contexts of a kind that have one of the keys or (in lower case, folded) emails, each once.
+
+        One question to the store for up to a thousand of them; never one for each.
+        """
+
+    async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
+        """Forget the contexts of an environment or (None) of all: those last seen before a moment, or all."""
 
     async def ping(self) -> None:
         """Return if the store answers."""

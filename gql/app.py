@@ -19,6 +19,7 @@ from domain.errors import UnavailableError
 from domain.ports import Store
 from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
+from domain.services.contexts import ContextService
 from domain.services.editing import EnvironmentEditor
 from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
@@ -61,6 +62,7 @@ class Backend:
         self.store: Store | None = None
         self._snapshots: SnapshotService | None = None
         self._services: Services | None = None
+        self._contexts: ContextService | None = None
         self._connected = asyncio.Event()
 
     async def run(self) -> None:
@@ -81,12 +83,18 @@ class Backend:
         owner = await self._set_up(store)
         if owner is not None:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))
+        self._contexts = contexts = ContextService(
+            store,
+            retention_days=self.settings.context_retention_days,
+            max_entries=self.settings.max_segment_targets,
+        )
         self._snapshots = snapshots
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
+            contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
-            evaluation=EvaluationService(store, snapshots),
+            evaluation=EvaluationService(store, snapshots, contexts),
             flags=FlagService(editor),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -99,6 +107,7 @@ class Backend:
         async with asyncio.TaskGroup() as group:
             group.create_task(snapshots.run())
             group.create_task(RemovalService(snapshots, editor).run())
+            group.create_task(contexts.run())
 
     async def _set_up(self, store: Store) -> Principal | None:
         """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""
@@ -114,6 +123,8 @@ class Backend:
 
     async def close(self) -> None:
         """Finish what was accepted, and release the store."""
+        if self._contexts is not None:
+            await self._contexts.flush()
         if self.store is not None:
             await self.store.close()
 

@@ -8,6 +8,7 @@ import strawberry
 from domain.access.principals import Principal
 from domain.services.audit import AuditService
 from domain.services.catalog import CatalogService
+from domain.services.contexts import ContextService
 from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
@@ -25,6 +26,7 @@ class Services:
 
     audit: AuditService
     catalog: CatalogService
+    contexts: ContextService
     environments: EnvironmentService
     evaluation: EvaluationService
     flag_copies: FlagCopyService

@@ -16,6 +16,7 @@ from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from gql.audit import AuditEntryConnection, environment_history, project_history
 from gql.connections import After, Connection, First, Query, Tags, page_request
 from gql.context import Info
+from gql.contexts import SeenContextConnection, TargetResolutionView, environment_contexts, resolve_targets
 from gql.flags import FlagView
 from gql.nodes import Node, global_id, read_global_id
 from gql.segments import SegmentView
@@ -159,6 +160,17 @@ class EnvironmentView(Node):
         description="The tags that the environment and what is in it bear, by name, with counts.",
     )
 
+    contexts = strawberry.field(
+        resolver=environment_contexts,
+        graphql_type=SeenContextConnection,
+        description="The contexts that evaluation met here, by kind and key. Anonymous ones are not remembered.",
+    )
+    resolve_targets = strawberry.field(
+        resolver=resolve_targets,
+        graphql_type=list[TargetResolutionView],
+        description="Look up a text of keys or emails, for a bulk edit of individual targets: each entry once, in "
+        "their order. An entry is a known key first of all, else an email, in any case.",
+    )
     history = strawberry.field(
         resolver=environment_history,
         graphql_type=AuditEntryConnection,

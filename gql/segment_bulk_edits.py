@@ -31,7 +31,9 @@ class BulkEditSegmentTargetsInput:
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
     action: TargetAction = strawberry.field(description="What becomes of the keys.")
-    keys: list[str] = strawberry.field(description="The context keys.")
+    keys: list[str] = strawberry.field(
+        description="The context keys; `Environment.resolveTargets` finds them from a text."
+    )
     list: TargetList = strawberry.field(description="Which list.")
     context_kind: str = strawberry.field(default=DEFAULT_CONTEXT_KIND, description="Their kind.")
     expected_version: int | None = strawberry.field(

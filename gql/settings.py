@@ -49,6 +49,12 @@ class Settings(BaseSettings):
         le=100,
         description="How much of a large list that flags use an import may remove without `acknowledgeRemoval`.",
     )
+    context_retention_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        description="How long a context that is not met any more is remembered; 0 remembers none.",
+    )
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
     max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")

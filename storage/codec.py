@@ -18,6 +18,7 @@ from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import EnvironmentFlag, Flag
+from domain.model.seen_contexts import SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import Entity, EnvironmentState, kind_of
@@ -64,7 +65,7 @@ ENTITY_TYPES: tuple[type[Entity], ...] = get_args(Entity)
 KINDS: tuple[str, ...] = tuple(kind_of(entity_type) for entity_type in ENTITY_TYPES)
 
 
-def encode(value: Entity | AuditEntry) -> Document:
+def encode(value: Entity | AuditEntry | SeenContext) -> Document:
     """Turn a domain object into its document."""
     document: Document = _converter.unstructure(value)
     return document
@@ -76,7 +77,7 @@ def decode(value_type: type[T], document: Mapping[str, Any]) -> T:
     return value
 
 
-def encode_text(value: Entity | AuditEntry) -> str:
+def encode_text(value: Entity | AuditEntry | SeenContext) -> str:
     """Turn a domain object into its document's JSON text."""
     return orjson.dumps(encode(value)).decode()
 

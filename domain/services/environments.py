@@ -129,7 +129,7 @@ class EnvironmentService:
             revise=frozenset({ACCESS_SCOPE}),
         )
         await self._editor.edit_project(principal, environment.project, edit)
-        await discard_lists(self._store, emptied)
+        await forget_contents(self._store, emptied)
         return str(environment)
 
 
@@ -152,9 +152,10 @@ async def contents_of(store: Store, snapshot: Snapshot) -> Writes:
     return [*targetings, *segments, *map(Delete, credentials)]
 
 
-async def discard_lists(store: Store, emptied: Iterable[Snapshot]) -> None:
-    """Forget the members of large lists in environments that are gone."""
+async def forget_contents(store: Store, emptied: Iterable[Snapshot]) -> None:
+    """Forget what is kept beside environments that are gone: the members of large lists, and contexts."""
     for snapshot in emptied:
+        await store.forget_contexts(snapshot.environment)
         for segment in snapshot.large_lists:
             await store.discard_members(segment.id, None)
 

@@ -16,6 +16,7 @@ from domain.keys import EnvironmentRef
 from domain.model.contexts import Context, parse_context
 from domain.model.flags import EnvironmentFlag
 from domain.ports import Store
+from domain.services.contexts import ContextService
 from domain.services.memberships import look_up
 from domain.services.snapshots import SnapshotService
 
@@ -94,9 +95,10 @@ class Where:
 class EvaluationService:
     """Answers from the snapshots. Asks the store for the members of large lists only, and only once a call."""
 
-    def __init__(self, store: Store, snapshots: SnapshotService) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService, contexts: ContextService) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._contexts = contexts
 
     async def evaluate(
         self,
@@ -211,6 +213,7 @@ class EvaluationService:
 
         All of it is done at one moment. Beside each answer stands how long it holds, in epoch milliseconds.
         """
+        self._contexts.remember(snapshot.environment, contexts)
         now = now_ms()
         subjects = [snapshot.subject(context, now_ms=now) for context in contexts]
         answers = [work(subject) for subject in subjects]

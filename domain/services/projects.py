@@ -11,7 +11,7 @@ from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
-from domain.services.environments import contents_of, discard_lists
+from domain.services.environments import contents_of, forget_contents
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
 from domain.services.snapshots import SnapshotService
 
@@ -119,7 +119,7 @@ class ProjectService:
             revise=frozenset({ACCESS_SCOPE}),
         )
         await self._editor.edit_project(principal, key, edit)
-        await discard_lists(self._store, emptied.values())
+        await forget_contents(self._store, emptied.values())
         return key
 
 

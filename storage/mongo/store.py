@@ -11,12 +11,14 @@ from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.flags import Flag
+from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
 from storage.codec import EnvironmentDecoder, decode
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors
+from storage.mongo.contexts import Contexts
 from storage.mongo.entries import ENTRIES, entries_query
 from storage.mongo.layout import create_collections, read_revisions
 from storage.mongo.members import Members
@@ -55,6 +57,7 @@ class MongoStore:
         self._commits = CommitQueue()
         self._decoder = EnvironmentDecoder()
         self._members = Members(connected.database)
+        self._contexts = Contexts(connected.database)
         self._closed = False
 
     @classmethod
@@ -79,6 +82,7 @@ class MongoStore:
             with driver_errors():
                 await create_collections(connected.database)
                 await Members(connected.database).create_indexes()
+                await Contexts(connected.database).create_indexes()
                 await deployment.start()
         except BaseException:
             connected.client.close()
@@ -187,6 +191,30 @@ class MongoStore:
         """See Store.members_among."""
         with self._working():
             return await self._members.among(generations, keys)
+
+    async def remember_contexts(self, contexts: Collection[SeenContext]) -> None:
+        """See Store.remember_contexts."""
+        with self._working():
+            await self._contexts.remember(contexts)
+
+    async def list_contexts(
+        self, environment: EnvironmentRef, wanted: ContextFilter = EVERY_CONTEXT, *, first: int, after: str = ""
+    ) -> list[SeenContext]:
+        """See Store.list_contexts."""
+        with self._working():
+            return await self._contexts.list_page(environment, wanted, first=first, after=after)
+
+    async def contexts_among(
+        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+    ) -> list[SeenContext]:
+        """See Store.contexts_among."""
+        with self._working():
+            return await self._contexts.among(environment, kind, keys=keys, emails=emails)
+
+    async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
+        """See Store.forget_contexts."""
+        with self._working():
+            await self._contexts.forget(environment, before_ms)
 
     async def ping(self) -> None:
         """See Store.ping."""

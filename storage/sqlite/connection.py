@@ -49,7 +49,16 @@ INSERT INTO entry_subjects SELECT 'environment/' || scope, id FROM entries WHERE
 INSERT INTO entry_subjects
 SELECT 'project/' || substr(scope, 1, instr(scope || '/', '/') - 1), id FROM entries WHERE scope <> '';
 """
-_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3)
+_VERSION_4 = """
+CREATE TABLE contexts (
+  environment TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL,
+  email TEXT, search TEXT NOT NULL, last_seen INTEGER NOT NULL, document TEXT NOT NULL,
+  PRIMARY KEY (environment, kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX contexts_by_email ON contexts (environment, kind, email) WHERE email IS NOT NULL;
+CREATE INDEX contexts_by_age ON contexts (last_seen);
+"""
+_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
 """What makes each version of the schema out of the one before; new ones are put at the end."""
 SCHEMA_VERSION = len(_STEPS)
 

@@ -15,9 +15,11 @@ import orjson
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
+from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
 from storage.codec import EnvironmentDecoder, decode_text, encode_text
 from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
+from storage.sqlite import contexts as seen_contexts
 from storage.sqlite import members
 from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
 from storage.sqlite.entries import entries_query, write_entry
@@ -196,6 +198,32 @@ class SqliteStore:
         """See Store.members_among."""
         wanted = {"generations": members.as_json(dict(generations)), "keys": members.as_json(list(keys))}
         return frozenset((list_id, key) for list_id, key in await self._read(members.AMONG, wanted))
+
+    async def remember_contexts(self, contexts: Collection[SeenContext]) -> None:
+        """See Store.remember_contexts."""
+        with sqlite_errors():
+            await self._commits.run(lambda: seen_contexts.remember(self._writer, contexts))
+
+    async def list_contexts(
+        self, environment: EnvironmentRef, wanted: ContextFilter = EVERY_CONTEXT, *, first: int, after: str = ""
+    ) -> list[SeenContext]:
+        """See Store.list_contexts."""
+        rows = await self._read(*seen_contexts.list_query(environment, wanted, first=first, after=after))
+        return [decode_text(SeenContext, document) for (document,) in rows]
+
+    async def contexts_among(
+        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+    ) -> list[SeenContext]:
+        """See Store.contexts_among."""
+        asked = {"keys": members.as_json(list(keys)), "emails": members.as_json(list(emails))}
+        rows = await self._read(seen_contexts.AMONG, {"environment": str(environment), "kind": kind, **asked})
+        return [decode_text(SeenContext, document) for (document,) in rows]
+
+    async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
+        """See Store.forget_contexts."""
+        with sqlite_errors():
+            while await self._commits.run(lambda: seen_contexts.forget_some(self._writer, environment, before_ms)):
+                pass
 
     async def ping(self) -> None:
         """See Store.ping."""

@@ -31,10 +31,12 @@ from domain.model.changes import AuditEntry, EntityChange, FieldChange, RuleChan
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
+from domain.model.seen_contexts import SeenContext
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSource, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.services.catalog import EnvironmentCatalog, TagUse
+from domain.services.contexts import TargetResolution
 from domain.services.environments import CreatedEnvironment
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
 from domain.services.flag_copies import CopiedFlag, SkippedPart
@@ -106,6 +108,8 @@ DOMAIN_CLASSES = {
     "ServedVariation": ServedVariation,
     "Tag": TagUse,
     "TargetCounts": TargetCounts,
+    "Context": SeenContext,
+    "TargetResolution": TargetResolution,
     "Target": TargetedContext,
     "ScheduledRemoval": ScheduledRemoval,
     "Variation": IndexedVariation,

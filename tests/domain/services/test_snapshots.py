@@ -13,6 +13,7 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.services.contexts import ContextService
 from domain.services.evaluation import Caller, EvaluationService, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
@@ -60,7 +61,7 @@ async def test_a_change_of_another_process_is_followed(
 async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
     fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
 ) -> None:
-    evaluation = EvaluationService(fickle, snapshots)
+    evaluation = EvaluationService(fickle, snapshots, ContextService(fickle, retention_days=0, max_entries=1))
     caller = Caller(owner, 10)
     revision = await import_value(elsewhere, owner, "before")
     await eventually(served_by(snapshots), revision)

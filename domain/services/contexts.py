@@ -1,0 +1,257 @@
+"""Remembers the contexts that evaluation meets, beside the requests' path, and finds them again."""
+
+import asyncio
+import logging
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+from typing import TypeAlias
+
+from domain.access.principals import Principal
+from domain.clock import now_ms
+from domain.errors import DomainError, InvalidInputError, LimitExceededError, NotFoundError, Violation
+from domain.evaluation.snapshot import Snapshot
+from domain.json import Json
+from domain.keys import EnvironmentRef
+from domain.model.contexts import Context, is_context_kind
+from domain.model.seen_contexts import ContextFilter, SeenContext, attributes_text, public_attributes
+from domain.model.segments import Segment, TargetList
+from domain.pages import PageRequest, Stretch, cut_stretch
+from domain.ports import Store
+from domain.services.editing import resource
+
+_log = logging.getLogger(__name__)
+_FLUSH_SECONDS = 1.0
+_SWEEP_SECONDS = 3600.0
+_MOST_WAITING = 5_000
+"""How many contexts wait to be stored; what is met beyond is dropped, so that under load there is a sample."""
+_BATCH = 500
+_MOST_RECENT = 20_000
+_AFRESH_MS = 5 * 60_000
+"""How long what was stored is not stored again, unless it changed."""
+_DAY_MS = 86_400_000
+
+_Place: TypeAlias = tuple[EnvironmentRef, str, str]
+_Met: TypeAlias = tuple[Mapping[str, Json], tuple[str, ...]]
+
+
+class TargetStatus(Enum):
+    """What is known of an entry of a bulk edit's text."""
+
+    MATCHED = "MATCHED"
+    UNKNOWN = "UNKNOWN"
+    AMBIGUOUS = "AMBIGUOUS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetResolution:
+    """An entry of a bulk edit's text, looked up.
+
+    Attributes:
+        contexts: The one context that it means, or those that it may mean.
+        key: The key to edit with: that of the one context, the entry itself if none is known, or None.
+        current: In which list of the segment that key stands; None if in none, or if no segment was named.
+    """
+
+    input: str
+    status: TargetStatus
+    contexts: Sequence[SeenContext]
+    key: str | None
+    current: TargetList | None
+
+
+class ContextService:
+    """Remembers and finds contexts.
+
+    Args:
+        store: Where they are kept.
+        retention_days: How long one that is not met any more is kept; with 0, none is remembered.
+        max_entries: How many entries a bulk edit's text may have.
+    """
+
+    def __init__(self, store: Store, *, retention_days: int, max_entries: int) -> None:
+        self._store = store
+        self._retention_ms = retention_days * _DAY_MS
+        self._max_entries = max_entries
+        self._waiting: dict[_Place, _Met] = {}
+        self._recent: OrderedDict[_Place, tuple[int, int]] = OrderedDict()
+        """What was stored lately: a hash of it, and when."""
+
+    def remember(self, environment: EnvironmentRef, contexts: Iterable[Context]) -> None:
+        """Take contexts that were met in, without waiting for anything; anonymous ones are not remembered."""
+        if not self._retention_ms:
+            return
+        for context in contexts:
+            for kind, attributes in context.individuals.items():
+                key = str(attributes["key"])  # an old user's may be empty
+                place = (environment, kind, key)
+                is_room = len(self._waiting) < _MOST_WAITING or place in self._waiting
+                if is_room and key and not attributes["anonymous"]:
+                    self._waiting[place] = (attributes, context.private_attributes.get(kind, ()))
+
+    async def run(self) -> None:
+        """Store what was met about each second, and forget what has become old each hour, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_flushing())
+            group.create_task(self._keep_sweeping())
+
+    async def flush(self) -> None:
+        """Store what was met and is not stored yet; drop it if that fails."""
+        try:
+            left = len(self._waiting)
+            while left > 0:
+                batch = dict(islice(self._waiting.items(), _BATCH))
+                left -= len(batch)
+                for place in batch:
+                    del self._waiting[place]
+                await self._flush(batch)
+        except DomainError as error:
+            self._waiting.clear()
+            _log.warning("contexts that were met are not remembered: %s", error.message)
+
+    async def sweep(self) -> None:
+        """Forget the contexts that were not met for as long as they are kept.
+
+        Raises:
+            DomainError: As the store says.
+        """
+        await self._store.forget_contexts(None, before_ms=now_ms() - self._retention_ms)
+
+    async def contexts(
+        self, principal: Principal, environment: EnvironmentRef, wanted: ContextFilter, page: PageRequest
+    ) -> Stretch[SeenContext]:
+        """Page through the contexts that were met in an environment, by kind and key.
+
+        Raises:
+            DomainError: As `Principal.require_management`, `cut_stretch` and the store say.
+        """
+        principal.require_management("listContexts", resource(environment, "context", "*"))
+
+        async def read(first: int, after: str) -> list[SeenContext]:
+            return await self._store.list_contexts(environment, wanted, first=first, after=after)
+
+        return await cut_stretch(read, page, lambda context: context.sort_key)
+
+    async def resolve_targets(
+        self, principal: Principal, snapshot: Snapshot, text: str, *, context_kind: str, segment: str | None
+    ) -> list[TargetResolution]:
+        """Look up a text of keys or emails, separated by commas or new lines, each entry once.
+
+        An entry is first of all a key; one that is no known key is an email, in any case.
+
+        Raises:
+            InvalidInputError: The kind is no context kind.
+            NotFoundError: There is no such segment.
+            LimitExceededError: The text has too many entries.
+            DomainError: As `Principal.require_management` and the store say.
+        """
+        principal.require_management("resolveTargets", resource(snapshot.environment, "context", "*"))
+        if not is_context_kind(context_kind):
+            raise InvalidInputError([Violation(("contextKind",), "is not a context kind")])
+        listed = _listed(snapshot, segment, context_kind)
+        entries = list(dict.fromkeys(entry for part in re.split(r"[,\r\n]", text) if (entry := part.strip())))
+        if len(entries) > self._max_entries:
+            raise LimitExceededError(
+                "entries of the text",
+                setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
+                limit=self._max_entries,
+                actual=len(entries),
+            )
+        folded = {entry.casefold() for entry in entries}
+        known = await self._store.contexts_among(snapshot.environment, context_kind, keys=entries, emails=folded)
+        by_key = {context.key: context for context in known}
+        by_email: defaultdict[str | None, list[SeenContext]] = defaultdict(list)
+        for context in sorted(known, key=lambda context: context.key):
+            by_email[context.folded_email].append(context)
+        return [
+            _resolution(entry, [by_key[entry]] if entry in by_key else by_email.get(entry.casefold(), []), listed)
+            for entry in entries
+        ]
+
+    async def _keep_flushing(self) -> None:
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            try:
+                await self.flush()
+            except Exception:  # noqa: BLE001 - whatever it is, what is met later must not wait for a restart
+                _log.exception("contexts that were met are not remembered")
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            try:
+                await self.sweep()
+            except DomainError as error:
+                _log.warning("old contexts are not forgotten yet: %s", error.message)
+            except Exception:  # noqa: BLE001 - as above
+                _log.exception("old contexts are not forgotten yet")
+            await asyncio.sleep(_SWEEP_SECONDS)
+
+    async def _flush(self, batch: dict[_Place, _Met]) -> None:
+        """Store those of a batch that were not stored lately as they are."""
+        now = now_ms()
+        prepared = await asyncio.to_thread(self._prepare, batch, now)
+        if not prepared:
+            return
+        await self._store.remember_contexts([context for context, _ in prepared])
+        for context, digest in prepared:
+            place = (context.environment, context.kind, context.key)
+            self._recent[place] = (digest, now)
+            self._recent.move_to_end(place)
+        while len(self._recent) > _MOST_RECENT:
+            self._recent.popitem(last=False)
+
+    def _prepare(self, batch: dict[_Place, _Met], now: int) -> list[tuple[SeenContext, int]]:
+        """Return what is to be stored of a batch, without private attributes, each with its hash."""
+        prepared = []
+        for place, (attributes, private) in batch.items():
+            text = attributes_text(attributes)
+            if text is None:
+                continue
+            digest = hash((text, private))
+            before, stored_ms = self._recent.get(place, (None, 0))
+            if digest == before and now - stored_ms < _AFRESH_MS:
+                continue
+            environment, kind, key = place
+            context = SeenContext(
+                environment=environment,
+                kind=kind,
+                key=key,
+                attributes=public_attributes(text, private),
+                last_seen_ms=now,
+            )
+            prepared.append((context, digest))
+        return prepared
+
+
+def _listed(snapshot: Snapshot, segment: str | None, context_kind: str) -> dict[str, TargetList]:
+    """Return the keys of a kind that a segment targets, each with the list that decides."""
+    if segment is None:
+        return {}
+    found = snapshot.segments.get(segment)
+    if found is None:
+        raise NotFoundError("segment", segment)
+    current: Segment = found.segment.at(now_ms())
+    excluded = {t.key: TargetList.EXCLUDED for t in current.excluded_targets if t.context_kind == context_kind}
+    included = {t.key: TargetList.INCLUDED for t in current.included_targets if t.context_kind == context_kind}
+    return excluded | included
+
+
+def _resolution(
+    entry: str, candidates: Sequence[SeenContext], listed: Mapping[str, TargetList]
+) -> TargetResolution:
+    if len(candidates) > 1:
+        status, key = TargetStatus.AMBIGUOUS, None
+    elif candidates:
+        status, key = TargetStatus.MATCHED, candidates[0].key
+    else:
+        status, key = TargetStatus.UNKNOWN, entry
+    return TargetResolution(
+        input=entry,
+        status=status,
+        contexts=candidates,
+        key=key,
+        current=None if key is None else listed.get(key),
+    )

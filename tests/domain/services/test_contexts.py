@@ -1,0 +1,171 @@
+"""Remembering contexts: what is dropped, what is stored again, what is forgotten."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Any, cast
+
+import pytest
+
+from domain.errors import UnavailableError
+from domain.json import Json
+from domain.model.contexts import parse_context
+from domain.model.seen_contexts import SeenContext
+from domain.ports import Store
+from domain.services import contexts
+from domain.services.contexts import ContextService
+from domain.services.setup import PRODUCTION
+from tests.domain.services.conftest import FickleStore
+
+NOW = 1_000_000_000_000
+MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
+
+
+class WatchedStore(FickleStore):
+    """A fickle store that keeps the keys of what it was to remember, call by call."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.written: list[list[str]] = []
+
+    async def remember_contexts(self, contexts: Collection[SeenContext]) -> None:
+        self.written.append([context.key for context in contexts])
+        self.check()
+        await self.store.remember_contexts(contexts)
+
+
+@pytest.fixture
+def watched(store: Store) -> WatchedStore:
+    return WatchedStore(store)
+
+
+@pytest.fixture
+def service(watched: WatchedStore) -> ContextService:
+    return ContextService(cast("Store", watched), retention_days=30, max_entries=10)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The time, to be set."""
+    time = [NOW]
+    monkeypatch.setattr(contexts, "now_ms", lambda: time[0])
+    return time
+
+
+def meet(service: ContextService, *keys: str, **attributes: Json) -> None:
+    people: list[dict[str, Any]] = [{"kind": "user", "key": key, **attributes} for key in keys]
+    service.remember(PRODUCTION, [parse_context(person) for person in people])
+
+
+async def stored(store: Store) -> list[str]:
+    return [context.key for context in await store.list_contexts(PRODUCTION, first=10_000)]
+
+
+async def test_a_context_is_stored_again_when_it_changed_or_after_minutes(
+    service: ContextService, watched: WatchedStore, clock: list[int]
+) -> None:
+    meet(service, "a", "b", "a")
+    await service.flush()
+    clock[0] += 4 * MINUTE
+    meet(service, "a", "b")
+    await service.flush()
+    meet(service, "a", plan="pro")
+    meet(service, "b")
+    await service.flush()
+    clock[0] += 2 * MINUTE
+    meet(service, "a", plan="pro")
+    meet(service, "b")
+    await service.flush()
+    await service.flush()
+    assert watched.written == [["a", "b"], ["a"], ["b"]]
+    one, two = await watched.store.list_contexts(PRODUCTION, first=10)
+    assert (one.attributes, one.last_seen_ms) == ({"plan": "pro"}, NOW + 4 * MINUTE)
+    assert two.last_seen_ms == NOW + 6 * MINUTE
+
+
+async def test_what_became_private_is_taken_out(service: ContextService, watched: WatchedStore) -> None:
+    meet(service, "a", email="a@x.test")
+    await service.flush()
+    meet(service, "a", email="a@x.test", _meta={"privateAttributes": ["email"]})
+    await service.flush()
+    (context,) = await watched.store.list_contexts(PRODUCTION, first=10)
+    assert context.email is None
+
+
+async def test_more_than_can_wait_are_dropped_and_stored_in_batches(
+    service: ContextService, watched: WatchedStore
+) -> None:
+    meet(service, *(f"k{number}" for number in range(6_000)))
+    meet(service, "k1", plan="latest")
+    await service.flush()
+    assert [len(batch) for batch in watched.written] == [500] * 10
+    (found,) = await watched.store.contexts_among(PRODUCTION, "user", keys=["k1"], emails=[])
+    assert found.attributes == {"plan": "latest"}
+    meet(service, "k5999")
+    await service.flush()
+    assert len(await stored(watched.store)) == 5_001
+
+
+async def test_while_the_store_is_away_contexts_are_dropped_and_evaluation_goes_on(
+    service: ContextService, watched: WatchedStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    watched.is_away = True
+    meet(service, *(f"k{number}" for number in range(1_000)))
+    await service.flush()
+    assert len(watched.written) == 1, "one failure is enough"
+    assert "not remembered" in caplog.text
+    watched.is_away = False
+    await service.flush()
+    assert await stored(watched.store) == []
+    meet(service, "k1")
+    await service.flush()
+    assert await stored(watched.store) == ["k1"], "what was dropped is no recent one"
+
+
+async def test_what_cannot_be_stored_spoils_nothing_else(service: ContextService, watched: WatchedStore) -> None:
+    meet(service, "big", text="x" * 20_000)
+    meet(service, "a\ud800", "fine")
+    service.remember(PRODUCTION, [parse_context({"key": ""})])
+    await service.flush()
+    assert await stored(watched.store) == ["fine"]
+
+
+async def test_it_stores_and_forgets_by_itself_whatever_fails_once(
+    service: ContextService,
+    watched: WatchedStore,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(contexts, "_FLUSH_SECONDS", 0.01)
+    monkeypatch.setattr(contexts, "_SWEEP_SECONDS", 0.01)
+    for key, fault in (("a", RuntimeError("a fault")), ("b", UnavailableError("away"))):
+        old = SeenContext(environment=PRODUCTION, kind="user", key="old", attributes={}, last_seen_ms=1)
+        await watched.store.forget_contexts(None)
+        await watched.store.remember_contexts([old])
+        watched.fault = fault
+        running = asyncio.create_task(service.run())
+        async with asyncio.timeout(5):
+            while await stored(watched.store) != [key]:
+                meet(service, key)
+                await asyncio.sleep(0.01)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait([running])
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+
+
+async def test_contexts_are_forgotten_after_their_retention(
+    service: ContextService, watched: WatchedStore, clock: list[int]
+) -> None:
+    meet(service, "early")
+    await service.flush()
+    clock[0] += DAY
+    meet(service, "later")
+    await service.flush()
+    clock[0] = NOW + 30 * DAY
+    await service.sweep()
+    assert await stored(watched.store) == ["early", "later"]
+    clock[0] += 1
+    await service.sweep()
+    assert await stored(watched.store) == ["later"]
