@@ -7,7 +7,7 @@ does not come that far is discarded, at the latest when the next change begins. 
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -43,7 +43,8 @@ CHANGES_KEPT = 100
 UPLOAD_SECONDS = 3_600
 """How long a file may be awaited."""
 _BEAT_SECONDS = 2.0
-_DEAD_SECONDS = 30.0
+_DEAD_SECONDS = 10.0
+"""How long after its last beat a change is taken for dead: less than the patience of syncs that wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class ListService:
         spool = self._new_spool()
         try:
             async with self._undone_on_error(beat):
-                await self._in_thread(beat, lambda: read_list_file(file, spool, beat.reading))
+                await self._beating(beat, asyncio.to_thread(read_list_file, file, spool, beat.reading))
                 if beat.reading.lines == beat.reading.malformed:
                     message = "the file has no key, and an import never empties a list"
                     raise InvalidInputError([Violation(("file",), message)])
@@ -208,8 +209,8 @@ class ListService:
             _, segment = await self._find(principal, "syncSegment", environment, sync.segment_key)
             there = await self._members_among(segment, sorted(sync.joined | sync.left))
             joined, left = sorted(sync.joined - there), sorted(sync.left & there)
-            await self._store.add_members(id_, change.generation, joined)
-            await self._store.remove_members(id_, change.generation, left)
+            await self._beating(beat, self._store.add_members(id_, change.generation, joined))
+            await self._beating(beat, self._store.remove_members(id_, change.generation, left))
             counts = ListCounts(
                 lines=len(sync.joined) + len(sync.left) + sync.skipped,
                 added=len(joined),
@@ -256,9 +257,11 @@ class ListService:
         principal.require_management("cancelSegmentImport", _resource(change))
         if not change.is_open:
             raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
+        if change.state is ListChangeState.WAITING:
+            return await self._save(replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms()))
         if change.state is ListChangeState.RUNNING:  # its process looks here every two seconds, and undoes it
             return await self._save(replace(change, state=ListChangeState.CANCELLING))
-        return await self._save(replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms()))
+        return change
 
     async def change(self, principal: Principal, change_id: str) -> ListChange | None:
         """Find a change.
@@ -383,15 +386,16 @@ class ListService:
             await self._store.commit(Commit(writes=(Save(change, None), *forgotten), entry=None))
         except AlreadyExistsError:
             raise InUseError("segment", new.segment_key, [("import", change.id)]) from None
+        beat = _Beat(self._store, change)
         try:
             if last is not None and last.generation != current:
-                await self._store.discard_members(segment.id, current)
+                await self._beating(beat, self._store.discard_members(segment.id, current))
             if segment.previous_generation is not None:
-                await self._store.purge_members(segment.id, segment.previous_generation)
+                await self._beating(beat, self._store.purge_members(segment.id, segment.previous_generation))
         except DomainError as error:
             await self._abandon(change, error.message, change.counts)
             raise
-        return change
+        return beat.change
 
     async def _apply(self, principal: Principal, beat: "_Beat", chunks: Iterable[list[str]]) -> ChangedList:
         """Write what changes under the new generation, then let it take effect."""
@@ -409,8 +413,7 @@ class ListService:
                 removed += len(there)
             else:
                 if change.mode is ListMode.OVERWRITE:
-                    gone = await self._remove_between(segment, change.generation, after, chunk)
-                    removed += gone
+                    removed += await self._remove_between(segment, beat, after, chunk)
                 new = [key for key in chunk if key not in there]
                 await self._store.add_members(segment.id, change.generation, new)
                 added += len(new)
@@ -418,7 +421,7 @@ class ListService:
             after = chunk[-1]
             await beat.alive()
         if change.mode is ListMode.OVERWRITE:
-            removed += await self._remove_between(segment, change.generation, after, [])
+            removed += await self._remove_between(segment, beat, after, [])
         self._guard(snapshot, segment, removed, change)
         counts = replace(beat.counts, added=added, already=already, removed=removed)
         step = _next_generation(change.generation, added=added, removed=removed)
@@ -430,7 +433,7 @@ class ListService:
         found = await self._store.members_among({segment.id: segment.generation}, keys)
         return frozenset(key for _, key in found)
 
-    async def _remove_between(self, segment: Segment, generation: int, after: str, kept: list[str]) -> int:
+    async def _remove_between(self, segment: Segment, beat: "_Beat", after: str, kept: list[str]) -> int:
         """Remove the members after a key that are not among those kept, up to the last of these."""
         removed = 0
         keep = frozenset(kept)
@@ -439,8 +442,9 @@ class ListService:
             reached = [key for key in page if not kept or key <= kept[-1]]
             gone = [key for key in reached if key not in keep]
             if gone:
-                await self._store.remove_members(segment.id, generation, gone)
+                await self._store.remove_members(segment.id, beat.change.generation, gone)
             removed += len(gone)
+            await beat.alive()
             if len(reached) < CHUNK:
                 break
             after = reached[-1]
@@ -522,10 +526,13 @@ class ListService:
         # This makes a commit that is still under way, and would let it take effect, fail.
         undoing = await self._save(replace(stored, state=ListChangeState.CANCELLING, beat_ms=now_ms()))
         segment = await self._store.find(Segment, change.scope)
-        await self._store.discard_members(change.scope, segment.generation if segment else None)
+        beat = _Beat(self._store, undoing)
+        # Still beating: whoever took it for dead would write what is discarded here.
+        discarding = self._store.discard_members(change.scope, segment.generation if segment else None)
+        await self._beating(beat, discarding)
         return await self._save(
             replace(
-                undoing,
+                beat.change,
                 state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
                 error=None if is_cancelled else error,
                 counts=counts,
@@ -538,14 +545,15 @@ class ListService:
         await self._store.commit(Commit(writes=(Save(saved, change.version),), entry=None))
         return saved
 
-    async def _in_thread(self, beat: "_Beat", work: Callable[[], None]) -> None:
-        task = asyncio.create_task(asyncio.to_thread(work))
+    async def _beating(self, beat: "_Beat", work: Awaitable[None]) -> None:
+        """Wait for what may take long, and tell meanwhile that its process is alive."""
+        task = asyncio.ensure_future(work)
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=_BEAT_SECONDS)
                 await beat.alive()
         except BaseException:
-            await asyncio.wait({task})  # the file and the spool are in its hands
+            await asyncio.wait({task})  # the list, the file and the spool are in its hands
             raise
         await task
 

@@ -1,0 +1,102 @@
+"""Changes of large lists whose process is slow, dead, or told twice to stop."""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from domain.access.principals import Principal
+from domain.clock import now_ms
+from domain.model.lists import ListChange, ListChangeState
+from domain.ports import Commit, Save, Store
+from domain.services import lists as lists_module
+from domain.services import syncs as syncs_module
+from domain.services.editing import EnvironmentEditor
+from domain.services.lists import ListService
+from domain.services.setup import PRODUCTION
+from domain.services.snapshots import SnapshotService
+from domain.services.syncs import CohortMember, CohortMessage, SyncService
+from storage.key_spool import TemporaryKeySpool
+from tests.domain.services.conftest import FickleStore
+
+LIST = f"{PRODUCTION}/amplitude-beta"
+
+
+@dataclass
+class Services:
+    lists: ListService
+    syncs: SyncService
+
+
+@pytest.fixture
+def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
+    store = cast("Store", fickle)
+    editor = EnvironmentEditor(store, snapshots)
+    lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
+    return Services(lists, SyncService(store, editor, lists))
+
+
+def joins(*keys: str) -> CohortMessage:
+    members = [CohortMember(user_key=k, cohort_id="beta", cohort_name="Beta", is_member=True) for k in keys]
+    return CohortMessage(integration="amplitude", members=members)
+
+
+async def left_running(services: Services, store: Store, owner: Principal) -> ListChange:
+    """Leave the list as a process does that dies in the middle of its second sync."""
+    await services.syncs.take_in(owner, PRODUCTION, joins("ann"))
+    (done,) = await store.list_all(ListChange, LIST)
+    killed = replace(
+        done,
+        generation=done.generation + 1,
+        state=ListChangeState.RUNNING,
+        beat_ms=now_ms(),
+        finished_ms=None,
+        version=1,
+    )
+    await store.commit(Commit(writes=(Save(killed, None),), entry=None))
+    await store.add_members(LIST, killed.generation, ["half"])
+    return killed
+
+
+async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
+    services: Services, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed = 0.0
+
+    async def sleep(_seconds: float) -> None:
+        nonlocal passed
+        passed += 0.5
+
+    killed = await left_running(services, store, owner)
+    monkeypatch.setattr(lists_module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
+    monkeypatch.setattr(syncs_module, "time", SimpleNamespace(monotonic=lambda: passed))
+    monkeypatch.setattr(syncs_module, "asyncio", SimpleNamespace(sleep=sleep))
+    await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
+    assert passed > 4, "a process may beat as seldom as that, and must not be taken for dead"
+    first, second, third = await store.list_all(ListChange, LIST)
+    assert [change.state.name for change in (first, second, third)] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert await store.list_members(LIST, third.generation, first=9) == ["ann", "bob"]
+
+
+async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
+    services: Services, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever took it for dead would write into a list that it still works on."""
+    killed = await left_running(services, store, owner)
+    monkeypatch.setattr(lists_module, "_BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(lists_module, "now_ms", lambda: killed.beat_ms + 11_000)
+    await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
+    _, undone, done = await store.list_all(ListChange, LIST)
+    begun_and_over = 2
+    assert undone.version > killed.version + begun_and_over
+    assert done.version > begun_and_over + 1, "it beat for adding, and for removing"
+
+
+async def test_a_change_that_is_cancelled_twice_stays_with_the_process_that_undoes_it(
+    services: Services, store: Store, owner: Principal
+) -> None:
+    killed = await left_running(services, store, owner)
+    for _ in range(2):
+        change = await services.lists.cancel(owner, killed.id)
+        assert (change.state, change.is_open) == (ListChangeState.CANCELLING, True)
