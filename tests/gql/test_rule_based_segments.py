@@ -147,6 +147,57 @@ def test_many_are_added_removed_and_replaced_of_one_context_kind_at_a_time(serve
     assert flags.value(server, flag, {"kind": "org", "key": "acme"}) is True
 
 
+def test_a_text_of_keys_and_emails_is_looked_up_and_then_added_removed_or_put_in_place(server: Server) -> None:
+    """Sandy's address means two contexts, one of which is chosen; a key that was never met is added as it is."""
+    segments.create(server, "Bulk", instructions=[individuals("INCLUDED", "ann", "bulk-old")])
+    flag = target(server, "Dashboard", "bulk")
+    sandys = [{"kind": "user", "key": f"bulk-sandy-{n}", "email": "sandy@bulk.test"} for n in (1, 2)]
+    served(server, flag, [*sandys, {"kind": "user", "key": "bulk-met"}])
+    text = "bulk-met, SANDY@bulk.test\nbulk-unmet,bulk-met\n ann"
+    found = resolved(server, text)
+    assert [(entry["input"], entry["status"], entry["key"], entry["current"]) for entry in found] == [
+        ("bulk-met", "MATCHED", "bulk-met", None),
+        ("SANDY@bulk.test", "AMBIGUOUS", None, None),
+        ("bulk-unmet", "UNKNOWN", "bulk-unmet", None),
+        ("ann", found[3]["status"], "ann", "INCLUDED"),
+    ]
+    candidates = [context["key"] for context in found[1]["contexts"]]
+    assert candidates == ["bulk-sandy-1", "bulk-sandy-2"]
+    chosen = [entry["key"] for entry in found if entry["key"]] + candidates[1:]
+    assert bulk_edited(server, "ADD", chosen) == {"added": 3, "removed": 0, "unchanged": 1}
+    people = [{"kind": "user", "key": key} for key in [*chosen, "bulk-old", "bulk-sandy-1"]]
+    assert served(server, flag, people) == {*chosen, "bulk-old"}
+    assert bulk_edited(server, "REMOVE", ["bulk-met", "nobody"]) == {"added": 0, "removed": 1, "unchanged": 1}
+    assert served(server, flag, people) == {*chosen, "bulk-old"} - {"bulk-met"}
+    assert bulk_edited(server, "REPLACE", ["bulk-met", "ann"]) == {"added": 1, "removed": 3, "unchanged": 1}
+    assert served(server, flag, people) == {"bulk-met", "ann"}
+
+
+def resolved(server: Server, text: str) -> list[dict[str, Any]]:
+    """Look up a text, once the contexts that were met have been remembered."""
+    query = """query ($t: String!) { environment(project: "default", key: "production") {
+        contexts(query: "bulk-") { nodes { key } }
+        resolveTargets(text: $t, segment: "bulk") { input status key current contexts { key } } } }"""
+    give_up = time.monotonic() + 10
+    while True:
+        environment = server.post(query, t=text)["environment"]
+        if len(environment["contexts"]["nodes"]) == 3:
+            found: list[dict[str, Any]] = environment["resolveTargets"]
+            return found
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def bulk_edited(server: Server, action: str, keys: list[str]) -> dict[str, int]:
+    mutation = """mutation ($input: BulkEditSegmentTargetsInput!) { bulkEditSegmentTargets(input: $input) {
+        counts { added removed unchanged } } }"""
+    edit = {"environment": segments.PRODUCTION, "segmentKey": "bulk", "list": "INCLUDED", "action": action}
+    counts: dict[str, int] = server.post(mutation, input={**edit, "keys": keys})["bulkEditSegmentTargets"][
+        "counts"
+    ]
+    return counts
+
+
 # Scheduling context removal from segments
 
 
