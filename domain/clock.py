@@ -4,6 +4,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def now_ms() -> int:
@@ -13,4 +14,9 @@ def now_ms() -> int:
 
 def moment(at_ms: int) -> datetime:
     """Return a moment as a date and time in UTC."""
-    return _EPOCH + timedelta(milliseconds=at_ms)
+    return _EPOCH + at_ms * _MILLISECOND
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Return the millisecond that a moment, which knows its offset from UTC, is in."""
+    return (moment - _EPOCH) // _MILLISECOND

@@ -16,7 +16,7 @@ from gql.connections import After, Edge, First, PageInfo, page_request
 from gql.context import Info
 from gql.enums import register_enum
 from gql.environment_ref import EnvironmentRefInput, environment_or_none
-from gql.moments import epoch_ms
+from gql.moments import epoch_ms_or_none
 from gql.nodes import global_id, read_global_id
 from gql.scalars import JSON
 
@@ -235,8 +235,8 @@ class AuditQuery:
                 node=None if node_id is None else read_global_id(node_id),
                 actor=actor,
                 action=action,
-                since_ms=epoch_ms(since, "since"),
-                until_ms=epoch_ms(until, "until"),
+                since_ms=epoch_ms_or_none(since),
+                until_ms=epoch_ms_or_none(until),
             ),
             page_request(first, after),
         )

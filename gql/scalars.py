@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 import strawberry
@@ -46,6 +47,15 @@ def _normalised(value: JsonValue) -> JsonValue:
     return value
 
 
+def _parse_moment(value: JsonValue) -> datetime:
+    """Read a moment as one in UTC; without an offset, or beyond the year 9999 there, it is none."""
+    with suppress(TypeError, ValueError, OverflowError):
+        moment = datetime.fromisoformat(value)  # type: ignore[arg-type]  # whatever is no string raises TypeError
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    raise GraphQLError("a moment has a date (years 1 to 9999 in UTC), a time and an offset: 2026-11-22T09:30:00Z")
+
+
 SCALARS: dict[object, ScalarDefinition] = {
     JSON: strawberry.scalar(
         name="JSON",
@@ -59,7 +69,7 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="DateTime",
         description="A moment with its offset from UTC, in RFC 3339: 2026-11-22T09:30:00Z.",
         serialize=lambda value: value.isoformat(),
-        parse_value=datetime.fromisoformat,
+        parse_value=_parse_moment,
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
     ),
 }

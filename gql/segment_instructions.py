@@ -7,6 +7,7 @@ from typing import Any
 
 import strawberry
 
+from domain.clock import epoch_ms
 from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
 from domain.instructions.segments import (
     AddRule,
@@ -20,7 +21,7 @@ from domain.instructions.segments import (
 from domain.model.segments import SegmentRule
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.services.editing import NamedInstruction
-from gql.moments import epoch_ms
+from gql.moments import epoch_ms_or_none
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
     RULE_ID,
@@ -129,11 +130,11 @@ class UpdateSegmentRuleInput:
 
 def _targets(action: TargetAction, given: SegmentTargetsInput) -> EditTargets:
     remove_at = given.remove_at if isinstance(given, AddSegmentTargetsInput) else None
-    return EditTargets(action, given.list, given.context_kind, given.keys, epoch_ms(remove_at, "removeAt"))
+    return EditTargets(action, given.list, given.context_kind, given.keys, epoch_ms_or_none(remove_at))
 
 
 def _schedule(given: ScheduleSegmentRemovalInput) -> ScheduleRemoval:
-    return ScheduleRemoval(given.list, given.context_kind, given.keys, epoch_ms(given.remove_at, "removeAt"))
+    return ScheduleRemoval(given.list, given.context_kind, given.keys, epoch_ms(given.remove_at))
 
 
 _CONVERSIONS: dict[str, Callable[[Any], SegmentInstruction]] = {

@@ -1,5 +1,6 @@
 """Scheduled removal over HTTP: exact in evaluation, then cleaned up once."""
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -95,14 +96,34 @@ def test_what_cannot_be_scheduled_is_refused_with_every_violation(beta: Server) 
     ]
     assert edit(beta, {"addTargets": targets("x", removeAt=in_seconds(-60))}).code == "BAD_USER_INPUT"
     assert edit(beta, {"addTargets": targets("x", removeAt="2099-01-01T00:00:00")}).code == "BAD_USER_INPUT"
-    assert edit(beta, {"addTargets": targets("x", removeAt="9999-12-31T23:59:59-12:00")}).code == "BAD_USER_INPUT"
     assert beta.post(SEGMENT)["environment"]["segment"]["memberCount"] == 2
 
 
-def test_the_last_moment_of_the_calendar_is_kept_to_the_millisecond(beta: Server) -> None:
-    last = "9999-12-31T23:59:59.999000+00:00"
-    segment = edit(beta, {"scheduleRemoval": targets("ada", removeAt=last)})["updateSegment"]["segment"]
-    assert [removal["removeAt"] for removal in segment["scheduledRemovals"]["nodes"]] == [last]
+@pytest.mark.parametrize(
+    "moment",
+    ["2099-01-01T00:00:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "soon", 4_070_908_800],
+)
+def test_what_is_no_moment_is_refused_where_it_stands(beta: Server, moment: object) -> None:
+    (error,) = edit(
+        beta, {"clearTargets": {"list": "EXCLUDED"}}, {"addTargets": targets("x", removeAt=moment)}
+    ).errors
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert ".instructions[1].addTargets.removeAt: " in error["message"]
+    written = beta.post(f"{{ auditLog(since: {json.dumps(moment)}) {{ nodes {{ id }} }} }}")
+    assert written.code == "GRAPHQL_VALIDATION_FAILED"
+    assert beta.post(SEGMENT)["environment"]["segment"]["memberCount"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999000+00:00"),
+        ("2301-02-03T04:05:06.007+02:00", "2301-02-03T02:05:06.007000+00:00"),
+    ],
+)
+def test_a_moment_is_kept_to_the_millisecond(beta: Server, given: str, kept: str) -> None:
+    segment = edit(beta, {"scheduleRemoval": targets("ada", removeAt=given)})["updateSegment"]["segment"]
+    assert segment["scheduledRemovals"]["nodes"][0]["removeAt"] == kept
 
 
 def test_evaluation_is_exact_and_says_until_when_it_holds(beta: Server) -> None:
