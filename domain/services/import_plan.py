@@ -59,6 +59,7 @@ class ImportPlan:
         project_flags: All flags of the project, by key, in whatever environments they are.
         used_elsewhere: By flag key, the other environments that target it.
         mode: What becomes of what the data does not mention.
+        now_ms: When it is imported, in epoch milliseconds: targets whose removal has come are gone.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class ImportPlan:
         project_flags: Mapping[str, Flag],
         used_elsewhere: Mapping[str, frozenset[EnvironmentRef]],
         mode: ImportMode,
+        now_ms: int,
     ) -> None:
         self.state = state
         self._project_flags = project_flags
         self._used_elsewhere = used_elsewhere
         self._mode = mode
+        self._now_ms = now_ms
         self.writes: list[Save | Delete] = []
         self.items: list[ImportedItem] = []
         self.revised: set[EnvironmentRef] = set()
@@ -156,14 +159,15 @@ class ImportPlan:
             if segment.unbounded:
                 self.new_lists.append(segment.id)
         else:
+            current = before.at(self._now_ms)
             kept = {
                 name: getattr(before, name) for name in ("name", "description", "tags") if name not in read.given
             }
             if before.unbounded and segment.unbounded and before.has_members:
                 kept |= {name: getattr(before, name) for name in _LIST_FIELDS}
-            segment = replace(segment, **kept, version=before.version, removals=before.removals)
+            segment = replace(segment, **kept, version=before.version, removals=current.removals)
             segment = segment.with_removals_of_targets()
-            if same_json(write_segment(segment), write_segment(before)):
+            if same_json(write_segment(segment), write_segment(current)):
                 outcome = ImportOutcome.UNCHANGED
             else:
                 outcome = ImportOutcome.UPDATED

@@ -131,6 +131,7 @@ class ImportService:
             {flag.key: flag for flag in project_flags},
             {key: frozenset(others) for key, others in used_elsewhere.items()},
             mode,
+            now_ms(),
         )
         plan.add_flags(read.flags)
         plan.add_segments(read.segments)
