@@ -67,12 +67,12 @@ class Contexts:
 
     async def forget(self, environment: EnvironmentRef | None, before_ms: int | None) -> None:
         """See Store.forget_contexts."""
-        conditions: dict[str, Any] = {}
+        age = {} if before_ms is None else {"last_seen": {"$lt": before_ms}}
+        conditions: dict[str, Any] = {**age}
         if environment is not None:
             conditions["_id"] = _range(environment, "")
-        if before_ms is not None:
-            conditions["last_seen"] = {"$lt": before_ms}
-        await self._contexts.delete_many(conditions)
+        while found := await self._contexts.find(conditions, {"_id": 1}).limit(_CHUNK).to_list(None):
+            await self._contexts.delete_many({"_id": {"$in": [each["_id"] for each in found]}, **age})
 
 
 def _range(environment: EnvironmentRef, after: str) -> dict[str, str]:

@@ -55,7 +55,7 @@ CREATE TABLE contexts (
   email TEXT, search TEXT NOT NULL, last_seen INTEGER NOT NULL, document TEXT NOT NULL,
   PRIMARY KEY (environment, kind, key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX contexts_by_email ON contexts (environment, kind, email) WHERE email IS NOT NULL;
+CREATE INDEX contexts_by_email ON contexts (environment, kind, email);
 CREATE INDEX contexts_by_age ON contexts (last_seen);
 """
 _STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)

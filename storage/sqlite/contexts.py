@@ -23,11 +23,13 @@ SELECT document FROM contexts WHERE environment = :environment AND (kind, key) >
 AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds))) AND instr(search, :query)
 ORDER BY kind, key LIMIT :first
 """
+# Left alone, SQLite would look through all contexts of the kind for each email.
 AMONG = """
 SELECT document FROM json_each(:keys) AS asked
 CROSS JOIN contexts ON environment = :environment AND kind = :kind AND contexts.key = asked.value
 UNION SELECT document FROM json_each(:emails) AS asked
-CROSS JOIN contexts ON environment = :environment AND kind = :kind AND email = asked.value
+CROSS JOIN contexts INDEXED BY contexts_by_email
+ON environment = :environment AND kind = :kind AND email = asked.value
 """
 _FORGET = """
 DELETE FROM contexts WHERE (environment, kind, key) IN (

@@ -107,7 +107,7 @@ async def test_old_contexts_are_forgotten_and_those_of_one_environment(store: St
     assert (await listed(store), await listed(store, OTHER)) == (["user:new"], ["user:old"])
     await store.forget_contexts(None, before_ms=5)
     assert (await listed(store), await listed(store, OTHER)) == (["user:new"], [])
-    await store.remember_contexts([met("kept", where=OTHER)])
+    await store.remember_contexts([met("kept", where=OTHER), *(met(str(number)) for number in range(1_100))])
     await store.forget_contexts(SHOP)
     assert (await listed(store), await listed(store, OTHER)) == ([], ["user:kept"])
 
