@@ -52,8 +52,8 @@ class EnvironmentSegment:
 
     @property
     def kind(self) -> SegmentKind:
-        """How it gets its members."""
-        return self.segment.kind
+        """How it gets its members, now."""
+        return self.segment.at(now_ms()).kind
 
     @property
     def version(self) -> int:
