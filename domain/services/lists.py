@@ -207,10 +207,16 @@ class ListService:
         beat = _Beat(self._store, change)
         async with self._undone_on_error(beat):
             _, segment = await self._find(principal, "syncSegment", environment, sync.segment_key)
-            there = await self._members_among(segment, sorted(sync.joined | sync.left))
-            joined, left = sorted(sync.joined - there), sorted(sync.left & there)
-            await self._beating(beat, self._store.add_members(id_, change.generation, joined))
-            await self._beating(beat, self._store.remove_members(id_, change.generation, left))
+            joined: list[str] = []
+            left: list[str] = []
+            for keys in _chunks(sorted(sync.joined | sync.left)):
+                there = await self._members_among(segment, keys)
+                joining = [key for key in keys if key in sync.joined and key not in there]
+                leaving = [key for key in keys if key in sync.left and key in there]
+                await self._beating(beat, self._store.add_members(id_, change.generation, joining))
+                await self._beating(beat, self._store.remove_members(id_, change.generation, leaving))
+                joined += joining
+                left += leaving
             counts = ListCounts(
                 lines=len(sync.joined) + len(sync.left) + sync.skipped,
                 added=len(joined),
@@ -591,6 +597,10 @@ class _Beat:
         await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
         self.change = beat
         self._last = time.monotonic()
+
+
+def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (keys[start : start + CHUNK] for start in range(0, len(keys), CHUNK))
 
 
 def _next_generation(generation: int, *, added: int, removed: int) -> Callable[[Segment], Segment]:

@@ -1,18 +1,33 @@
-"""kill -9 during a stream of writes: what was acknowledged is there, and evaluation agrees with the store."""
+"""kill -9 during writes: what was acknowledged is there, the rest whole or not at all, and evaluation agrees."""
 
+import asyncio
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.servers import Answer, Server
+from domain.model.lists import ListChange
+from domain.ports import Commit, Save
+from storage import open_store
+from tests.gql import test_segment_edits as segments
+from tests.gql import test_segment_lists as lists
+from tests.gql import test_segment_targets as syncs
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.servers import TOKEN, Answer, Server
 from tests.storage.servers import MongoServer
 
 ADA = {"kind": "user", "key": "ada"}
 ROUNDS = 4
 FLAGS = [f"f{n}" for n in range(5)]
+ADAPTERS = ["sqlite", "mongo-replica-set"]
+TARGETS = 3_000
+TARGETED = """{ environment(project: "default", key: "production") { segment(key: "s") { version memberCount
+    included(first: 1) { nodes { key } } history(first: 100) { nodes { action } } } } }"""
 
 
 @pytest.fixture(params=["sqlite", "mongo-replica-set", "mongo-standalone"])
@@ -68,3 +83,154 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(store: str) -> N
             ]
             assert stored == values
             last = values[0]
+
+
+# Large lists
+
+
+def cut_short(server: Server, request: Callable[[], httpx.Response], is_begun: Callable[[], bool]) -> bool:
+    """Kill the service when a request is begun; tell whether it was acknowledged all the same."""
+    answers: list[int] = []
+
+    def ask() -> None:
+        with contextlib.suppress(httpx.TransportError):
+            answers.append(request().status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not is_begun():
+        assert asking.is_alive()
+    server.kill()
+    asking.join()
+    return bool(answers) and answers[0] < httpx.codes.BAD_REQUEST
+
+
+async def age(url: str, segment_key: str) -> None:
+    """Let a list's open change be that of a process that died a while ago, so that nobody has to wait."""
+    store = await open_store(url)
+    for change in await store.list_all(ListChange, f"default/production/{segment_key}"):
+        if change.is_open:
+            aged = replace(change, beat_ms=change.beat_ms - 60_000, version=change.version + 1)
+            await store.commit(Commit(writes=(Save(aged, change.version),), entry=None))
+    await store.close()
+
+
+def exported(server: Server, segment_key: str) -> set[str]:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    keys = server.client.get(f"/segment-exports/default/production/{segment_key}", headers=headers).text.split()
+    assert len(set(keys)) == len(keys) == lists.look(server, segment_key)["memberCount"]
+    return set(keys)
+
+
+def is_running(server: Server, segment_key: str, changes: int) -> bool:
+    imports = lists.look(server, segment_key)["imports"]
+    return len(imports) == changes and imports[0]["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize("store", ADAPTERS, indirect=True)
+@pytest.mark.parametrize("seconds", [0.0, 0.3])
+def test_a_list_is_the_old_or_the_new_one_when_an_import_is_killed(store: str, seconds: float) -> None:
+    keys = {f"key-{number:06}" for number in range(25_000)}
+    with Server(store) as server:
+        lists.create(server, "crash")
+        lists.load(server, "crash", "ann\nbob\n")
+        url = lists.start(server, "crash", "OVERWRITE")["startSegmentImport"]["uploadUrl"]
+
+        def is_begun() -> bool:
+            begun = is_running(server, "crash", 2)
+            threading.Event().wait(seconds if begun else 0)
+            return begun
+
+        is_done = cut_short(server, lambda: lists.put(url, "\n".join(keys)), is_begun)
+        asyncio.run(age(store, "crash"))
+        server.start()
+        members = exported(server, "crash")
+        assert members == keys if is_done else members in ({"ann", "bob"}, keys)
+        lists.load(server, "crash", "zed\n")
+        assert exported(server, "crash") == members | {"zed"}, "nothing of the killed import comes back"
+        edits = [
+            lists.edit(server, name, "crash", ["cy"]) for name in ("addSegmentMembers", "removeSegmentMembers")
+        ]
+        assert [answer.errors for answer in edits] == [[], []]
+        assert exported(server, "crash") == members | {"zed"}
+
+
+@pytest.mark.parametrize("store", ADAPTERS, indirect=True)
+def test_a_list_is_the_old_or_the_new_one_when_a_sync_is_killed(store: str) -> None:
+    keys = {f"key-{number:06}" for number in range(12_000)}
+    message = syncs.a_batch("beta", {"ann": False, **dict.fromkeys(keys, True)})
+    with Server(store) as server:
+        syncs.send(server, "amplitude", syncs.a_batch("beta", {"ann": True, "bob": True}))
+
+        def is_begun() -> bool:
+            return is_running(server, "amplitude-beta", 2)
+
+        is_done = cut_short(server, lambda: a_sync(server, message), is_begun)
+        asyncio.run(age(store, "amplitude-beta"))
+        server.start()
+        members = exported(server, "amplitude-beta")
+        after = keys | {"bob"}
+        assert members == after if is_done else members in ({"ann", "bob"}, after)
+        assert syncs.send(server, "amplitude", syncs.a_batch("beta", {"cy": True})).status_code == 204
+        assert exported(server, "amplitude-beta") == members | {"cy"}, "nothing of the killed sync comes back"
+        assert a_sync(server, message).status_code == httpx.codes.NO_CONTENT, "tools send it again"
+        assert exported(server, "amplitude-beta") == after | {"cy"}
+
+
+def a_sync(server: Server, message: dict[str, Any]) -> httpx.Response:
+    """Send a message on a connection of its own: that of the server's client reads meanwhile."""
+    url = f"http://127.0.0.1:{server.port}{syncs.PATH}amplitude"
+    return httpx.post(url, json=message, headers={"Authorization": TOKEN}, timeout=60)
+
+
+# Individual targets
+
+
+def replace_until_killed(server: Server, start: int, acknowledged: list[int]) -> None:
+    """Replace all of thousands of targets by those of the next number, again and again."""
+    number = start
+    while True:
+        number += 1
+        targets = {"list": "INCLUDED", "keys": [f"{number}-{n}" for n in range(TARGETS)]}
+        try:
+            answer = segments.update(server, "s", {"replaceTargets": targets})
+        except (httpx.TransportError, ValueError):
+            return
+        if not answer.errors:
+            acknowledged.append(number)
+
+
+def members(server: Server, number: int) -> list[bool]:
+    """Ask evaluation whether the targets of a number are in the segment."""
+    query = """query ($e: EnvironmentRef, $c: [JSON!]!) { evaluateBatch(environment: $e, contexts: $c) {
+        results { evaluations { value } } } }"""
+    contexts = [{"kind": "user", "key": f"{number}-{n}"} for n in range(TARGETS)]
+    results = server.post(query, e=segments.PRODUCTION, c=contexts)["evaluateBatch"]["results"]
+    return [result["evaluations"][0]["value"] for result in results]
+
+
+@pytest.mark.parametrize("store", ADAPTERS, indirect=True)
+def test_a_segment_is_the_old_or_the_new_one_when_a_bulk_edit_is_killed(store: str) -> None:
+    with Server(store) as server:
+        last = 0
+        segments.create(server, "s")
+        on_segment = a_flag("f", rules=[a_rule_on_segments("s")], fallthrough={"variation": 1})
+        server.import_flags(data_of(on_segment), mode="MERGE")
+        for round_number in range(2):
+            acknowledged: list[int] = []
+            writing = threading.Thread(target=replace_until_killed, args=(server, last, acknowledged))
+            writing.start()
+            while len(acknowledged) < 1 + round_number:
+                assert writing.is_alive()
+                threading.Event().wait(0.005)
+            threading.Event().wait(0.03 * (1 + round_number))  # into the next one
+            server.kill()
+            writing.join()
+            server.start()
+            found = server.post(TARGETED)["environment"]["segment"]
+            last = int(found["included"]["nodes"][0]["key"].split("-")[0])
+            assert last in {acknowledged[-1], acknowledged[-1] + 1}
+            assert found["memberCount"] == TARGETS
+            assert members(server, last) == [True] * TARGETS, "all that is there is of one edit"
+            entries = found["history"]["nodes"]
+            assert len(entries) == found["version"] == last + 1, "each edit has its entry, and nothing else has"
