@@ -68,7 +68,8 @@ class Server:
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed on exit
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=30)
 
-    def start(self) -> Self:
+    def launch(self) -> None:
+        """Start it without waiting for anything."""
         command = [sys.executable, "-m", "gql", "serve", "--port", str(self.port), "--store", self.store]
         self.process = subprocess.Popen(  # noqa: S603 - our own command
             [*command, *self.arguments],
@@ -78,6 +79,14 @@ class Server:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def start(self) -> Self:
+        """Start it and wait until it is ready."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def wait_until_ready(self) -> Self:
+        assert self.process is not None
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             try:
