@@ -394,6 +394,9 @@ class ListService:
             raise InUseError("segment", new.segment_key, [("import", change.id)]) from None
         beat = _Beat(self._store, change)
         try:
+            # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
+            _, segment = await self._find(principal, "startSegmentImport", environment, new.segment_key)
+            current = segment.generation
             if last is not None and last.generation != current:
                 await self._beating(beat, self._store.discard_members(segment.id, current))
             if segment.previous_generation is not None:
