@@ -11,6 +11,7 @@ from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
 from gql.evaluation import EvaluationQuery
+from gql.execution import CompiledExecution
 from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
@@ -65,5 +66,6 @@ def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> Schema:
         Mutation,
         types=[ErrorCode],
         extensions=[lambda: LimitDocuments(limits)],
+        execution_context_class=CompiledExecution,
         config=StrawberryConfig(scalar_map=SCALARS),
     )

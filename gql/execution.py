@@ -1,0 +1,194 @@
+"""Execution of plain selections by generated functions; all else, and every fault, is left to stock execution.
+
+A selection is plain where each field that it holds, at any depth, is an attribute read by Strawberry's default
+resolver. Such a selection becomes one Python function from the object to its answer (docs/adr/0015).
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, NoReturn, TypeAlias
+
+from graphql import (
+    FieldNode,
+    GraphQLLeafType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLResolveInfo,
+    is_leaf_type,
+)
+from graphql.execution.collect_fields import FieldDetails
+from graphql.pyutils import AwaitableOrValue, Path
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
+
+Completer: TypeAlias = Callable[[Any], Any]
+# The type, the ids of the nodes that select from it, and the variables that @skip and @include may ask for.
+Selection: TypeAlias = tuple[GraphQLObjectType, tuple[int, ...], tuple[tuple[str, bool | None], ...]]
+
+COMPILED_SELECTIONS = 512
+_DIRECTIVES = frozenset({"skip", "include"})
+# What scalars coerce here; stock execution looks at anything else, which may be an exception or an awaitable.
+_INERT = frozenset({str, int, float, bool, dict, list, tuple, datetime})
+# How a value that is its own answer is told; `{0}` stands for the value.
+_IS_COERCED = {
+    "String": "{0}.__class__ is str",
+    "ID": "{0}.__class__ is str",
+    "Boolean": "{0}.__class__ is bool",
+    "Int": "{0}.__class__ is int and -2147483648 <= {0} <= 2147483647",
+}
+# Kept by the selection, beside the nodes, whose ids no others can take meanwhile; the oldest make room.
+_completers: dict[Selection, tuple[list[FieldNode], Completer | None]] = {}
+
+
+class _NotPlainError(Exception):
+    """The selection holds more than attributes."""
+
+
+class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
+    """Completes an object by a generated function where its selection is plain."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's own signature
+        super().__init__(*args, **kwargs)
+        # The lists are kept so that no others can take their ids while this request runs.
+        self._known: dict[tuple[int, int], tuple[list[FieldDetails], Completer | None]] = {}
+
+    def complete_object_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
+        self,
+        return_type: GraphQLObjectType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,  # noqa: ANN401 - whatever a resolver returned
+        position_context: Any,  # noqa: ANN401 - graphql-core's own
+    ) -> AwaitableOrValue[dict[str, Any]]:
+        """Complete an object at once; on anything unusual as graphql-core does, which reports it."""
+        key = (id(return_type), id(field_details_list))
+        if (known := self._known.get(key)) is None:
+            known = self._known[key] = (field_details_list, self._completer(return_type, field_details_list))
+        if (complete := known[1]) is not None:
+            try:
+                completed: dict[str, Any] = complete(result)
+            except Exception:  # noqa: BLE001, S110 - stock execution meets the same fault, and tells where it is
+                pass
+            else:
+                return completed
+        return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+
+    def _completer(self, return_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer | None:
+        """Find the function that earlier requests generated, or generate it; None if nothing can be."""
+        nodes = [field.node for field in fields]
+        variables = self.variable_values.coerced.items()
+        conditions = tuple((name, value) for name, value in variables if value is None or isinstance(value, bool))
+        selection = (return_type, tuple(map(id, nodes)), conditions)
+        if (known := _completers.get(selection)) is None:
+            try:
+                completer = _Compiler(self).compile(return_type, fields)
+            except _NotPlainError:
+                completer = None
+            if len(_completers) >= COMPILED_SELECTIONS:
+                del _completers[next(iter(_completers))]
+            known = _completers[selection] = (nodes, completer)
+        return known[1]
+
+
+class _Compiler:
+    """Writes the functions of one selection, innermost first, each able to call those before it."""
+
+    def __init__(self, executor: CompiledExecution) -> None:
+        self.executor = executor
+        self.names: dict[str, Any] = {"unusual": _unusual}
+
+    def compile(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer:
+        """Generate the function that completes an object of the type.
+
+        Raises:
+            _NotPlainError: The selection holds more than attributes.
+        """
+        completer: Completer = self.names[self._function(object_type, fields)]
+        return completer
+
+    def _function(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> str:
+        if object_type.is_type_of:
+            raise _NotPlainError
+        grouped = self.executor.collect_subfields(object_type, fields).grouped_field_set
+        reads: list[str] = []
+        entries: list[str] = []
+        for number, (response_name, selected) in enumerate(grouped.items()):
+            if selected[0].node.name.value == "__typename":
+                entries.append(f"{response_name!r}: {object_type.name!r}")
+                continue
+            reads.append(f"    v{number} = source.{self._attribute(object_type, selected)}\n")
+            return_type = object_type.fields[selected[0].node.name.value].type
+            entries.append(f"{response_name!r}: {self._expression(return_type, selected, f'v{number}')}")
+        if not reads:  # nothing would tell an object from an exception
+            raise _NotPlainError
+        name = f"complete_{len(self.names)}"
+        code = f"def {name}(source):\n{''.join(reads)}    return {{{', '.join(entries)}}}\n"
+        exec(code, self.names)  # noqa: S102 - made of GraphQL names and of attributes that the schema names
+        return name
+
+    @staticmethod
+    def _attribute(object_type: GraphQLObjectType, selected: list[FieldDetails]) -> str:
+        """Name the attribute that a field reads by the default resolver."""
+        field = object_type.fields.get(selected[0].node.name.value)
+        definition = field.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF) if field else None
+        directives = {directive.name.value for item in selected for directive in item.node.directives or ()}
+        if (
+            not isinstance(definition, StrawberryField)
+            or not definition.is_basic_field
+            or definition.default_resolver is not getattr
+            or directives - _DIRECTIVES
+        ):
+            raise _NotPlainError
+        return definition.python_name
+
+    def _expression(
+        self, return_type: GraphQLOutputType, selected: list[FieldDetails], value: str, *, nullable: bool = True
+    ) -> str:
+        """Write what completes the value of that name."""
+        if isinstance(return_type, GraphQLNonNull):
+            return self._expression(return_type.of_type, selected, value, nullable=False)
+        if is_leaf_type(return_type):
+            return self._leaf(return_type, value, nullable=nullable)
+        absent = f"None if {value} is None else " if nullable else ""
+        if isinstance(return_type, GraphQLList):
+            item = f"{value}i"
+            completed = self._expression(return_type.of_type, selected, item)
+            known = f"{value}.__class__ is tuple or {value}.__class__ is list"
+            return f"{absent}[{completed} for {item} in {value}] if {known} else unusual()"
+        if isinstance(return_type, GraphQLObjectType):
+            function = self._function(return_type, selected)
+            return f"{absent}{function}({value})"
+        raise _NotPlainError
+
+    def _leaf(self, leaf_type: GraphQLLeafType, value: str, *, nullable: bool) -> str:
+        name = f"leaf_{len(self.names)}"
+        if isinstance(leaf_type, CustomGraphQLEnumType):
+            members: Iterable[object] = leaf_type.wrapped_cls
+            answers = {member: leaf_type.coerce_output_value(member) for member in members}
+            self.names[name] = ({None: None} | answers) if nullable else answers
+            return f"{name}[{value}]"  # an unknown value is a KeyError
+        self.names[name] = _coercion(leaf_type, nullable=nullable)
+        check = _IS_COERCED.get(leaf_type.name)
+        return f"{value} if {check.format(value)} else {name}({value})" if check else f"{name}({value})"
+
+
+def _coercion(leaf_type: GraphQLLeafType, *, nullable: bool) -> Completer:
+    coerce = leaf_type.coerce_output_value
+
+    def coerced(value: object) -> object:
+        if value is None and nullable:
+            return None
+        completed = coerce(value) if value.__class__ in _INERT else _unusual()
+        return _unusual() if completed is None else completed
+
+    return coerced
+
+
+def _unusual() -> NoReturn:
+    """Leave the object to stock execution."""
+    message = "not as plain selections are"
+    raise ValueError(message)

@@ -1,0 +1,162 @@
+"""Compiled execution must answer as stock execution does, to the byte, whatever is asked and whatever is there."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+import pytest
+from graphql import GraphQLObjectType, get_named_type, is_leaf_type
+from hypothesis import given
+from hypothesis import strategies as st
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
+
+from domain.evaluation.results import Evaluation, EvaluationErrorKind, EvaluationReason, ReasonKind
+from domain.services.evaluation import BatchEvaluation, ContextEvaluations
+from gql.execution import COMPILED_SELECTIONS, CompiledExecution, _completers
+from gql.schema import build_schema
+
+COMPILED, STOCK = build_schema(), build_schema()
+STOCK.execution_context_class = StrawberryGraphQLCoreExecutionContext
+BATCH = COMPILED._schema.type_map["BatchEvaluation"]  # noqa: SLF001 - Strawberry offers no other way to it
+CONDITIONS = (
+    "",
+    "",
+    "",
+    "@skip(if: $a)",
+    "@include(if: $a)",
+    "@include(if: $b)",
+    "@skip(if: $b) @include(if: $a)",
+)
+# Nulls, wrong types, numbers too large, exceptions and what is no JSON: at any place of an answer.
+ODD: list[Any] = [None, "x", 7, 2**40, 1.5, True, [], {}, [None], ValueError("odd"), object(), datetime(2026, 1, 1, tzinfo=UTC)]  # fmt: skip
+
+
+@st.composite
+def selections(draw: st.DrawFn, type_: GraphQLObjectType, fragments: list[str]) -> str:
+    chosen = draw(st.lists(st.sampled_from(["__typename", *type_.fields]), min_size=1, max_size=5))
+    parts = []
+    for name in chosen:
+        condition = draw(st.sampled_from(CONDITIONS))
+        # The field's name in the alias keeps two of one name from meaning two things.
+        alias = draw(st.sampled_from(["", "", f"{name}A: ", f"{name}B: "]))
+        inner = ""
+        if name != "__typename" and not is_leaf_type(named := get_named_type(type_.fields[name].type)):
+            assert isinstance(named, GraphQLObjectType)
+            inner = draw(selections(named, fragments))
+        text = f"{alias}{name} {condition} {inner}"
+        shape = draw(st.sampled_from(["field", "field", "inline", "conditional", "fragment"]))
+        if shape == "inline":
+            text = f"... on {type_.name} {condition} {{ {text} }}"
+        elif shape == "conditional":
+            text = f"... {condition} {{ {text} }}"
+        elif shape == "fragment":
+            fragments.append(f"fragment F{len(fragments)} on {type_.name} {{ {text} }}")
+            text = f"...F{len(fragments) - 1} {condition}"
+        parts.append(text)
+    return f"{{ {' '.join(parts)} }}"
+
+
+@st.composite
+def queries(draw: st.DrawFn) -> str:
+    fragments: list[str] = []
+    assert isinstance(BATCH, GraphQLObjectType)
+    selection = draw(selections(BATCH, fragments))
+    # Both variables are used, whatever else was drawn.
+    used = "p: __typename @skip(if: $a) q: __typename @skip(if: $b)"
+    query = "query ($a: Boolean!, $b: Boolean! = false) {"
+    return f"{query} {used} evaluateBatch(contexts: []) {selection} }} {' '.join(fragments)}"
+
+
+def sometimes_odd(usual: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 24).flatmap(lambda n: usual if n else st.sampled_from(ODD))
+
+
+json_values: st.SearchStrategy[Any] = st.sampled_from([None, True, 3, 0.5, "on", [1, {"a": None}], {"b": []}])
+reasons = st.builds(
+    EvaluationReason,
+    kind=sometimes_odd(st.sampled_from(ReasonKind)),
+    rule_index=sometimes_odd(st.none() | st.integers(0, 9)),
+    rule_id=sometimes_odd(st.none() | st.just("rule")),
+    in_experiment=sometimes_odd(st.booleans()),
+    error_kind=sometimes_odd(st.none() | st.sampled_from(EvaluationErrorKind)),
+)
+evaluations = st.builds(
+    Evaluation,
+    sometimes_odd(st.sampled_from(["flag", "ключ", '"'])),
+    sometimes_odd(json_values),
+    sometimes_odd(st.none() | st.integers(0, 9)),
+    sometimes_odd(reasons),
+)
+results = st.builds(
+    ContextEvaluations,
+    revision=sometimes_odd(st.integers(0, 99)),
+    evaluations=sometimes_odd(st.lists(sometimes_odd(evaluations), max_size=3)),
+    context_key=sometimes_odd(st.none() | st.just("ada")),
+    valid_until=sometimes_odd(st.none() | st.just(datetime(2026, 11, 22, 9, 30, tzinfo=UTC))),
+    error=sometimes_odd(st.none() | st.sampled_from(EvaluationErrorKind)),
+)
+batches = st.builds(
+    BatchEvaluation,
+    revision=sometimes_odd(st.integers(0, 99)),
+    results=sometimes_odd(st.lists(sometimes_odd(results), max_size=3).map(tuple)),
+)
+
+
+async def answer(schema: Any, query: str, batch: Any, **variables: Any) -> Any:
+    async def evaluate_batch(*_: object) -> Any:
+        return batch
+
+    services = SimpleNamespace(evaluation=SimpleNamespace(evaluate_batch=evaluate_batch))
+    context = SimpleNamespace(caller=None, services=services)
+    schema.process_errors = lambda *_: None  # keeps the errors as execution made them, and the log quiet
+    return await schema.execute(query, variable_values=variables, context_value=context)
+
+
+def as_bytes(result: Any) -> bytes:
+    errors = [error.formatted for error in result.errors or []]
+    return orjson.dumps({"data": result.data, "errors": errors}, default=repr)
+
+
+@given(query=queries(), batch=batches, a=st.booleans(), b=st.none() | st.booleans())
+async def test_compiled_and_stock_execution_answer_the_same_bytes(
+    query: str, batch: Any, a: bool, b: bool | None
+) -> None:
+    variables = {"a": a} if b is None else {"a": a, "b": b}
+    ours, theirs = [as_bytes(await answer(schema, query, batch, **variables)) for schema in (COMPILED, STOCK)]
+    assert ours == theirs
+
+
+AN_EVALUATION = Evaluation("f", {"x": 1}, 0, EvaluationReason(kind=ReasonKind.OFF))
+A_BATCH = BatchEvaluation(revision=3, results=(ContextEvaluations(revision=3, evaluations=[AN_EVALUATION]),))
+
+
+async def test_a_plain_selection_never_reaches_stock_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stock(*_: object) -> None:
+        pytest.fail("a plain object was completed field by field")
+
+    monkeypatch.setattr(StrawberryGraphQLCoreExecutionContext, "complete_object_value", stock)
+    query = "{ evaluateBatch(contexts: []) { results { evaluations { k: flagKey value reason { kind } } } } }"
+    found = await answer(COMPILED, query, A_BATCH)
+    assert found.data == {
+        "evaluateBatch": {"results": [{"evaluations": [{"k": "f", "value": {"x": 1}, "reason": {"kind": "OFF"}}]}]}
+    }
+
+
+async def test_the_variables_of_a_condition_choose_the_function() -> None:
+    query = (
+        "query ($a: Boolean!) { evaluateBatch(contexts: []) { revision results @include(if: $a) { revision } } }"
+    )
+    both = [(await answer(COMPILED, query, A_BATCH, a=a)).data["evaluateBatch"] for a in (False, True, False)]
+    assert both == [{"revision": 3}, {"revision": 3, "results": [{"revision": 3}]}, {"revision": 3}]
+
+
+async def test_the_functions_that_are_kept_are_bounded() -> None:
+    for number in range(COMPILED_SELECTIONS + 5):
+        query = f"{{ evaluateBatch(contexts: []) {{ r{number}: revision }} }}"
+        assert (await answer(COMPILED, query, A_BATCH)).data == {"evaluateBatch": {f"r{number}": 3}}
+    assert len(_completers) == COMPILED_SELECTIONS
+
+
+def test_the_schema_executes_by_compiled_functions() -> None:
+    assert build_schema().execution_context_class is CompiledExecution
