@@ -49,6 +49,7 @@ browser: install-dev
 
 bench: install-dev
 	$(BIN)/python -m benchmarks.evaluator
+	$(BIN)/python -m benchmarks.http
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

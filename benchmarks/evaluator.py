@@ -126,8 +126,8 @@ class Sides:
 def measure() -> list[Row]:
     """Measure both rows, and what ours are made of."""
     data = flag_data()
-    with _oracle(data) as oracle:
-        sides = Sides(data, contexts(), oracle)
+    with oracle(data) as sdk:
+        sides = Sides(data, contexts(), sdk)
         sides.check_agreement()
         rows = [
             _compare("E1 all flags, per evaluation", "all_flags_state", sides.all_ours, sides.all_theirs, bar=12),
@@ -148,7 +148,7 @@ def table(rows: list[Row]) -> str:
     for row in rows:
         compared = ("", "", "")
         if row.theirs is not None and row.ratio is not None and row.bar is not None:
-            compared = (f"{row.theirs:.2f}", f"{row.ratio:.1f}x", f"{row.bar:.0f}x")
+            compared = (f"{row.theirs:.2f}", f"{row.ratio:.2f}x", f"{row.bar:g}x")
         lines.append(f"| {row.name} | {row.against} | {row.ours:.2f} | {' | '.join(compared)} |")
     return "\n".join(lines)
 
@@ -182,7 +182,7 @@ def _snapshot(data: dict[str, Any]) -> Snapshot:
 
 
 @contextmanager
-def _oracle(data: dict[str, Any]) -> Iterator[ldclient.LDClient]:
+def oracle(data: dict[str, Any]) -> Iterator[ldclient.LDClient]:
     """Start the SDK on the data, from a file, without events and without a network."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "flags.json"
