@@ -5,9 +5,9 @@ under, and a `version`. It also holds *revisions*: integers by scope that only g
 `str(EnvironmentRef)`; what concerns access has the scope `ACCESS_SCOPE`.
 """
 
-from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from domain.access.credentials import Credential
 from domain.keys import EnvironmentRef
@@ -21,6 +21,8 @@ from domain.model.targeting import Targeting
 
 Entity = Project | Environment | Flag | Targeting | Segment | Credential | ListChange
 E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, ListChange)
+
+V = TypeVar("V")
 
 ACCESS_SCOPE = "access"
 EVERY_ENTRY = EntryFilter()
@@ -224,3 +226,64 @@ class KeySpool(Protocol):
 
     def close(self) -> None:
         """Forget everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Computed(Generic[V]):
+    """A value that took work, as a cache keeps it; None is a value too.
+
+    Attributes:
+        size: About how many bytes of memory it takes, rather too many than too few.
+        valid_until_ms: When it stops being true, in epoch milliseconds; None if it is true for ever.
+    """
+
+    value: V
+    size: int
+    valid_until_ms: int | None = None
+
+
+Compute: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Computed[V]]]]
+"""Does the work for some keys, all of which it returns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheStatistics:
+    """How a cache did since the process began.
+
+    Attributes:
+        bytes: About how much memory it takes.
+        hits: Values that were there.
+        misses: Values that were not, whoever did the work.
+        evictions: Values that had to go for others.
+    """
+
+    entries: int
+    bytes: int
+    hits: int
+    misses: int
+    evictions: int
+
+
+class Cache(Protocol[V]):
+    """Values by keys that name all they depend on, so that none is ever wrong: they only grow old and go.
+
+    It is bounded, in entries and in bytes. What it hands out is shared, and never changed.
+    """
+
+    async def find(self, key: str) -> Computed[V] | None:
+        """Return what was kept, unless it had to go or is past its end."""
+
+    async def keep(self, key: str, computed: Computed[V]) -> None:
+        """Keep a value until its end, or until others need the room."""
+
+    async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
+        """Return the values of keys; do the work for those that are not there, in one call, and keep them.
+
+        Work for a key that is under way is waited for, not done twice. A caller that gives up stops nobody
+        else's work. What the work raises reaches all who wait for it, and is not kept; nor is a value kept, or
+        handed out again, past its end.
+        """
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """How it did so far."""

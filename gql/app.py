@@ -5,7 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -18,6 +18,7 @@ from domain.access.principals import Principal
 from domain.errors import UnavailableError
 from domain.ports import Store
 from domain.services.audit import AuditService
+from domain.services.caches import CacheService
 from domain.services.catalog import CatalogService
 from domain.services.contexts import ContextService
 from domain.services.editing import EnvironmentEditor
@@ -27,6 +28,7 @@ from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
+from domain.services.memberships import MembershipService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
 from domain.services.segments import SegmentService
@@ -43,6 +45,7 @@ from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
 from storage import open_store
+from storage.cache import MemoryCache
 from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
@@ -89,12 +92,14 @@ class Backend:
             max_entries=self.settings.max_segment_targets,
         )
         self._snapshots = snapshots
+        answers, memberships = self._cache(), self._cache()
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
-            evaluation=EvaluationService(store, snapshots, contexts),
+            caches=CacheService({"evaluateFlags": answers, "largeLists": memberships}),
+            evaluation=EvaluationService(snapshots, MembershipService(store, memberships), contexts, answers),
             flags=FlagService(editor),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -165,6 +170,11 @@ class Backend:
                 "staleSeconds": round(readiness.store_away_seconds or 0, 1),
             },
         }
+
+    def _cache(self) -> MemoryCache[Any]:
+        """Make the cache of one unit: each of the two has half of the memory."""
+        settings = self.settings
+        return MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_bytes // 2)
 
     async def _connect(self) -> Store:
         return await _until_available(lambda: open_store(self.settings.store))

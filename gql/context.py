@@ -7,6 +7,7 @@ import strawberry
 
 from domain.access.principals import Principal
 from domain.services.audit import AuditService
+from domain.services.caches import CacheService
 from domain.services.catalog import CatalogService
 from domain.services.contexts import ContextService
 from domain.services.environments import EnvironmentService
@@ -25,6 +26,7 @@ class Services:
     """The use cases, composed once per process."""
 
     audit: AuditService
+    caches: CacheService
     catalog: CatalogService
     contexts: ContextService
     environments: EnvironmentService

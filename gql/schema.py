@@ -7,6 +7,7 @@ from strawberry.types import ExecutionContext
 
 from domain.errors import ErrorCode
 from gql.audit import AuditQuery
+from gql.caches import CachesQuery
 from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
@@ -27,7 +28,7 @@ DEFAULT_LIMITS = DocumentLimits()
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(AuditQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery, TagsQuery):
+class Query(AuditQuery, CachesQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery, TagsQuery):
     """The query root."""
 
 

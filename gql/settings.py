@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     )
     ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
+    cache_entries: int = Field(
+        100_000, ge=0, description="Answers, and memberships of large lists, that are kept; 0 keeps none."
+    )
+    cache_bytes: int = Field(134_217_728, ge=0, description="Memory for both together, in bytes.")
     max_body_bytes: int = Field(
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )

@@ -35,6 +35,8 @@ from domain.model.seen_contexts import SeenContext
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSource, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
+from domain.ports import CacheStatistics
+from domain.services.caches import UnitStatistics
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.contexts import TargetResolution
 from domain.services.environments import CreatedEnvironment
@@ -83,6 +85,8 @@ DOMAIN_CLASSES = {
     "NewSdkKey": NewSdkKey,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,
+    "CachedUnit": UnitStatistics,
+    "CacheStatistics": CacheStatistics,
     "ContextEvaluations": ContextEvaluations,
     "EarlyAccessProgram": EarlyAccessProgram,
     "Environment": EnvironmentCatalog,

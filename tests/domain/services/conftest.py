@@ -11,10 +11,14 @@ import pytest
 from domain.access.principals import Principal
 from domain.errors import UnavailableError
 from domain.ports import EnvironmentState, Store
+from domain.services.contexts import ContextService
+from domain.services.evaluation import ContextEvaluations, EvaluationService
 from domain.services.imports import ImportService
+from domain.services.memberships import MembershipService
 from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
 from storage import open_store
+from storage.cache import MemoryCache
 
 
 class FickleStore:
@@ -70,6 +74,14 @@ class FickleStore:
         if self.fault is not None:
             fault, self.fault = self.fault, None
             raise fault
+
+
+def evaluation_of(store: Any, snapshots: SnapshotService) -> EvaluationService:
+    """Evaluation with caches, as the service has it, but for answers of few flags too."""
+    memberships = MembershipService(store, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
+    answers = MemoryCache[ContextEvaluations](max_entries=1_000, max_bytes=1_000_000)
+    contexts = ContextService(store, retention_days=0, max_entries=1)
+    return EvaluationService(snapshots, memberships, contexts, answers, worth_keeping=0)
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
-from domain.services.contexts import ContextService
-from domain.services.evaluation import Caller, EvaluationService, Where
+from domain.services.evaluation import Caller, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
-from tests.domain.services.conftest import FickleStore
+from tests.domain.services.conftest import FickleStore, evaluation_of
 
 ADA = {"kind": "user", "key": "ada"}
 
@@ -61,7 +60,7 @@ async def test_a_change_of_another_process_is_followed(
 async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
     fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
 ) -> None:
-    evaluation = EvaluationService(fickle, snapshots, ContextService(fickle, retention_days=0, max_entries=1))
+    evaluation = evaluation_of(fickle, snapshots)
     caller = Caller(owner, 10)
     revision = await import_value(elsewhere, owner, "before")
     await eventually(served_by(snapshots), revision)

@@ -1,0 +1,40 @@
+"""The caches: how they do."""
+
+import strawberry
+
+from domain.services.caches import UnitStatistics
+from gql.context import Info
+
+
+@strawberry.type(name="CacheStatistics", description="How a cache did since its process began.")
+class CacheStatisticsView:
+    """View of domain.ports.CacheStatistics. What may outgrow 32 bits is a Float, which is exact far beyond."""
+
+    entries: int = strawberry.field(description="How many values it holds.")
+    bytes: float = strawberry.field(description="About how much memory they take.")
+    hits: float = strawberry.field(description="How many values were there.")
+    misses: float = strawberry.field(description="How many were not.")
+    evictions: float = strawberry.field(description="How many values had to go for others.")
+
+
+@strawberry.type(name="CachedUnit", description="One unit of what is cached.")
+class CachedUnitView:
+    """View of domain.services.caches.UnitStatistics."""
+
+    unit: str = strawberry.field(
+        description="`evaluateFlags` (what a context gets) or `largeLists` (the lists that a context key is on)."
+    )
+    counts: CacheStatisticsView = strawberry.field(description="How its cache does.")
+
+
+@strawberry.type
+class CachesQuery:
+    """The root of the caches."""
+
+    @strawberry.field(
+        graphql_type=list[CachedUnitView],
+        description="How the caches of the process that answers do; each process has its own. For owner tokens.",
+    )
+    def cache_statistics(self, info: Info) -> list[UnitStatistics]:
+        """Ask the cache service."""
+        return info.context.services.caches.statistics(info.context.principal)
