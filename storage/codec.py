@@ -127,5 +127,8 @@ class EnvironmentDecoder:
             },
             segments={segment.key: segment for segment in decoded(Segment, segments)},
         )
-        self._known[environment] = now
+        if state.flags or state.segments:
+            self._known[environment] = now
+        else:  # it is gone, or never was: whoever asks for names that nothing has fills no memory
+            self._known.pop(environment, None)
         return state

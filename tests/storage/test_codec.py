@@ -14,7 +14,7 @@ from domain.model.flags import Flag
 from domain.model.segments import Segment, SegmentRule
 from domain.model.targeting import Clause, Targeting
 from domain.ports import Entity
-from storage.codec import decode, decode_text, encode, encode_text
+from storage.codec import EnvironmentDecoder, decode, decode_text, encode, encode_text
 from tests.storage.builders import SHOP, a_flag, a_segment, a_targeting, an_entry
 
 # What strict JSON can say: no lone surrogates, no NaN.
@@ -100,3 +100,15 @@ def test_a_document_of_a_later_version_can_be_read() -> None:
 def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(TypeError, match="surrogates"):
         encode_text(a_flag(name="\ud800"))
+
+
+def test_nothing_is_kept_of_an_environment_that_is_gone() -> None:
+    decoder = EnvironmentDecoder()
+    flags, targetings = [encode_text(a_flag())], [encode_text(a_targeting())]
+    first = decoder.decode(SHOP, 1, flags=flags, targetings=targetings, segments=[]).flags[a_flag().key]
+    again = decoder.decode(SHOP, 2, flags=flags, targetings=targetings, segments=[]).flags[a_flag().key]
+    assert again.flag is first.flag
+    decoder.decode(SHOP, 3, flags=flags, targetings=[], segments=[])
+    anew = decoder.decode(SHOP, 4, flags=flags, targetings=targetings, segments=[]).flags[a_flag().key]
+    assert anew.flag == first.flag
+    assert anew.flag is not first.flag
