@@ -14,7 +14,14 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import InvalidInputError, NotFoundError, RevisionConflictError, UnavailableError, Violation
+from domain.errors import (
+    DomainError,
+    InvalidInputError,
+    NotFoundError,
+    RevisionConflictError,
+    UnavailableError,
+    Violation,
+)
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.clauses import EditScope
 from domain.keys import EnvironmentRef
@@ -122,23 +129,37 @@ class EnvironmentEditor:
         principal.require_management(edit.action, edit.resource)
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns[project]:
-            revisions: dict[str, int] = {}
+            revisions: Mapping[str, int] = {}
             give_up = time.monotonic() + _PATIENCE_SECONDS
             while time.monotonic() < give_up:
                 snapshots = await self._at(await list_environments(), revisions)
-                decided = edit.decide(snapshots)
-                writes = await decided if isinstance(decided, Awaitable) else decided
+                try:
+                    decided = edit.decide(snapshots)
+                    writes = await decided if isinstance(decided, Awaitable) else decided
+                except DomainError:
+                    # What another process has just done may be the reason; nothing is refused on what was before.
+                    if revisions := await self._later(snapshots):
+                        continue
+                    raise
                 if not writes:
+                    if revisions := await self._later(snapshots):
+                        continue
                     return snapshots
                 try:
-                    revisions = dict(await self._snapshots.commit(_commit(principal, edit, snapshots, writes)))
+                    revisions = await self._snapshots.commit(_commit(principal, edit, snapshots, writes))
                 except RevisionConflictError as conflict:
-                    revisions[conflict.details["key"]] = conflict.details["actualVersion"]
+                    revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
                     await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
                 else:
                     return await self._at([ref for ref in snapshots if ref not in _removed(writes)], revisions)
         message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"
         raise UnavailableError(message)
+
+    async def _later(self, snapshots: Snapshots) -> Mapping[str, int]:
+        """Return the store's revisions if one of them is later than its snapshot, else none."""
+        stored = await self._store.revisions()
+        is_later = any(stored.get(str(ref), 0) > snapshot.revision for ref, snapshot in snapshots.items())
+        return stored if is_later else {}
 
     async def _at(self, environments: Sequence[EnvironmentRef], revisions: Mapping[str, int]) -> Snapshots:
         """Return environments at these revisions or later."""

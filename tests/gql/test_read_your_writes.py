@@ -58,3 +58,17 @@ def test_a_revision_that_is_still_to_come_is_refused(two: tuple[Server, Server])
         assert str(revision) in refused.errors[0]["message"]
         assert not ask(first, field, None).errors
         assert not ask(first, field, -1).errors
+
+
+def test_what_one_process_wrote_can_be_edited_through_another_at_once(two: tuple[Server, Server]) -> None:
+    create = "mutation ($input: CreateFlagInput!) { createFlag(input: $input) { flags { key } } }"
+    update = """mutation ($input: UpdateFlagTargetingInput!) { updateFlagTargeting(input: $input) { flag { on version } } }"""
+    for number in range(20):
+        writer, other = two if number % 2 else reversed(two)
+        assert not writer.post(create, input={"project": "default", "name": f"Edited {number}"}).errors
+        edit = {"environment": PLACE, "flagKey": f"edited-{number}"}
+        on = {**edit, "instructions": [{"turnOn": True}], "expectedVersion": 1}
+        assert other.post(update, input=on)["updateFlagTargeting"]["flag"] == {"on": True, "version": 2}
+        off = {**edit, "instructions": [{"turnOff": True}]}
+        assert writer.post(update, input=off)["updateFlagTargeting"]["flag"] == {"on": False, "version": 3}
+        assert writer.post(update, input=on).errors[0]["extensions"]["actualVersion"] == 3
