@@ -205,7 +205,10 @@ def _edit_targets(segment: Segment, edit: EditTargets) -> Segment:
         if edit.list is TargetList.INCLUDED
         else ("excluded", "excluded_contexts")
     )
-    others = {target.context_kind or DEFAULT_CONTEXT_KIND: target.values for target in getattr(segment, contexts)}
+    others: dict[str, tuple[str, ...]] = {}
+    for target in getattr(segment, contexts):  # an import may bring several entries of a kind
+        kind = target.context_kind or DEFAULT_CONTEXT_KIND
+        others[kind] = (*others.get(kind, ()), *target.values)
     if edit.context_kind == DEFAULT_CONTEXT_KIND:
         # Entries of kind user beside the list of users are folded into it.
         before = (*getattr(segment, users), *others.pop(DEFAULT_CONTEXT_KIND, ()))

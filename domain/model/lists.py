@@ -99,6 +99,11 @@ class ListChange:
         return f"{self.environment}/{self.segment_key}"
 
     @property
+    def is_running(self) -> bool:
+        """Whether a process is at work on it."""
+        return self.state in {ListChangeState.RUNNING, ListChangeState.CANCELLING}
+
+    @property
     def is_open(self) -> bool:
         """Whether it still has the list to itself: it may take effect, or is being undone."""
         return self.finished_ms is None

@@ -20,6 +20,7 @@ from domain.errors import (
     NotFoundError,
     RevisionConflictError,
     UnavailableError,
+    VersionConflictError,
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
@@ -27,15 +28,16 @@ from domain.instructions.clauses import EditScope
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
-from domain.model.projects import Environment
+from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, Delete, Entity, Save, Store
+from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.snapshots import SnapshotService
 
 _PATIENCE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.02
+_PLACES = {kind_of(Project), kind_of(Environment)}
 
 Instruction = TypeVar("Instruction")
 T = TypeVar("T")
@@ -150,6 +152,10 @@ class EnvironmentEditor:
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
                     await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
+                except VersionConflictError as conflict:
+                    # What is not evaluated, a name or tags, changes without a revision.
+                    if conflict.details["kind"] not in _PLACES:
+                        raise
                 else:
                     return await self._at([ref for ref in snapshots if ref not in _removed(writes)], revisions)
         message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"

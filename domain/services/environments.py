@@ -10,7 +10,9 @@ from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, 
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.flags import Flag
+from domain.model.lists import ListChange
 from domain.model.projects import Environment
+from domain.model.segments import Segment
 from domain.model.targeting import Targeting, VariationOrRollout
 from domain.ports import ACCESS_SCOPE, Delete, Entity, Save, Store
 from domain.services.catalog import EnvironmentCatalog
@@ -146,10 +148,24 @@ def first_targeting(flag: Flag, environment: EnvironmentRef) -> Targeting:
 
 async def contents_of(store: Store, snapshot: Snapshot) -> Writes:
     """Return the deletion of everything in an environment, its SDK keys too."""
-    targetings = [Delete(seen.targeting) for seen in snapshot.flags.values()]
-    segments = [Delete(seen.segment) for seen in snapshot.segments.values()]
-    credentials = await store.list_all(Credential, str(snapshot.environment))
-    return [*targetings, *segments, *map(Delete, credentials)]
+    writes: list[Save | Delete] = [Delete(seen.targeting) for seen in snapshot.flags.values()]
+    for seen in snapshot.segments.values():
+        writes += await deletion_of(store, seen.segment)
+    return [*writes, *map(Delete, await store.list_all(Credential, str(snapshot.environment)))]
+
+
+async def deletion_of(store: Store, segment: Segment) -> Writes:
+    """Return the deletion of a segment, with the records of its imports but of one that runs: it has to fail."""
+    if not segment.unbounded:
+        return [Delete(segment)]
+    changes = await store.list_all(ListChange, segment.id)
+    return [Delete(segment), *(Delete(change) for change in changes if not change.is_running)]
+
+
+async def discard_list(store: Store, segment_id: str) -> None:
+    """Forget the members of a segment that is gone, unless there is one of its name again."""
+    if await store.find(Segment, segment_id) is None:
+        await store.discard_members(segment_id, None)
 
 
 async def forget_contents(store: Store, emptied: Iterable[Snapshot]) -> None:
@@ -157,7 +173,7 @@ async def forget_contents(store: Store, emptied: Iterable[Snapshot]) -> None:
     for snapshot in emptied:
         await store.forget_contexts(snapshot.environment)
         for segment in snapshot.large_lists:
-            await store.discard_members(segment.id, None)
+            await discard_list(store, segment.id)
 
 
 def _resource(environment: EnvironmentRef) -> str:

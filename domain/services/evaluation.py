@@ -100,7 +100,7 @@ class Where:
 
 
 class EvaluationService:
-    """Answers from the snapshots. Asks the store for the members of large lists only, and only once a call.
+    """Answers from the snapshots. Asks the store only for members of large lists and for later revisions.
 
     What a context gets of many flags is cached; few flags are evaluated as fast as they are found in a cache.
 

@@ -88,7 +88,6 @@ class ImportService:
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
         give_up = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < give_up:
-            await self._store.get(Environment, str(environment))
             plan = await self._plan(environment, read, mode)
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
@@ -113,13 +112,15 @@ class ImportService:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("exportFlagData", str(environment))
-        await self._store.get(Environment, str(environment))
         state = await self._store.load_environment(environment)
+        await self._store.get(Environment, str(environment))
         now = now_ms()
         return write_flag_data(state.flags.values(), [segment.at(now) for segment in state.segments.values()])
 
     async def _plan(self, environment: EnvironmentRef, read: FlagData, mode: ImportMode) -> ImportPlan:
         state = await self._store.load_environment(environment)
+        # Asked after loading: a deletion that comes later than the answer makes a later revision.
+        await self._store.get(Environment, str(environment))
         project_flags = await self._store.list_all(Flag, environment.project)
         used_elsewhere: dict[str, set[EnvironmentRef]] = defaultdict(set)
         for other in await self._store.list_all(Environment, environment.project):

@@ -397,7 +397,7 @@ class ListService:
             # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
             _, segment = await self._find(principal, "startSegmentImport", environment, new.segment_key)
             current = segment.generation
-            if last is not None and last.generation != current:
+            if current is None or (last is not None and last.generation != current):
                 await self._beating(beat, self._store.discard_members(segment.id, current))
             if segment.previous_generation is not None:
                 await self._beating(beat, self._store.purge_members(segment.id, segment.previous_generation))

@@ -32,21 +32,21 @@ class RemovalService:
             await asyncio.sleep(_LOOK_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads tries, keeps no secret
             try:
                 await self.clean_up()
-            except DomainError as error:
-                _log.warning("scheduled removals are not cleaned up yet: %s", error.message)
             except Exception:  # noqa: BLE001 - whatever it is, other removals must not wait for a restart
                 _log.exception("cleaning up scheduled removals failed, trying again")
 
     async def clean_up(self) -> None:
         """Remove every target whose moment has come, with one entry of the audit log for each segment.
 
-        Raises:
-            DomainError: As `EnvironmentEditor.edit` says.
+        What fails is left for the next time, and keeps no other segment waiting.
         """
         for snapshot in self._snapshots.served:
             for segment in snapshot.removals:
                 if segment.at(now_ms()) is not segment:
-                    await self._clean_up(segment)
+                    try:
+                        await self._clean_up(segment)
+                    except DomainError as error:
+                        _log.warning("scheduled removals are not cleaned up yet: %s", error.message)
 
     async def _clean_up(self, segment: Segment) -> None:
         environment = segment.environment

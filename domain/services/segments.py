@@ -35,6 +35,7 @@ from domain.services.editing import (
     edit_scope,
     resource,
 )
+from domain.services.environments import deletion_of, discard_list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +262,7 @@ class SegmentService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        async def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
             segment = _find(snapshot, key, expected_version)
             users = [("flag", flag) for flag in sorted(snapshot.usage.flags_naming(key))]
@@ -272,7 +273,7 @@ class SegmentService:
             ]
             if users:
                 raise InUseError("segment", key, users)
-            return [Delete(segment)]
+            return await deletion_of(self._store, segment)
 
         edit = Edit(
             action="deleteSegment",
@@ -282,7 +283,7 @@ class SegmentService:
             comment=comment,
         )
         snapshot = await self._editor.edit(principal, environment, edit)
-        await self._store.discard_members(f"{environment}/{key}", None)
+        await discard_list(self._store, f"{environment}/{key}")
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
     def _apply(

@@ -50,6 +50,7 @@ class SnapshotService:
         self._snapshots: dict[EnvironmentRef, Snapshot] = {}
         self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
         self._credentials: Mapping[str, Credential] | None = None
+        self._credentials_lock = asyncio.Lock()
         self._store_away_since: float | None = None
         self._loaded = asyncio.Event()
 
@@ -166,9 +167,10 @@ class SnapshotService:
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        scopes = ["", *(str(environment.ref) for environment in await self._environments())]
-        pages = [await self._store.list_all(Credential, scope) for scope in scopes]
-        self._credentials = {credential.id: credential for page in pages for credential in page}
+        async with self._credentials_lock:  # what was read earlier must not take the place of what is later
+            scopes = ["", *(str(environment.ref) for environment in await self._environments())]
+            pages = [await self._store.list_all(Credential, scope) for scope in scopes]
+            self._credentials = {credential.id: credential for page in pages for credential in page}
 
     async def _environments(self) -> list[Environment]:
         projects = await self._store.list_all(Project, "")
@@ -185,10 +187,10 @@ class SnapshotService:
         await self._serve(revisions)
 
     async def _serve(self, revisions: Mapping[str, int]) -> None:
-        """Serve what has these revisions, as far as it was served before; an environment may be gone."""
+        """Serve what has these revisions, as far as it is served; an environment may be gone."""
         if ACCESS_SCOPE in revisions:
             await self.refresh_credentials()
-        for ref in list(self._snapshots):
+        for ref in list(self._locks):  # one that is being loaded for the first time holds its lock
             if str(ref) in revisions:
                 with contextlib.suppress(NotFoundError):
                     await self.refresh(ref, revisions[str(ref)])

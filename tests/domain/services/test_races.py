@@ -1,0 +1,106 @@
+"""What happens between two steps of something, by another's hand, is neither lost nor taken for one's own."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import pytest
+
+from domain.access.principals import Principal
+from domain.errors import NotFoundError
+from domain.instructions.details import UpdateName
+from domain.keys import EnvironmentRef
+from domain.model.targeting import Targeting
+from domain.ports import Store
+from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.environments import EnvironmentService
+from domain.services.import_plan import ImportMode
+from domain.services.imports import ImportService
+from domain.services.places import NewPlace, PlaceEdit
+from domain.services.setup import PRODUCTION
+from domain.services.snapshots import SnapshotService
+
+TEST = EnvironmentRef("default", "test")
+
+
+class Interposed:
+    """A store before one of whose calls something else is done, once."""
+
+    def __init__(self, store: Store, name: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._store = store
+        self._name = name
+        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            if name == self._name and self._meanwhile is not None:
+                meanwhile, self._meanwhile = self._meanwhile, None
+                await meanwhile()
+            return await getattr(self._store, name)(*arguments, **options)
+
+        return call
+
+
+def environments(store: Store) -> EnvironmentService:
+    snapshots = SnapshotService(store)
+    return EnvironmentService(store, snapshots, EnvironmentEditor(store, snapshots))
+
+
+@pytest.mark.parametrize("step", ["load_environment", "commit"])
+async def test_nothing_is_imported_into_an_environment_that_is_deleted_meanwhile(
+    store: Store, owner: Principal, step: str
+) -> None:
+    async def delete() -> None:
+        await environments(store).delete(owner, TEST)
+
+    interposed = cast("Store", Interposed(store, step, delete))
+    imports = ImportService(interposed, SnapshotService(interposed))
+    with pytest.raises(NotFoundError):
+        await imports.import_flag_data(owner, TEST, {"flagValues": {"f": 1}}, ImportMode.MERGE)
+    assert await store.list_all(Targeting, str(TEST)) == []
+    await environments(store).create(owner, "default", NewPlace(name="Test"))
+
+
+async def test_a_deletion_that_names_no_version_outlasts_a_rename(store: Store, owner: Principal) -> None:
+    async def rename() -> None:
+        edit = PlaceEdit(instructions=[NamedInstruction("updateName", UpdateName("Other"))])
+        await environments(store).update(owner, TEST, edit)
+
+    interposed = cast("Store", Interposed(store, "commit", rename))
+    await environments(interposed).delete(owner, TEST)
+    with pytest.raises(NotFoundError):
+        await SnapshotService(store).get(TEST)
+
+
+async def test_a_change_during_the_first_load_is_served(store: Store, owner: Principal) -> None:
+    loading, imported = asyncio.Event(), asyncio.Event()
+
+    class Slow(Interposed):
+        def __getattr__(self, name: str) -> Any:
+            found = super().__getattr__(name)
+            if name != "load_environment":
+                return found
+
+            async def load(*arguments: Any) -> Any:
+                state = await found(*arguments)
+                if not loading.is_set():
+                    loading.set()
+                    await imported.wait()
+                return state
+
+            return load
+
+    async def nothing() -> None: ...
+
+    snapshots = SnapshotService(cast("Store", Slow(store, "nothing", nothing)))
+    first = asyncio.create_task(snapshots.get(PRODUCTION))
+    await loading.wait()
+    importing = ImportService(store, snapshots).import_flag_data(
+        owner, PRODUCTION, {"flagValues": {"f": 1}}, ImportMode.MERGE
+    )
+    done = asyncio.create_task(importing)
+    await asyncio.sleep(0.05)
+    imported.set()
+    report = await done
+    await first
+    assert (await snapshots.get(PRODUCTION)).revision == report.revision
