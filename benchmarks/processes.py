@@ -1,11 +1,13 @@
-"""Rows E9 and E10: changes across processes, and the start of one, on the embedded store.
+"""Rows E9 and E10: changes across processes, and the start of one.
 
-E9 changes a flag through one process and asks another for it until it answers with the change. E10 starts a
-process on 1,000 flags and 500 segments, and then edits one flag in environments of growing size.
+E9 changes a flag through one process and asks another for it until it answers with the change, on SQLite and on
+the MongoDB server of the tests, with pauses of random length: no poll is always equally far. E10, on SQLite,
+starts a process on 1,000 flags and 500 segments, and then edits one flag in environments of growing size.
 Run it with `python -m benchmarks.processes`.
 """
 
 import itertools
+import random
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ from statistics import median, quantiles
 from typing import Any
 
 from tests.servers import Server
+from tests.storage.servers import MongoServer
 
 CHANGES = 200
+PAUSE_SECONDS = 0.1
 EDITS = 25
 SIZES = (10, 1_000, 5_000)
 PLACE = {"project": "default", "environment": "production"}
@@ -25,7 +29,10 @@ UPDATE = "mutation ($input: UpdateFlagTargetingInput!) { updateFlagTargeting(inp
 def main() -> None:
     """Measure, and print each row."""
     with tempfile.TemporaryDirectory() as folder:
-        follow_rows(f"sqlite:///{folder}/follow.db")
+        follow_rows("SQLite", f"sqlite:///{folder}/follow.db")
+        for name, standalone in (("MongoDB replica set", False), ("standalone MongoDB", True)):
+            with MongoServer(standalone=standalone) as mongo:
+                follow_rows(name, mongo.url("follow"))
         start_rows(f"sqlite:///{folder}/start.db")
     for size in SIZES:
         with tempfile.TemporaryDirectory() as folder, Server(f"sqlite:///{folder}/edit.db") as server:
@@ -34,18 +41,19 @@ def main() -> None:
             print(f"E10 edit of one flag among {size:,}: {median(times):.1f} ms")
 
 
-def follow_rows(store: str) -> None:
+def follow_rows(name: str, store: str) -> None:
     """E9: from the moment a change is acknowledged here until it is seen there."""
     with Server(store) as writer, Server(store) as reader:
         fill(writer, flags=50, segments=20)
         times = []
         for value in itertools.islice(itertools.cycle([True, False]), CHANGES):
+            time.sleep(random.uniform(0, PAUSE_SECONDS))  # noqa: S311 - only spreads the changes
             edit(writer, on=value)
             began = time.perf_counter()
             while reader.evaluate("f0", ADA)["evaluate"]["value"] is not value:
                 assert time.perf_counter() - began < 10  # noqa: PLR2004 - it is lost, not late
             times.append((time.perf_counter() - began) * 1000)
-    print(f"E9 a change is seen by another process: p50 {median(times):.0f} ms, ", end="")
+    print(f"E9 a change is seen by another process, {name}: p50 {median(times):.0f} ms, ", end="")
     print(f"p99 {quantiles(times, n=100)[-1]:.0f} ms (bar 200 ms)")
 
 
