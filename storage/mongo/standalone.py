@@ -35,7 +35,7 @@ CHUNK = 200
 PATIENCE_SECONDS = 15.0
 """How long to wait for others: long enough to outlast a lease."""
 POLL_SECONDS = 0.005
-FEED_SECONDS = 0.1
+FEED_SECONDS = 0.05
 OPTIMISTIC_READS = 3
 """Reads that a commit disturbed before the reader takes a turn itself."""
 
@@ -112,7 +112,7 @@ class Standalone:
         raise UnavailableError(message)
 
     async def watch(self) -> AsyncGenerator[Mapping[str, int], None]:
-        """Yield all revisions, then those that grew, by looking ten times a second."""
+        """Yield all revisions, then those that grew, by looking twenty times a second."""
         seen: dict[str, int] = {}
         commits: int | None = None
         while True:
