@@ -47,7 +47,15 @@ class ImportedItem:
     notes: tuple[str, ...] = ()
 
 
-_LIST_FIELDS = ("generation", "list_size", "previous_generation", "previous_list_size", "sync_source")
+_LIST_FIELDS = (
+    "unbounded",
+    "unbounded_context_kind",
+    "generation",
+    "list_size",
+    "previous_generation",
+    "previous_list_size",
+    "sync_source",
+)
 """What flag data cannot say of a segment whose large list is kept here."""
 
 
@@ -153,7 +161,7 @@ class ImportPlan:
         self.items.append(ImportedItem(ImportedKind.FLAG, before.key, ImportOutcome.DELETED))
 
     def _put_segment(self, read: ReadSegment, before: Segment | None) -> None:
-        segment = read.segment
+        segment, notes = read.segment, read.notes
         if before is None:
             outcome = ImportOutcome.CREATED
             if segment.unbounded:
@@ -163,8 +171,10 @@ class ImportPlan:
             kept = {
                 name: getattr(before, name) for name in ("name", "description", "tags") if name not in read.given
             }
-            if before.unbounded and segment.unbounded and before.has_members:
+            if before.unbounded and (before.has_members or before.sync_source):
                 kept |= {name: getattr(before, name) for name in _LIST_FIELDS}
+                if not segment.unbounded:
+                    notes += ("it keeps the large list of members that it has here",)
             segment = replace(segment, **kept, version=before.version, removals=current.removals)
             segment = segment.with_removals_of_targets()
             if same_json(write_segment(segment), write_segment(current)):
@@ -172,7 +182,7 @@ class ImportPlan:
             else:
                 outcome = ImportOutcome.UPDATED
                 segment = replace(segment, version=max(before.version + 1, read.segment.version))
-        self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, read.notes))
+        self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, notes))
         if outcome is not ImportOutcome.UNCHANGED:
             self._write(Save(segment, None if before is None else before.version))
 

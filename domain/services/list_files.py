@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
+from domain.errors import InvalidInputError, Violation
 from domain.model.lists import MalformedLine
 from domain.ports import KeySpool
 
@@ -52,7 +53,11 @@ def member_key_problem(key: str) -> str | None:
 
 
 def read_list_file(file: IO[bytes], spool: KeySpool, reading: FileReading) -> None:
-    """Read a file's keys into a spool, and what else there is to tell into `reading`."""
+    """Read a file's keys into a spool, and what else there is to tell into `reading`.
+
+    Raises:
+        InvalidInputError: A quote is never closed, and lines follow.
+    """
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
     # Bytes that are no UTF-8 become lone surrogates: their line alone is malformed.
@@ -76,6 +81,9 @@ def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
         except StopIteration:
             return
         except csv.Error as error:
+            if "unexpected end" in str(error) and rows.line_num > line:
+                message = f"a quote in line {line} is never closed, and takes the rest of the file in"
+                raise InvalidInputError([Violation(("file",), message)]) from None
             reading.lines += 1
             reading.refuse(line, f"is no CSV: {error}")
             continue

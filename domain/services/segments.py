@@ -188,6 +188,8 @@ class SegmentService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.segment_key
+        for named in edit.instructions:
+            self._check_length(named.instruction)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
@@ -214,6 +216,7 @@ class SegmentService:
             DomainError: As `update` says.
         """
         key = edit.segment_key
+        self._check_length(edit.targets)
         counts = TargetCounts(added=0, removed=0, unchanged=0)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
@@ -286,6 +289,11 @@ class SegmentService:
         await discard_list(self._store, f"{environment}/{key}")
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
+    def _check_length(self, instruction: SegmentInstruction) -> None:
+        """Refuse at once what is too long to be applied, or compared, while others wait."""
+        if isinstance(instruction, EditTargets) and len(instruction.keys) > self._max_targets:
+            raise _too_many_targets(self._max_targets, len(instruction.keys))
+
     def _apply(
         self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
     ) -> Segment:
@@ -322,12 +330,7 @@ class SegmentService:
             raise below_input(violations)
         count = len(segment.included_targets) + len(segment.excluded_targets)
         if count > max(self._max_targets, len(before.included_targets) + len(before.excluded_targets)):
-            raise LimitExceededError(
-                "individual targets (keep longer lists as a large list)",
-                setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
-                limit=self._max_targets,
-                actual=count,
-            )
+            raise _too_many_targets(self._max_targets, count)
 
 
 def _targets(segment: Segment) -> tuple[object, ...]:
@@ -379,3 +382,12 @@ def _count(edit: EditTargets, before: Segment, after: Segment) -> TargetCounts:
 
     added, removed = keys_in(after) - keys_in(before), keys_in(before) - keys_in(after)
     return TargetCounts(added=len(added), removed=len(removed), unchanged=len(set(edit.keys) - added - removed))
+
+
+def _too_many_targets(limit: int, actual: int) -> LimitExceededError:
+    return LimitExceededError(
+        "individual targets (keep longer lists as a large list)",
+        setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
+        limit=limit,
+        actual=actual,
+    )

@@ -269,3 +269,26 @@ def test_a_kill_in_the_middle_of_an_import_changes_nothing(tmp_path: Path, momen
             assert found["members"]["nodes"] == keys[:3]
         else:
             assert (found["memberCount"], found["members"]["nodes"]) == (2, ["ann", "bob"])
+
+
+def test_a_quote_that_is_never_closed_fails_the_import_and_changes_nothing(server: Server) -> None:
+    create(server, "quotes")
+    load(server, "quotes", "ann\nbob\n")
+    url = start(server, "quotes", "OVERWRITE")["startSegmentImport"]["uploadUrl"]
+    answer = put(url, 'cy\n"dan\neve\n').json()["errors"][0]
+    assert (answer["extensions"]["code"], answer["message"]) == (
+        "BAD_USER_INPUT",
+        "file: a quote in line 2 is never closed, and takes the rest of the file in",
+    )
+    found = look(server, "quotes")
+    assert (found["memberCount"], found["hasMember"], found["imports"][0]["state"]) == (2, True, "FAILED")
+
+
+def test_an_import_of_flag_data_never_turns_a_filled_list_into_something_else(server: Server) -> None:
+    create(server, "stays-a-list")
+    load(server, "stays-a-list", "ann\n")
+    data = data_of(segments=({"key": "stays-a-list", "included": ["bob"]},))
+    [item] = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
+    assert item["notes"] == ["it keeps the large list of members that it has here"]
+    found = look(server, "stays-a-list")
+    assert (found["kind"], found["memberCount"], found["hasMember"]) == ("LARGE_LIST", 1, True)
