@@ -50,6 +50,9 @@ browser: install-dev
 bench: install-dev
 	$(BIN)/python -m benchmarks.evaluator
 	$(BIN)/python -m benchmarks.http
+	$(BIN)/python -m benchmarks.caches
+	$(BIN)/python -m benchmarks.large_lists
+	$(BIN)/python -m benchmarks.processes
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
