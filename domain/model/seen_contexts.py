@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.clock import moment
-from domain.json import Json
+from domain.json import Json, is_nested_too_deep
 from domain.keys import EnvironmentRef
 from domain.model.references import parse_reference
 
@@ -88,11 +88,13 @@ EVERY_CONTEXT = ContextFilter()
 
 
 def attributes_text(attributes: Mapping[str, Json]) -> str | None:
-    """Write the attributes of a context as JSON; None if that is too long, or no text that can be stored."""
+    """Write a context's attributes as JSON; None if that is too long or deep, or no text that can be stored."""
+    if is_nested_too_deep(dict(attributes)):  # no answer could hold it
+        return None
     try:
         text = json.dumps(attributes, ensure_ascii=False, allow_nan=False)
         text.encode()
-    except (ValueError, RecursionError):  # half a character, a number without end, a bottomless value
+    except ValueError:  # half a character, a number without end
         return None
     # A store may take NUL for the end of a text, and then not find it.
     return text if len(text) <= LARGEST_CHARACTERS and "\\u0000" not in text else None

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from domain.json import NESTING_LIMIT
 from domain.model.seen_contexts import LARGEST_CHARACTERS, attributes_text, public_attributes
 
 
@@ -32,6 +33,14 @@ def test_private_attributes_are_left_out_wherever_they_stand(private: tuple[str,
     assert repr(attributes) == before
 
 
-@pytest.mark.parametrize("value", ["x" * LARGEST_CHARACTERS, "\ud800", "\0", float("inf")])
+def nested(depth: int) -> Any:
+    return [nested(depth - 1)] if depth else "x"
+
+
+@pytest.mark.parametrize("value", ["x" * LARGEST_CHARACTERS, "\ud800", "\0", float("inf"), nested(NESTING_LIMIT)])
 def test_what_cannot_be_kept_is_not(value: Any) -> None:
     assert attributes_text({"key": "k", "value": value}) is None
+
+
+def test_what_is_nested_as_deep_as_an_answer_can_be_is_kept() -> None:
+    assert attributes_text({"key": "k", "value": nested(NESTING_LIMIT - 1)}) is not None
