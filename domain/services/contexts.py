@@ -79,6 +79,7 @@ class ContextService:
         self._waiting: dict[_Place, _Met] = {}
         self._recent: OrderedDict[_Place, tuple[int, int]] = OrderedDict()
         """What was stored lately: a hash of it, and when."""
+        self._is_away = False
 
     def remember(self, environment: EnvironmentRef, contexts: Iterable[Context]) -> None:
         """Take contexts that were met in, without waiting for anything; anonymous ones are not remembered."""
@@ -110,7 +111,9 @@ class ContextService:
                 await self._flush(batch)
         except DomainError as error:
             self._waiting.clear()
-            _log.warning("contexts that were met are not remembered: %s", error.message)
+            if not self._is_away:
+                _log.warning("contexts that are met are not remembered now: %s", error.message)
+            self._is_away = True
 
     async def sweep(self) -> None:
         """Forget the contexts that were not met for as long as they are kept.
@@ -196,6 +199,7 @@ class ContextService:
         if not prepared:
             return
         await self._store.remember_contexts([context for context, _ in prepared])
+        self._is_away = False
         for context, digest in prepared:
             place = (context.environment, context.kind, context.key)
             self._recent[place] = (digest, now)

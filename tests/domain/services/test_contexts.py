@@ -114,13 +114,19 @@ async def test_while_the_store_is_away_contexts_are_dropped_and_evaluation_goes_
     meet(service, *(f"k{number}" for number in range(1_000)))
     await service.flush()
     assert len(watched.written) == 1, "one failure is enough"
-    assert "not remembered" in caplog.text
+    meet(service, "k1")
+    await service.flush()
+    assert caplog.text.count("not remembered") == 1, "it is said once, not each second"
     watched.is_away = False
     await service.flush()
     assert await stored(watched.store) == []
     meet(service, "k1")
     await service.flush()
     assert await stored(watched.store) == ["k1"], "what was dropped is no recent one"
+    watched.is_away = True
+    meet(service, "k2")
+    await service.flush()
+    assert caplog.text.count("not remembered") == 2, "another absence is said again"
 
 
 async def test_what_cannot_be_stored_spoils_nothing_else(service: ContextService, watched: WatchedStore) -> None:
