@@ -5,6 +5,7 @@ resolver. Such a selection becomes one Python function from the object to its an
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias
 
@@ -41,6 +42,10 @@ _IS_COERCED = {
 }
 # Kept by the selection, beside the nodes, whose ids no others can take meanwhile; the oldest make room.
 _completers: dict[Selection, tuple[list[FieldNode], Completer | None]] = {}
+
+
+# Classes whose objects can be neither exceptions nor awaitables.
+_objects: set[type] = set()
 
 
 class _NotPlainError(Exception):
@@ -86,7 +91,7 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         if (known := _completers.get(selection)) is None:
             try:
                 completer = _Compiler(self).compile(return_type, fields)
-            except _NotPlainError:
+            except Exception:  # noqa: BLE001 - not plain; or wrong deep inside, where execution may never come
                 completer = None
             if len(_completers) >= COMPILED_SELECTIONS:
                 del _completers[next(iter(_completers))]
@@ -99,7 +104,7 @@ class _Compiler:
 
     def __init__(self, executor: CompiledExecution) -> None:
         self.executor = executor
-        self.names: dict[str, Any] = {"unusual": _unusual}
+        self.names: dict[str, Any] = {"unusual": _unusual, "objects": _objects, "check": _check_object}
 
     def compile(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer:
         """Generate the function that completes an object of the type.
@@ -123,10 +128,9 @@ class _Compiler:
             reads.append(f"    v{number} = source.{self._attribute(object_type, selected)}\n")
             return_type = object_type.fields[selected[0].node.name.value].type
             entries.append(f"{response_name!r}: {self._expression(return_type, selected, f'v{number}')}")
-        if not reads:  # nothing would tell an object from an exception
-            raise _NotPlainError
         name = f"complete_{len(self.names)}"
-        code = f"def {name}(source):\n{''.join(reads)}    return {{{', '.join(entries)}}}\n"
+        check = "    if source.__class__ not in objects: check(source.__class__)\n"
+        code = f"def {name}(source):\n{check}{''.join(reads)}    return {{{', '.join(entries)}}}\n"
         exec(code, self.names)  # noqa: S102 - made of GraphQL names and of attributes that the schema names
         return name
 
@@ -186,6 +190,13 @@ def _coercion(leaf_type: GraphQLLeafType, *, nullable: bool) -> Completer:
         return _unusual() if completed is None else completed
 
     return coerced
+
+
+def _check_object(class_: type) -> None:
+    """Let the class pass, from now on; leave to stock execution what it would raise or await."""
+    if not is_dataclass(class_) or issubclass(class_, BaseException) or hasattr(class_, "__await__"):
+        _unusual()
+    _objects.add(class_)
 
 
 def _unusual() -> NoReturn:

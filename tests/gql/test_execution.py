@@ -1,8 +1,10 @@
 """Compiled execution must answer as stock execution does, to the byte, whatever is asked and whatever is there."""
 
+from collections.abc import Generator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -128,7 +130,8 @@ async def test_compiled_and_stock_execution_answer_the_same_bytes(
 
 
 AN_EVALUATION = Evaluation("f", {"x": 1}, 0, EvaluationReason(kind=ReasonKind.OFF))
-A_BATCH = BatchEvaluation(revision=3, results=(ContextEvaluations(revision=3, evaluations=[AN_EVALUATION]),))
+A_RESULT = ContextEvaluations(revision=3, evaluations=[AN_EVALUATION])
+A_BATCH = BatchEvaluation(revision=3, results=(A_RESULT,))
 
 
 async def test_a_plain_selection_never_reaches_stock_execution(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,6 +144,52 @@ async def test_a_plain_selection_never_reaches_stock_execution(monkeypatch: pyte
     assert found.data == {
         "evaluateBatch": {"results": [{"evaluations": [{"k": "f", "value": {"x": 1}, "reason": {"kind": "OFF"}}]}]}
     }
+
+
+@dataclass(frozen=True)
+class LaterReason:
+    """Has what is asked of a reason, but must be awaited."""
+
+    kind: ReasonKind = ReasonKind.OFF
+
+    def __await__(self) -> Generator[None, None, EvaluationReason]:
+        yield
+        return EvaluationReason(kind=ReasonKind.FALLTHROUGH)
+
+
+@dataclass
+class ReasonError(ValueError):
+    """Has what is asked of a reason, but must be raised."""
+
+    kind: ReasonKind = ReasonKind.OFF
+
+
+@pytest.mark.parametrize("field", ["kind", "__typename"])
+@pytest.mark.parametrize("reason", [LaterReason(), ReasonError()])
+async def test_what_must_be_awaited_or_raised_is(field: str, reason: Any) -> None:
+    batch = replace(A_BATCH, results=[replace(A_RESULT, evaluations=[replace(AN_EVALUATION, reason=reason)])])
+    query = f"{{ evaluateBatch(contexts: []) {{ results {{ evaluations {{ reason {{ {field} }} }} }} }} }}"
+    ours, theirs = [as_bytes(await answer(schema, query, batch)) for schema in (COMPILED, STOCK)]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("results", [[], [A_RESULT]])
+async def test_a_null_condition_is_the_error_of_the_place_that_asks_for_it(
+    results: list[ContextEvaluations],
+) -> None:
+    query = """query ($a: Boolean = true) { evaluateBatch(contexts: []) { revision results {
+        revision @include(if: $a) } } }"""
+    batch = replace(A_BATCH, results=results)
+    ours, theirs = [as_bytes(await answer(schema, query, batch, a=None)) for schema in (COMPILED, STOCK)]
+    assert ours == theirs
+
+
+async def test_a_list_that_can_be_walked_only_once_is_walked_once() -> None:
+    query = "{ evaluateBatch(contexts: []) { results { revision } } }"
+    batches = [replace(A_BATCH, results=cast("Any", iter([A_RESULT, None]))) for _ in range(2)]
+    pairs = zip((COMPILED, STOCK), batches, strict=True)
+    ours, theirs = [as_bytes(await answer(schema, query, batch)) for schema, batch in pairs]
+    assert ours == theirs
 
 
 async def test_the_variables_of_a_condition_choose_the_function() -> None:
