@@ -150,7 +150,7 @@ class Backend:
             raise UnavailableError("the store has not been reached yet")
         principal = await authenticate(request, self._snapshots)
         caller = Caller(principal, self.settings.max_batch_evaluations)
-        return RequestContext(caller, self._services, str(request.base_url).rstrip("/"))
+        return RequestContext(caller, self._services, request)
 
     async def readiness(self) -> dict[str, object]:
         """Tell what `/readyz` answers; `ready` decides."""

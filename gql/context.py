@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import strawberry
+from starlette.requests import Request
 
 from domain.access.principals import Principal
 from domain.services.audit import AuditService
@@ -42,11 +43,16 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request: who makes it, the services, and the address that it was sent to (`http://host:port`)."""
+    """One request: who makes it, the services, and what came over HTTP."""
 
     caller: Caller
     services: Services
-    base_url: str
+    request: Request
+
+    @property
+    def base_url(self) -> str:
+        """The address that it was sent to (`http://host:port`)."""
+        return str(self.request.base_url).rstrip("/")
 
     @property
     def principal(self) -> Principal:

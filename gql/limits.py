@@ -4,14 +4,12 @@ Counting precedes validation and looks at each fragment once: its cost grows wit
 the text expands to.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from graphql import (
-    ASTValidationRule,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -22,9 +20,9 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     parse,
+    specified_rules,
 )
 from graphql.language.parser import MAX_NESTING_DEPTH
-from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 
 from domain.errors import LimitExceededError
@@ -194,46 +192,6 @@ def _refuse(violations: list[LimitExceededError]) -> None:
 
 
 @lru_cache(maxsize=CACHED_DOCUMENTS)
-def _validation_errors(
-    schema: GraphQLSchema, text: str, limits: DocumentLimits, rules: tuple[type[ASTValidationRule], ...]
-) -> tuple[GraphQLError, ...]:
-    return tuple(validate_document(schema, admitted_document(text, limits), rules))
-
-
-class LimitDocuments(SchemaExtension):
-    """Parses, limits and validates; takes the place of Strawberry's `ParserCache` and `ValidationCache`.
-
-    Give it to the schema as a factory: `extensions=[lambda: LimitDocuments(limits)]`. Keyed by the text, its
-    caches spare each request the hash over a whole document that `ValidationCache` computes.
-    """
-
-    def __init__(self, limits: DocumentLimits) -> None:
-        super().__init__()
-        self.limits = limits
-
-    def on_parse(self) -> Iterator[None]:
-        """Set the document, or raise what `admitted_document` raises.
-
-        Raises:
-            GraphQLError: The document has several operations and the request names none. Strawberry would
-                run the first.
-        """
-        context = self.execution_context
-        document = admitted_document(context.query or "", self.limits)
-        context.graphql_document = document
-        # Strawberry's public `operation_name` falls back to the first operation.
-        if context._provided_operation_name is None:  # noqa: SLF001 - no public name says what was asked for
-            operations = sum(isinstance(node, OperationDefinitionNode) for node in document.definitions)
-            if operations > 1:
-                message = f"The document has {operations} operations: name one in `operationName`."
-                raise GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        """Set the document's validation errors."""
-        context = self.execution_context
-        schema = context.schema._schema  # noqa: SLF001 - as Strawberry's own ValidationCache does
-        context.pre_execution_errors = list(
-            _validation_errors(schema, context.query or "", self.limits, context.validation_rules)
-        )
-        yield
+def validation_errors(schema: GraphQLSchema, text: str, limits: DocumentLimits) -> tuple[GraphQLError, ...]:
+    """Validate a document that is admitted, by the rules of GraphQL and of Strawberry; once per text."""
+    return tuple(validate_document(schema, admitted_document(text, limits), tuple(specified_rules)))

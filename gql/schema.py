@@ -1,9 +1,19 @@
 """The schema: the roots joined, caches of bounded size, one error mapper. `schema.graphql` is printed from it."""
 
+from collections.abc import Iterable
+from functools import cache
+from inspect import isawaitable
+from typing import Any
+
 import strawberry
-from graphql import GraphQLError
+from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, execute
+from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.name_converter import NameConverter
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from domain.errors import ErrorCode
 from gql.audit import AuditQuery
@@ -16,7 +26,7 @@ from gql.execution import CompiledExecution
 from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
-from gql.limits import DocumentLimits, LimitDocuments
+from gql.limits import DocumentLimits, admitted_document, validation_errors
 from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
 from gql.segment_bulk_edits import SegmentBulkEditsMutation
@@ -49,24 +59,97 @@ class Mutation(
 
 
 class Schema(strawberry.Schema):
-    """The schema, with errors mapped in one place and never logged as faults when they are the client's."""
+    """The schema, which executes documents within the limits and maps errors in one place (docs/adr/0004)."""
+
+    def __init__(
+        self,
+        query: type,
+        mutation: type | None = None,
+        *,
+        limits: DocumentLimits = DEFAULT_LIMITS,
+        types: Iterable[type] = (),
+    ) -> None:
+        config = StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNames())
+        super().__init__(query, mutation, types=types, config=config, execution_context_class=CompiledExecution)
+        self.limits = limits
+
+    async def execute(  # noqa: PLR0913, PLR0917 - Strawberry's own signature
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any | None = None,  # noqa: ANN401 - Strawberry's own signature
+        root_value: Any | None = None,  # noqa: ANN401 - Strawberry's own signature
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Execute an operation. There are no extensions, whose hooks would cost a third of a small request.
+
+        Raises:
+            CannotGetOperationTypeError: The document has no such operation.
+            InvalidOperationTypeError: The operation is not of an allowed type.
+        """
+        text = query or ""
+        try:
+            document = admitted_document(text, self.limits)
+            operation_type = _operation_type(document, operation_name)
+        except GraphQLError as error:
+            return PreExecutionError(data=None, errors=[error])
+        if operation_type not in (allowed_operation_types or OperationType):
+            raise InvalidOperationTypeError(operation_type)
+        if errors := validation_errors(self._schema, text, self.limits):
+            return PreExecutionError(data=None, errors=list(errors))
+        result = execute(
+            self._schema,
+            document,
+            root_value,
+            context_value,
+            variable_values,
+            operation_name,
+            executor_class=self.execution_context_class,
+            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # Strawberry's is no TypeGuard
+            operation_extensions=operation_extensions,
+        )
+        executed = await result if isawaitable(result) else result
+        if executed.errors:
+            self.process_errors(executed.errors)
+        return ExecutionResult(executed.data, executed.errors)
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
-        """Map every error; see gql.errors."""
+        """Map every error, and log none that is the client's; see gql.errors."""
         del execution_context
         for error in errors:
             map_error(error)
 
 
+class CachedNames(NameConverter):
+    """Names as Strawberry makes them, each once: it asks for those of arguments at each request."""
+
+    @cache  # noqa: B019 - one converter a schema, and as many names as that has
+    def apply_naming_config(self, name: str) -> str:
+        """Turn a Python name into GraphQL's."""
+        return super().apply_naming_config(name)
+
+
+def _operation_type(document: DocumentNode, name: str | None) -> OperationType:
+    """Tell the type of the operation that is asked for.
+
+    Raises:
+        GraphQLError: The document has several operations and the request names none.
+        CannotGetOperationTypeError: It has no such operation.
+    """
+    operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
+    if name is None and len(operations) > 1:
+        message = f"The document has {len(operations)} operations: name one in `operationName`."
+        raise GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
+    for operation in operations:
+        if name is None or (operation.name and operation.name.value == name):
+            return OperationType(operation.operation.value)
+    raise CannotGetOperationTypeError(name)
+
+
 def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> Schema:
     """Build the schema, which executes documents within the limits."""
-    return Schema(
-        Query,
-        Mutation,
-        types=[ErrorCode],
-        extensions=[lambda: LimitDocuments(limits)],
-        execution_context_class=CompiledExecution,
-        config=StrawberryConfig(scalar_map=SCALARS),
-    )
+    return Schema(Query, Mutation, limits=limits, types=[ErrorCode])
