@@ -85,6 +85,7 @@ class ImportService:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("importFlagData", str(environment))
+        await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
         give_up = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < give_up:
