@@ -13,10 +13,10 @@ _Name = Annotated[StrictStr, Field(min_length=1)]
 class _Member(BaseModel):
     """One person in LaunchDarkly's form."""
 
-    userId: StrictStr | None = None  # noqa: N815 - the tools' name, as those below
-    cohortId: _Name  # noqa: N815
-    cohortName: StrictStr = ""  # noqa: N815
-    cohortUrl: StrictStr | None = None  # noqa: N815
+    userId: StrictStr | None = None  # noqa: N815 - the tools' name
+    cohortId: _Name  # noqa: N815 - the tools' name
+    cohortName: StrictStr = ""  # noqa: N815 - the tools' name
+    cohortUrl: StrictStr | None = None  # noqa: N815 - the tools' name
     value: StrictBool
 
 
@@ -25,8 +25,8 @@ class _Batch(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    environmentId: _Name  # noqa: N815
-    contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815
+    environmentId: _Name  # noqa: N815 - the tools' name
+    contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815 - the tools' name
     batch: list[_Member] = Field(min_length=1)
 
     def to_domain(self, integration: str) -> CohortMessage:
