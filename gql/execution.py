@@ -4,19 +4,25 @@ A selection is plain where each field that it holds, at any depth, is an attribu
 resolver. Such a selection becomes one Python function from the object to its answer (docs/adr/0015).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import is_dataclass
 from datetime import datetime
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 from graphql import (
+    DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
     GraphQLLeafType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    OperationType,
+    SelectionSetNode,
     is_leaf_type,
 )
 from graphql.execution.collect_fields import FieldDetails
@@ -99,6 +105,31 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         return known[1]
 
 
+def completer_of(
+    schema: GraphQLSchema,
+    return_type: GraphQLOutputType,
+    node: FieldNode,
+    fragments: Sequence[FragmentDefinitionNode],
+) -> Completer | None:
+    """Generate the function that completes what a field returns; None if its selection is not plain.
+
+    Args:
+        schema: What the field is valid for.
+        return_type: The field's type.
+        node: The field as it was asked for, without directives at any depth.
+        fragments: Those of the document.
+    """
+    selection_set = SelectionSetNode(selections=(node,))
+    operation = OperationDefinitionNode(operation=OperationType.QUERY, selection_set=selection_set)
+    executor = CompiledExecution.build(schema, DocumentNode(definitions=(operation, *fragments)))
+    try:
+        return _Compiler(cast("CompiledExecution", executor)).compile_value(
+            return_type, [FieldDetails(node, None)]
+        )
+    except Exception:  # noqa: BLE001 - not plain; or wrong deep inside, where execution may never come
+        return None
+
+
 class _Compiler:
     """Writes the functions of one selection, innermost first, each able to call those before it."""
 
@@ -114,6 +145,17 @@ class _Compiler:
         """
         completer: Completer = self.names[self._function(object_type, fields)]
         return completer
+
+    def compile_value(self, return_type: GraphQLOutputType, fields: list[FieldDetails]) -> Completer:
+        """Generate the function that completes a value of any type.
+
+        Raises:
+            _NotPlainError: The selection holds more than attributes.
+        """
+        complete: Completer = eval(  # noqa: S307 - made as the functions below are
+            f"lambda value: {self._expression(return_type, fields, 'value')}", self.names
+        )
+        return complete
 
     def _function(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> str:
         if object_type.is_type_of:

@@ -1,7 +1,7 @@
 """The schema: the roots joined, caches of bounded size, one error mapper. `schema.graphql` is printed from it."""
 
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from inspect import isawaitable
 from typing import Any
 
@@ -26,7 +26,8 @@ from gql.execution import CompiledExecution
 from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
-from gql.limits import DocumentLimits, admitted_document, validation_errors
+from gql.limits import CACHED_DOCUMENTS, DocumentLimits, admitted_document, validation_errors
+from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
 from gql.segment_bulk_edits import SegmentBulkEditsMutation
@@ -72,6 +73,7 @@ class Schema(strawberry.Schema):
         config = StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNames())
         super().__init__(query, mutation, types=types, config=config, execution_context_class=CompiledExecution)
         self.limits = limits
+        self.runs_directly = True
 
     async def execute(  # noqa: PLR0913, PLR0917 - Strawberry's own signature
         self,
@@ -92,13 +94,33 @@ class Schema(strawberry.Schema):
         text = query or ""
         try:
             document = admitted_document(text, self.limits)
-            operation_type = _operation_type(document, operation_name)
+            operation = _operation(document, operation_name)
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
+        operation_type = OperationType(operation.operation.value)
         if operation_type not in (allowed_operation_types or OperationType):
             raise InvalidOperationTypeError(operation_type)
         if errors := validation_errors(self._schema, text, self.limits):
             return PreExecutionError(data=None, errors=list(errors))
+        direct = _prepared(self, text, operation_name) if self.runs_directly else None
+        executed = await direct.run(context_value, variable_values or {}) if direct else None
+        if executed is None:
+            executed = await self._execute(
+                document, root_value, context_value, variable_values, operation_name, operation_extensions
+            )
+        if executed.errors:
+            self.process_errors(executed.errors)
+        return executed
+
+    async def _execute(  # noqa: PLR0913, PLR0917 - what graphql-core takes
+        self,
+        document: DocumentNode,
+        root_value: object,
+        context_value: object,
+        variable_values: dict[str, Any] | None,
+        operation_name: str | None,
+        operation_extensions: dict[str, Any] | None,
+    ) -> ExecutionResult:
         result = execute(
             self._schema,
             document,
@@ -111,8 +133,6 @@ class Schema(strawberry.Schema):
             operation_extensions=operation_extensions,
         )
         executed = await result if isawaitable(result) else result
-        if executed.errors:
-            self.process_errors(executed.errors)
         return ExecutionResult(executed.data, executed.errors)
 
     def process_errors(
@@ -133,8 +153,8 @@ class CachedNames(NameConverter):
         return super().apply_naming_config(name)
 
 
-def _operation_type(document: DocumentNode, name: str | None) -> OperationType:
-    """Tell the type of the operation that is asked for.
+def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:
+    """Find the operation that is asked for.
 
     Raises:
         GraphQLError: The document has several operations and the request names none.
@@ -146,8 +166,15 @@ def _operation_type(document: DocumentNode, name: str | None) -> OperationType:
         raise GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
     for operation in operations:
         if name is None or (operation.name and operation.name.value == name):
-            return OperationType(operation.operation.value)
+            return operation
     raise CannotGetOperationTypeError(name)
+
+
+@lru_cache(maxsize=CACHED_DOCUMENTS)
+def _prepared(schema: Schema, text: str, operation_name: str | None) -> DirectOperation | None:
+    """Prepare an operation of a valid document to be run directly; once per text and operation."""
+    document = admitted_document(text, schema.limits)
+    return direct_operation(schema, document, _operation(document, operation_name))
 
 
 def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> Schema:

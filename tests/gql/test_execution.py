@@ -19,6 +19,7 @@ from gql.execution import COMPILED_SELECTIONS, CompiledExecution, _completers
 from gql.schema import build_schema
 
 COMPILED, STOCK = build_schema(), build_schema()
+COMPILED.runs_directly = STOCK.runs_directly = False
 STOCK.execution_context_class = StrawberryGraphQLCoreExecutionContext
 BATCH = COMPILED._schema.type_map["BatchEvaluation"]  # noqa: SLF001 - Strawberry offers no other way to it
 CONDITIONS = (
