@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from itertools import count, islice, repeat
 from pathlib import Path
 from statistics import median
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import ldclient
 
 from benchmarks.dataset import CONTEXTS, contexts, flag_data
 from benchmarks.evaluator import Row, oracle, table
 from tests.servers import ROOT, TOKEN, Server, free_port
+
+T = TypeVar("T")
 
 ROUNDS, REQUESTS, CONNECTIONS, BATCH, WARM = 12, 120, 8, 100, 20
 EVALUATION = "{ flagKey value variationIndex reason { kind } }"
@@ -128,7 +130,7 @@ def _rows(ours: Connections, raw: Connections, sdk: ldclient.LDClient, users: li
     return rows
 
 
-def batched(users: Iterator[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+def batched(users: Iterator[T], size: int) -> Iterator[list[T]]:
     """Take so many at a time."""
     while True:
         yield list(islice(users, size))

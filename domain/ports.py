@@ -274,7 +274,7 @@ class Cache(Protocol[V]):
         """Return what was kept, unless it had to go or is past its end."""
 
     async def keep(self, key: str, computed: Computed[V]) -> None:
-        """Keep a value until its end, or until others need the room."""
+        """Keep a value that was not found, which makes it a miss, until its end or until others need the room."""
 
     async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
         """Return the values of keys; do the work for those that are not there, in one call, and keep them.

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from domain.access.principals import Principal
 from domain.errors import UnavailableError
-from domain.ports import Store
+from domain.ports import Cache, Store
 from domain.services.audit import AuditService
 from domain.services.caches import CacheService
 from domain.services.catalog import CatalogService
@@ -67,6 +67,7 @@ class Backend:
         self._services: Services | None = None
         self._contexts: ContextService | None = None
         self._connected = asyncio.Event()
+        self.responses: Cache[bytes] = self._cache()
 
     async def run(self) -> None:
         """Connect, set a new store up, then follow the store until cancelled."""
@@ -92,14 +93,14 @@ class Backend:
             max_entries=self.settings.max_segment_targets,
         )
         self._snapshots = snapshots
-        answers, memberships = self._cache(), self._cache()
+        memberships = self._cache()
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
-            caches=CacheService({"evaluateFlags": answers, "largeLists": memberships}),
-            evaluation=EvaluationService(snapshots, MembershipService(store, memberships), contexts, answers),
+            caches=CacheService({"responses": self.responses, "largeLists": memberships}),
+            evaluation=EvaluationService(snapshots, MembershipService(store, memberships), contexts),
             flags=FlagService(editor),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -150,7 +151,8 @@ class Backend:
             raise UnavailableError("the store has not been reached yet")
         principal = await authenticate(request, self._snapshots)
         caller = Caller(principal, self.settings.max_batch_evaluations)
-        return RequestContext(caller, self._services, request)
+        edition = self._snapshots.edition(principal.credential.environment if principal.credential else None)
+        return RequestContext(caller, edition, self._services, request)
 
     async def readiness(self) -> dict[str, object]:
         """Tell what `/readyz` answers; `ready` decides."""
@@ -255,6 +257,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     view = GraphQLView(
         build_schema(settings.document_limits),
         context_factory=backend.request_context,
+        responses=backend.responses,
         max_body_bytes=settings.max_body_bytes,
         ide=settings.ide,
     )

@@ -22,7 +22,8 @@ class CachedUnitView:
     """View of domain.services.caches.UnitStatistics."""
 
     unit: str = strawberry.field(
-        description="`evaluateFlags` (what a context gets) or `largeLists` (the lists that a context key is on)."
+        description="`responses` (answers to evaluation, as they were sent) or `largeLists` (the lists that a "
+        "context key is on)."
     )
     counts: CacheStatisticsView = strawberry.field(description="How its cache does.")
 

@@ -43,9 +43,14 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request: who makes it, the services, and what came over HTTP."""
+    """One request: who makes it, the services, and what came over HTTP.
+
+    Attributes:
+        edition: Names what was served to the caller when the request came (`SnapshotService.edition`).
+    """
 
     caller: Caller
+    edition: str
     services: Services
     request: Request
 

@@ -23,7 +23,11 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from domain.errors import DomainError, ErrorCode, LimitExceededError
+from domain.ports import Cache
+from gql.context import RequestContext
 from gql.ide import ide_page
+from gql.operations import DirectResult
+from gql.responses import keep_response, response_key
 
 _log = logging.getLogger(__name__)
 
@@ -65,6 +69,7 @@ class GraphQLView(GraphQL[object, None]):
 
     Attributes:
         context_factory: Makes what resolvers see as `info.context`; a `DomainError` it raises is the answer.
+        responses: Answers to evaluation.
         max_body_bytes: The most bytes of a request's body that are read.
         ide: Whether browsers are answered with the IDE's page.
     """
@@ -73,12 +78,14 @@ class GraphQLView(GraphQL[object, None]):
         self,
         schema: BaseSchema,
         *,
-        context_factory: Callable[[Request], Awaitable[object]],
+        context_factory: Callable[[Request], Awaitable[RequestContext]],
+        responses: Cache[bytes],
         max_body_bytes: int,
         ide: bool = True,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self.context_factory = context_factory
+        self.responses = responses
         self.max_body_bytes = max_body_bytes
         self.ide = ide
 
@@ -117,12 +124,23 @@ class GraphQLView(GraphQL[object, None]):
                 raise RefusedRequestError(
                     415, "The body must not be encoded", headers={"Accept-Encoding": "identity"}
                 )
+        return await self._answer(request, media_type, reading=reading)
+
+    async def _answer(self, request: Request, media_type: str, *, reading: bool) -> Response:
+        """Answer an operation as it was answered before, or run it."""
         context = await self.context_factory(request)
-        operation = _operation(_parameters(request) if reading else _decoded(await self._body(request)))
+        question: bytes = request.scope["query_string"] if reading else await self._body(request)
+        key = response_key(context, media_type, request.method, question)
+        if (kept := await self.responses.find(key)) is not None:
+            return _response(kept.value, 200, media_type)
+        operation = _operation(_parameters(request) if reading else _decoded(question))
         result = await self._execute(operation, context, reading=reading)
         errors = result.errors or []
         if result.data is not None or any(error.path for error in errors):
-            return _json_response(await self.process_result(request, result), 200, media_type)
+            answer = orjson.dumps(await self.process_result(request, result))
+            if isinstance(result, DirectResult) and not errors:
+                await keep_response(self.responses, key, answer, context)
+            return _response(answer, 200, media_type)
         # The operation was not executed: the answer holds no data.
         answered = [_request_error(result, error) for error in errors]
         # In JSON, older clients take any status but 200 for the failure of a proxy.
@@ -275,8 +293,12 @@ def _request_error(result: ExecutionResult, error: GraphQLError) -> dict[str, An
 def _json_response(
     payload: object, status: int, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
+    return _response(orjson.dumps(payload), status, media_type, headers)
+
+
+def _response(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     return Response(
-        orjson.dumps(payload),
+        body,
         status,
         {
             "Content-Type": f"{media_type}; charset=utf-8",

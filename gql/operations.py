@@ -38,6 +38,10 @@ from gql.limits import document_counts
 ToPython: TypeAlias = Callable[[dict[str, Any], list[StrawberryArgument]], dict[str, Any]]
 
 
+class DirectResult(ExecutionResult):
+    """The result of one root field, and of nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Arguments:
     """Some of a field's arguments: their definitions, and the field's node with only them."""
@@ -79,7 +83,7 @@ class DirectOperation:
     varying: _Arguments
     complete: Completer
 
-    async def run(self, context: object, variables: dict[str, Any]) -> ExecutionResult | None:
+    async def run(self, context: object, variables: dict[str, Any]) -> DirectResult | None:
         """Run the query; None if stock execution must: to tell what is wrong, or to complete what is unusual."""
         values = get_variable_values(self.schema, self.variables, variables)
         if isinstance(values, list):
@@ -93,9 +97,9 @@ class DirectOperation:
         try:
             found = await self.resolve(None, info=info, **self.constants, **arguments)
         except Exception as error:  # noqa: BLE001 - as stock execution does
-            return ExecutionResult(None, [located_error(error, [self.node], [self.name])])
+            return DirectResult(None, [located_error(error, [self.node], [self.name])])
         try:
-            return ExecutionResult({self.name: self.complete(found)}, None)
+            return DirectResult({self.name: self.complete(found)}, None)
         except Exception:  # noqa: BLE001 - stock execution meets the same fault, and tells where it is
             return None
 

@@ -103,7 +103,9 @@ class Schema(strawberry.Schema):
         if errors := validation_errors(self._schema, text, self.limits):
             return PreExecutionError(data=None, errors=list(errors))
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
-        executed = await direct.run(context_value, variable_values or {}) if direct else None
+        executed: ExecutionResult | None = None
+        if direct is not None:
+            executed = await direct.run(context_value, variable_values or {})
         if executed is None:
             executed = await self._execute(
                 document, root_value, context_value, variable_values, operation_name, operation_extensions

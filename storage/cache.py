@@ -47,14 +47,14 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
 
     async def find(self, key: str) -> Computed[V] | None:
         """Return what was kept, unless it had to go or is past its end."""
-        box: Computed[V] | None = await self.get(key)
+        box = await self._get(key)  # not `get`, whose hooks and timers cost more than many an answer
         self._hits += box is not None
-        self._misses += box is None
         return box
 
     async def keep(self, key: str, computed: Computed[V]) -> None:
         """Keep a value until its end, or until others need the room."""
-        await self.set(key, computed)
+        self._misses += 1
+        await self._set(key, computed)
 
     async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
         """Return the values of keys; do the work for those that are not there, as domain.ports.Cache says."""

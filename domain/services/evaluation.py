@@ -8,7 +8,6 @@ from typing import TypeVar
 from domain.access.principals import Principal
 from domain.clock import moment, now_ms
 from domain.errors import InvalidInputError, LimitExceededError, Violation
-from domain.evaluation.fingerprints import fingerprint
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.snapshot import SegmentMembership, Snapshot
 from domain.evaluation.subject import Subject
@@ -16,18 +15,11 @@ from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef
 from domain.model.contexts import Context, parse_context
 from domain.model.flags import EnvironmentFlag
-from domain.ports import Cache, Computed
 from domain.services.contexts import ContextService
 from domain.services.memberships import MembershipService
 from domain.services.snapshots import SnapshotService
 
 T = TypeVar("T")
-
-_ANSWER_SIZE = 500  # of a context's answer without its evaluations: 234 as measured, with a short key
-_EVALUATION_SIZE = 200  # of one with a reason of its own: 161 as measured; most are shared, and take 8
-WORTH_KEEPING = 10
-"""Fewer flags are evaluated about as fast as their answer is found."""
-_KNOWN = frozenset({None, BigSegmentsStatus.HEALTHY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +50,32 @@ class BatchEvaluation:
     valid_until: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an answer rests on beside the question and who asks it.
+
+    Attributes:
+        valid_until_ms: When a scheduled change may make the answer untrue, in epoch milliseconds; None if only a
+            new revision can.
+    """
+
+    environment: EnvironmentRef
+    revision: int
+    valid_until_ms: int | None
+
+
 @dataclass(slots=True)
 class Caller:
     """Who asks in one request, and how much that request may still ask for.
 
     Attributes:
         evaluations_limit: How many evaluations one request may ask for, over all of its fields.
+        basis: What the last answer rests on; None if it rests on what could not be read, too.
     """
 
     principal: Principal
     evaluations_limit: int
+    basis: Basis | None = None
     _evaluations: int = 0
 
     def spend(self, evaluations: int) -> None:
@@ -100,28 +108,14 @@ class Where:
 
 
 class EvaluationService:
-    """Answers from the snapshots. Asks the store only for members of large lists and for later revisions.
-
-    What a context gets of many flags is cached; few flags are evaluated as fast as they are found in a cache.
-
-    Attributes:
-        worth_keeping: From how many flags on answers are cached.
-    """
+    """Answers from the snapshots. Asks the store only for members of large lists and for later revisions."""
 
     def __init__(
-        self,
-        snapshots: SnapshotService,
-        memberships: MembershipService,
-        contexts: ContextService,
-        answers: Cache[ContextEvaluations],
-        *,
-        worth_keeping: int = WORTH_KEEPING,
+        self, snapshots: SnapshotService, memberships: MembershipService, contexts: ContextService
     ) -> None:
         self._snapshots = snapshots
         self._memberships = memberships
         self._contexts = contexts
-        self._answers = answers
-        self.worth_keeping = worth_keeping
 
     async def evaluate(
         self,
@@ -144,7 +138,10 @@ class EvaluationService:
         caller.spend(1)
         client_side = caller.principal.is_client_side
         [(evaluation, _)] = await self._answer(
-            snapshot, [parsed], lambda subject: snapshot.evaluate(flag_key, subject, client_side=client_side)
+            caller,
+            snapshot,
+            [parsed],
+            lambda subject: snapshot.evaluate(flag_key, subject, client_side=client_side),
         )
         return evaluation if evaluation.variation_index is not None else replace(evaluation, value=default)
 
@@ -167,22 +164,13 @@ class EvaluationService:
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(keys))
-        name = None
-        if len(keys) >= self.worth_keeping:
-            name = _name_of(snapshot, parsed, flag_keys, tags, client_side=client_side)
-        kept = await self._answers.find(name) if name else None
-        if kept is not None:
-            self._contexts.remember(snapshot.environment, [parsed])
-            return kept.value
         [(evaluations, end)] = await self._answer(
-            snapshot, [parsed], lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side)
+            caller,
+            snapshot,
+            [parsed],
+            lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
         )
-        answer = _of_context(snapshot, parsed, evaluations, end)
-        # What was answered without the lists is not kept: the store may be back.
-        if name and all(evaluation.reason.big_segments_status in _KNOWN for evaluation in evaluations):
-            size = _ANSWER_SIZE + len(answer.context_key or "") + _EVALUATION_SIZE * len(evaluations)
-            await self._answers.keep(name, Computed(value=answer, size=size, valid_until_ms=end))
-        return answer
+        return _of_context(snapshot, parsed, evaluations, end)
 
     async def evaluate_batch(
         self,
@@ -209,6 +197,7 @@ class EvaluationService:
                 parsed.append(error)
         answers = iter(
             await self._answer(
+                caller,
                 snapshot,
                 [context for context in parsed if isinstance(context, Context)],
                 lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
@@ -238,11 +227,11 @@ class EvaluationService:
         snapshot = await self._snapshot(caller, where, "segmentMemberships")
         parsed = parse_context(context)
         caller.spend(len(snapshot.segments))
-        [(memberships, _)] = await self._answer(snapshot, [parsed], snapshot.memberships)
+        [(memberships, _)] = await self._answer(caller, snapshot, [parsed], snapshot.memberships)
         return memberships
 
     async def _answer(
-        self, snapshot: Snapshot, contexts: Sequence[Context], work: Callable[[Subject], T]
+        self, caller: Caller, snapshot: Snapshot, contexts: Sequence[Context], work: Callable[[Subject], T]
     ) -> list[tuple[T, int | None]]:
         """Do the work for each context; again, with what the store knows of them, where it met a large list.
 
@@ -252,36 +241,24 @@ class EvaluationService:
         now = now_ms()
         subjects = [snapshot.subject(context, now_ms=now) for context in contexts]
         answers = [work(subject) for subject in subjects]
+        all_known = True
         waiting = [index for index, subject in enumerate(subjects) if subject.asked_in_vain]
         if waiting:
             asking = [contexts[index] for index in waiting]
             memberships = await self._memberships.look_up(snapshot, asking)
+            all_known = all(known.status is BigSegmentsStatus.HEALTHY for known in memberships.values())
             for index in waiting:
                 subjects[index] = snapshot.subject(contexts[index], memberships, now_ms=now)
                 answers[index] = work(subjects[index])
+        ends = [subject.valid_until_ms for subject in subjects if subject.valid_until_ms is not None]
+        end = min(ends) if ends else None
+        # What was answered without the lists is not kept: the store may be back.
+        caller.basis = Basis(snapshot.environment, snapshot.revision, end) if all_known else None
         return [(answer, subject.valid_until_ms) for answer, subject in zip(answers, subjects, strict=True)]
 
     async def _snapshot(self, caller: Caller, where: Where, action: str) -> Snapshot:
         environment = caller.principal.evaluates_in(where.environment, action)
         return await self._snapshots.get(environment, at_least=where.at_least_revision or 0)
-
-
-def _name_of(
-    snapshot: Snapshot,
-    context: Context,
-    flag_keys: Sequence[str] | None,
-    tags: Sequence[str] | None,
-    *,
-    client_side: bool,
-) -> str | None:
-    """Name an answer by all that it depends on; None if the context is nested too deep to be named."""
-    asked = [None if given is None else list(given) for given in (flag_keys, tags)]
-    try:
-        return fingerprint(
-            str(snapshot.environment), snapshot.revision, client_side, dict(context.individuals), *asked
-        )
-    except RecursionError:
-        return None
 
 
 def _select(

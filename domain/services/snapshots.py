@@ -53,6 +53,8 @@ class SnapshotService:
         self._credentials_lock = asyncio.Lock()
         self._store_away_since: float | None = None
         self._loaded = asyncio.Event()
+        self._changes = 0
+        self._access_changes = 0
 
     async def run(self) -> None:
         """Load everything, then follow the feed of revisions until cancelled; the store may go and come."""
@@ -91,6 +93,16 @@ class SnapshotService:
         """The snapshots that are served now."""
         return list(self._snapshots.values())
 
+    def edition(self, environment: EnvironmentRef | None) -> str:
+        """Name what is served now in an environment, or (None) in all of them; no other time has the name.
+
+        Only this process knows it: others count their changes from their own beginning.
+        """
+        if environment is None:
+            return f"{self._changes}"
+        snapshot = self._snapshots.get(environment)
+        return f"{environment}@{snapshot.revision if snapshot else None}+{self._access_changes}"
+
     async def get(self, environment: EnvironmentRef, *, at_least: int = 0) -> Snapshot:
         """Return the environment's snapshot, at a revision or later.
 
@@ -124,6 +136,7 @@ class SnapshotService:
             if await self._store.find(Environment, str(environment)) is None:
                 self._snapshots.pop(environment, None)
                 self._locks.pop(environment, None)
+                self._changes += 1
                 raise NotFoundError("environment", str(environment))
             # In a thread: a thousand flags take tens of milliseconds, and evaluations go on meanwhile.
             snapshot = await asyncio.to_thread(
@@ -133,6 +146,7 @@ class SnapshotService:
             if latest is not None and snapshot.revision < latest.revision:
                 return latest
             self._snapshots[environment] = snapshot
+            self._changes += 1
             return snapshot
 
     async def commit(self, commit: Commit) -> Mapping[str, int]:
@@ -171,6 +185,8 @@ class SnapshotService:
             scopes = ["", *(str(environment.ref) for environment in await self._environments())]
             pages = [await self._store.list_all(Credential, scope) for scope in scopes]
             self._credentials = {credential.id: credential for page in pages for credential in page}
+            self._access_changes += 1
+            self._changes += 1
 
     async def _environments(self) -> list[Environment]:
         projects = await self._store.list_all(Project, "")

@@ -1,5 +1,6 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import httpx
 import orjson
@@ -11,8 +12,13 @@ from starlette.routing import Route
 from starlette.types import Message
 from strawberry import scalars
 
+from domain.access.credentials import Credential, CredentialKind
+from domain.access.principals import Principal
 from domain.errors import InvalidInputError, UnauthenticatedError, UnavailableError, Violation
+from domain.services.evaluation import Caller
+from gql.context import RequestContext
 from gql.http import GRAPHQL_RESPONSE, JSON, GraphQLView, negotiated
+from storage.cache import MemoryCache
 
 
 @strawberry.type
@@ -32,7 +38,7 @@ class Query:
 
     @strawberry.field
     def caller(self, info: strawberry.Info) -> str:
-        return str(info.context)
+        return str(info.context.principal.actor)
 
 
 @strawberry.type
@@ -42,23 +48,31 @@ class Mutation:
         return 1
 
 
-Factory = Callable[[Request], Awaitable[object]]
+Factory = Callable[[Request], Awaitable[RequestContext]]
 SCHEMA = strawberry.Schema(Query, Mutation)
 
 
-async def ada(_request: Request) -> str:
-    return "ada"
+async def ada(request: Request) -> RequestContext:
+    principal = Principal(Credential(id="", kind=CredentialKind.OWNER_TOKEN, name="ada"))
+    return RequestContext(Caller(principal, 1), "", cast("Any", None), request)
 
 
 def refusing(error: Exception) -> Factory:
-    async def factory(_request: Request) -> object:
+    async def factory(_request: Request) -> RequestContext:
         raise error
 
     return factory
 
 
+def a_view(*, context_factory: Factory = ada, max_body_bytes: int = 1_000) -> GraphQLView:
+    nothing_kept = MemoryCache[bytes](max_entries=0, max_bytes=0)
+    return GraphQLView(
+        SCHEMA, context_factory=context_factory, responses=nothing_kept, max_body_bytes=max_body_bytes
+    )
+
+
 def a_client(*, context_factory: Factory = ada, max_body_bytes: int = 1_000_000) -> httpx.AsyncClient:
-    view = GraphQLView(SCHEMA, context_factory=context_factory, max_body_bytes=max_body_bytes)
+    view = a_view(context_factory=context_factory, max_body_bytes=max_body_bytes)
     transport = httpx.ASGITransport(Starlette(routes=[Route("/graphql", view)]))
     return httpx.AsyncClient(transport=transport, base_url="http://earlybird.test")
 
@@ -152,7 +166,7 @@ async def test_failed_field_is_an_answer_with_data() -> None:
 
 async def test_resolvers_see_what_the_context_factory_made() -> None:
     response = await post("{ caller }")
-    assert response.json() == {"data": {"caller": "ada"}}
+    assert response.json() == {"data": {"caller": "token/ada"}}
 
 
 async def test_query_with_variables_may_come_by_get() -> None:
@@ -286,7 +300,7 @@ async def test_reading_stops_at_the_limit_whatever_length_is_declared(declared: 
         sent.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
-    view = GraphQLView(SCHEMA, context_factory=ada, max_body_bytes=1_000)
+    view = a_view()
     await view(scope, receive, collect)
     assert sent[0]["status"] == 413
     assert chunks_read == 11
@@ -366,7 +380,7 @@ async def test_client_that_disconnects_is_no_error(caplog: pytest.LogCaptureFixt
 
     headers = [(b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/graphql", "query_string": b"", "headers": headers}
-    await GraphQLView(SCHEMA, context_factory=ada, max_body_bytes=1_000)(scope, receive, collect)
+    await a_view()(scope, receive, collect)
     assert sent == []
     assert caplog.records == []
 

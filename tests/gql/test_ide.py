@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from domain.errors import UnauthenticatedError
+from gql.context import RequestContext
 from gql.http import GraphQLView
 from gql.ide import ASSETS, ide_routes
+from storage.cache import MemoryCache
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 PAGE = (ASSETS / "index.html").read_text(encoding="utf-8")
@@ -27,13 +29,15 @@ class Query:
         return "Hello"
 
 
-async def nobody(_request: Request) -> object:
+async def nobody(_request: Request) -> RequestContext:
     message = "who are you?"
     raise UnauthenticatedError(message)
 
 
 async def get(path: str, *, accept: str = "*/*", ide: bool = True, method: str = "GET") -> httpx.Response:
-    view = GraphQLView(strawberry.Schema(Query), context_factory=nobody, max_body_bytes=1_000, ide=ide)
+    kept = MemoryCache[bytes](max_entries=0, max_bytes=0)
+    schema = strawberry.Schema(Query)
+    view = GraphQLView(schema, context_factory=nobody, responses=kept, max_body_bytes=1_000, ide=ide)
     app = Starlette(routes=[Route("/graphql", view), *ide_routes()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://earlybird.test") as client:
         return await client.request(method, path, headers={"Accept": accept})

@@ -12,7 +12,7 @@ from domain.access.principals import Principal
 from domain.errors import UnavailableError
 from domain.ports import EnvironmentState, Store
 from domain.services.contexts import ContextService
-from domain.services.evaluation import ContextEvaluations, EvaluationService
+from domain.services.evaluation import EvaluationService
 from domain.services.imports import ImportService
 from domain.services.memberships import MembershipService
 from domain.services.setup import FirstSecrets, set_up_store
@@ -77,11 +77,10 @@ class FickleStore:
 
 
 def evaluation_of(store: Any, snapshots: SnapshotService) -> EvaluationService:
-    """Evaluation with caches, as the service has it, but for answers of few flags too."""
+    """Evaluation with a cache of memberships, as the service has it."""
     memberships = MembershipService(store, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
-    answers = MemoryCache[ContextEvaluations](max_entries=1_000, max_bytes=1_000_000)
     contexts = ContextService(store, retention_days=0, max_entries=1)
-    return EvaluationService(snapshots, memberships, contexts, answers, worth_keeping=0)
+    return EvaluationService(snapshots, memberships, contexts)
 
 
 @pytest.fixture

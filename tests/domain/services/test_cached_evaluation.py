@@ -1,27 +1,20 @@
-"""Cached answers are the answers: the same as fresh ones, never older than a change, never kept when in doubt."""
+"""Cached memberships are the memberships: asked once, never older than a change, never kept when in doubt."""
 
 import asyncio
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
-from domain.access.credentials import Credential, CredentialKind
 from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
-from domain.services.contexts import ContextService
-from domain.services.evaluation import WORTH_KEEPING, Caller, ContextEvaluations, EvaluationService, Where
+from domain.services.evaluation import Basis, Caller, ContextEvaluations, EvaluationService, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
-from domain.services.memberships import MembershipService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
-from storage.cache import MemoryCache
 from tests.domain.services.conftest import FickleStore, evaluation_of
-
-if TYPE_CHECKING:
-    from domain.ports import Store
 
 ADA: Json = {"kind": "user", "key": "ada"}
 WHERE = Where(PRODUCTION)
@@ -123,95 +116,12 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("plain"), lists=("beta",))
     await counting.store.add_members("default/production/beta", 1, ["ada"])
     counting.store.is_away = True
-    away = await evaluation.evaluate_flags(Caller(owner, 100), WHERE, ADA)
+    caller = Caller(owner, 1_000)
+    away = await evaluation.evaluate_flags(caller, WHERE, ADA)
     assert served(away) == {"f": False, "plain": True}
     assert away.evaluations[0].reason.big_segments_status is BigSegmentsStatus.STORE_ERROR
+    assert caller.basis is None
     counting.store.is_away = False
-    assert served(await evaluation.evaluate_flags(Caller(owner, 100), WHERE, ADA)) == {"f": True, "plain": True}
-
-
-async def test_answers_that_differ_in_anything_asked_are_kept_apart(
-    evaluation: EvaluationService, snapshots: SnapshotService, owner: Principal
-) -> None:
-    on_one = {"attribute": "n", "op": "in", "values": [1]}
-    on_true = {"attribute": "n", "op": "in", "values": [True]}
-    await put(
-        snapshots,
-        owner,
-        a_flag("a", tags=["red"], clientSideAvailability={"usingEnvironmentId": True, "usingMobileKey": False}),
-        a_flag("b", served="one", rules=[{"clauses": [on_one], "variation": 0}], fallthrough={"variation": 1}),
-        a_flag("c", served="true", rules=[{"clauses": [on_true], "variation": 0}], fallthrough={"variation": 1}),
-    )
-    client = Principal(Credential(id="x", kind=CredentialKind.CLIENT_SDK_KEY, name="x", environment=PRODUCTION))
-    for _ in range(2):  # the second time from the cache
-
-        async def ask(context: Json, *asked: list[str] | None, principal: Principal = owner) -> dict[str, Json]:
-            return served(await evaluation.evaluate_flags(Caller(principal, 100), WHERE, context, *asked))
-
-        assert await ask(ADA) == {"a": True, "b": False, "c": False}
-        assert await ask({"kind": "user", "key": "ada", "n": 1}) == {"a": True, "b": "one", "c": False}
-        assert await ask({"kind": "user", "key": "ada", "n": True}) == {"a": True, "b": False, "c": "true"}
-        assert await ask({"kind": "org", "key": "ada", "n": 1}) == {"a": True, "b": False, "c": False}
-        assert await ask(ADA, principal=client) == {"a": True}
-        assert await ask(ADA, ["b", "a"]) == {"b": False, "a": True}
-        assert await ask(ADA, ["a", "b"]) == {"a": True, "b": False}
-        assert list(await ask(ADA, ["b", "a"])) == ["b", "a"]
-        assert await ask(ADA, []) == {}
-        assert await ask(ADA, None, ["red"]) == {"a": True}
-        assert await ask(ADA, None, []) == {}
-        assert await ask(ADA, ["red"]) == {"red": None}
-
-
-async def test_the_next_answer_after_a_change_knows_of_it(
-    evaluation: EvaluationService, snapshots: SnapshotService, owner: Principal
-) -> None:
-    for number in range(5):
-        await put(snapshots, owner, a_flag("f", served=number))
-        for _ in range(2):
-            answer = await evaluation.evaluate_flags(Caller(owner, 1), WHERE, ADA)
-            assert served(answer) == {"f": number}
-
-
-async def test_repeated_questions_for_many_flags_are_answered_from_the_cache(
-    snapshots: SnapshotService, counting: CountingStore, owner: Principal
-) -> None:
-    answers = MemoryCache[ContextEvaluations](max_entries=10, max_bytes=100_000)
-    memberships = MembershipService(cast("Store", counting), MemoryCache(max_entries=10, max_bytes=1_000))
-    contexts = ContextService(cast("Store", counting), retention_days=0, max_entries=1)
-    evaluation = EvaluationService(snapshots, memberships, contexts, answers)
-    keys = [f"f{number}" for number in range(WORTH_KEEPING)]
-    await put(snapshots, owner, *(a_flag(key) for key in keys))
-    first, again = [await evaluation.evaluate_flags(Caller(owner, 100), WHERE, ADA) for _ in range(2)]
-    assert again is first
-    assert (answers.statistics.hits, answers.statistics.misses) == (1, 1)
-    first, again = [await evaluation.evaluate_flags(Caller(owner, 100), WHERE, ADA, keys[1:]) for _ in range(2)]
-    assert again is not first
-    assert (answers.statistics.hits, answers.statistics.misses) == (1, 1)
-
-
-async def test_a_context_is_remembered_as_it_comes_though_its_answer_was_kept(
-    snapshots: SnapshotService, fickle: FickleStore, owner: Principal
-) -> None:
-    contexts = ContextService(cast("Store", fickle), retention_days=1, max_entries=1)
-    memberships = MembershipService(cast("Store", fickle), MemoryCache(max_entries=10, max_bytes=1_000))
-    answers = MemoryCache[ContextEvaluations](max_entries=10, max_bytes=100_000)
-    evaluation = EvaluationService(snapshots, memberships, contexts, answers, worth_keeping=0)
-    await put(snapshots, owner, a_flag("f"))
-    context = {"kind": "user", "key": "ada", "email": "ada@x.test"}
-    for met in (context, {**context, "_meta": {"privateAttributes": ["email"]}}):
-        await evaluation.evaluate_flags(Caller(owner, 1), WHERE, met)
-        await contexts.flush()
-    assert answers.statistics.hits == 1
-    (remembered,) = await fickle.store.list_contexts(PRODUCTION, first=10)
-    assert remembered.email is None
-
-
-async def test_a_context_nested_too_deep_for_a_name_is_answered_all_the_same(
-    evaluation: EvaluationService, snapshots: SnapshotService, owner: Principal
-) -> None:
-    await put(snapshots, owner, a_flag("f"))
-    deep: Json = []
-    for _ in range(5_000):
-        deep = [deep]
-    answer = await evaluation.evaluate_flags(Caller(owner, 1), WHERE, {"kind": "user", "key": "ada", "deep": deep})
-    assert served(answer) == {"f": True}
+    back = await evaluation.evaluate_flags(caller, WHERE, ADA)
+    assert served(back) == {"f": True, "plain": True}
+    assert caller.basis == Basis(PRODUCTION, back.revision, None)
