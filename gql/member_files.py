@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from domain.errors import LimitExceededError
 from domain.keys import EnvironmentRef
-from domain.services.lists import ChangedList
+from domain.services.list_changes import ChangedList
 from gql.context import RequestContext
 from gql.http import RefusedRequestError, error_response
 

@@ -10,7 +10,7 @@ from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.model.lists import ListChange, ListChangeState
 from domain.ports import Commit, Save, Store
-from domain.services import lists as lists_module
+from domain.services import list_changes as changes_module
 from domain.services import syncs as syncs_module
 from domain.services.editing import EnvironmentEditor
 from domain.services.lists import ListService
@@ -69,7 +69,7 @@ async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
         passed += 0.5
 
     killed = await left_running(services, store, owner)
-    monkeypatch.setattr(lists_module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
+    monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
     monkeypatch.setattr(syncs_module, "time", SimpleNamespace(monotonic=lambda: passed))
     monkeypatch.setattr(syncs_module, "asyncio", SimpleNamespace(sleep=sleep))
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
@@ -84,8 +84,8 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
 ) -> None:
     """Whoever took it for dead would write into a list that it still works on."""
     killed = await left_running(services, store, owner)
-    monkeypatch.setattr(lists_module, "_BEAT_SECONDS", 0.0)
-    monkeypatch.setattr(lists_module, "now_ms", lambda: killed.beat_ms + 11_000)
+    monkeypatch.setattr(changes_module, "_BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + 11_000)
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     _, undone, done = await store.list_all(ListChange, LIST)
     begun_and_over = 2
