@@ -82,7 +82,7 @@ class Backend:
             TemporaryKeySpool,
             max_removal_percent=self.settings.max_removal_percent,
         )
-        syncs = SyncService(store, editor, lists)
+        syncs = SyncService(store, snapshots, editor, lists)
         owner = await self._set_up(store)
         if owner is not None:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))

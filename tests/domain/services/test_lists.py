@@ -1,5 +1,6 @@
 """Changes of large lists whose process is slow, dead, or told twice to stop."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import cast
@@ -9,6 +10,7 @@ import pytest
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.model.lists import ListChange, ListChangeState
+from domain.model.segments import Segment
 from domain.ports import Commit, Save, Store
 from domain.services import list_changes as changes_module
 from domain.services import syncs as syncs_module
@@ -34,12 +36,28 @@ def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
     store = cast("Store", fickle)
     editor = EnvironmentEditor(store, snapshots)
     lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-    return Services(lists, SyncService(store, editor, lists))
+    return Services(lists, SyncService(store, snapshots, editor, lists))
 
 
 def joins(*keys: str) -> CohortMessage:
     members = [CohortMember(user_key=k, cohort_id="beta", cohort_name="Beta", is_member=True) for k in keys]
     return CohortMessage(integration="amplitude", members=members)
+
+
+async def test_cohorts_that_want_the_same_key_at_the_same_time_all_have_their_segment(
+    services: Services, store: Store, owner: Principal
+) -> None:
+    messages = [
+        CohortMessage(
+            integration="amplitude",
+            members=[CohortMember(user_key="ann", cohort_id=cohort_id, cohort_name="", is_member=True)],
+        )
+        for cohort_id in ("a b", "a-b", "a/b")
+    ]
+    await asyncio.gather(*[services.syncs.take_in(owner, PRODUCTION, message) for message in messages])
+    segments = await store.list_all(Segment, str(PRODUCTION))
+    assert {s.sync_source.cohort_id for s in segments if s.sync_source} == {"a b", "a-b", "a/b"}
+    assert [segment.list_size for segment in segments] == [1, 1, 1]
 
 
 async def left_running(services: Services, store: Store, owner: Principal) -> ListChange:
