@@ -42,7 +42,9 @@ class AddSegmentMembersInput:
 
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
-    keys: list[str] = strawberry.field(description="The context keys: at most 1000; more belong in a file.")
+    keys: list[str] = strawberry.field(
+        description="The context keys, as they are: at most 1000; more belong in a file."
+    )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
@@ -85,7 +87,8 @@ class StartSegmentImportPayload:
     upload_url: str = strawberry.field(
         resolver=_upload_url,
         description="Where to PUT the file within an hour, as text/csv, with the same Authorization header: keys "
-        "in the first column, no header row. The answer comes when the import is over.",
+        "in the first column, no header row. Spaces are part of a key, as evaluation compares it; blank lines are "
+        "skipped. The answer comes when the import is over.",
     )
 
 
