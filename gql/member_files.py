@@ -17,7 +17,7 @@ from domain.errors import LimitExceededError
 from domain.keys import EnvironmentRef
 from domain.services.list_changes import ChangedList
 from gql.context import RequestContext
-from gql.http import RefusedRequestError, error_response
+from gql.http import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
 
 UPLOAD_PATH = "/segment-imports/"
 EXPORT_PATH = "/segment-exports/"
@@ -41,7 +41,7 @@ def member_file_routes(
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return error_response(error)
+            return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         return Response(orjson.dumps(_report(changed)), media_type="application/json")
 
     async def export(request: Request) -> Response:
@@ -51,7 +51,7 @@ def member_file_routes(
             key = request.path_params["segment"]
             chunks = await context.services.lists.export(context.principal, environment, key)
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return error_response(error)
+            return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         headers = {"Content-Disposition": f'attachment; filename="{key}.csv"'}
         return StreamingResponse(csv_of(chunks), media_type="text/csv", headers=headers)
 

@@ -58,13 +58,19 @@ class ListCounts:
     malformed_lines: tuple[MalformedLine, ...] = ()
     skipped: int = 0
 
+    @property
+    def change_nothing(self) -> bool:
+        """Whether the members are who they were."""
+        return not self.added and not self.removed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChange:
     """A change of a large list: it makes the list's next generation, which takes effect at one instant.
 
     Attributes:
-        generation: The generation that it makes; a number is never used twice.
+        generation: The generation that it makes, unless nothing was to change; a number is never used twice.
+        is_unchanged: Whether it completed, and found that nothing was to change.
         acknowledge_removal: Whether it may remove most of a list that flags use.
         actor: Whose change it is, and who alone may upload its file.
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
@@ -86,6 +92,7 @@ class ListChange:
     counts: ListCounts = ListCounts()
     error: str | None = None
     message_id: str = ""
+    is_unchanged: bool = False
     version: int = 1
 
     @property

@@ -188,7 +188,7 @@ class ListChanges:
             # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
             _, segment = await self.find(principal, "startSegmentImport", environment, new.segment_key)
             current = segment.generation
-            if current is None or (last is not None and last.generation != current):
+            if current is None or (last is not None and last.generation != current and not last.is_unchanged):
                 await running.during(self._store.discard_members(segment.id, current))
             if segment.previous_generation is not None:
                 await running.during(self._store.purge_members(segment.id, segment.previous_generation))
@@ -277,6 +277,23 @@ class ListChanges:
         snapshot = await self._editor.edit(principal, ref, edit)
         running.change = done
         return ChangedList(snapshot.segments[key], done, snapshot.revision)
+
+    async def complete_unchanged(
+        self, principal: Principal, running: RunningChange, action: str, counts: ListCounts
+    ) -> ChangedList:
+        """Complete a change that found nothing to change: only its record says that it was.
+
+        Raises:
+            VersionConflictError: The change was cancelled.
+            DomainError: As `find` says.
+        """
+        change = running.change
+        snapshot, segment = await self.find(principal, action, change.environment, change.segment_key)
+        done = replace(
+            change, state=ListChangeState.COMPLETED, counts=counts, finished_ms=now_ms(), is_unchanged=True
+        )
+        running.change = await self.save(done)
+        return ChangedList(snapshot.segments[segment.key], running.change, snapshot.revision)
 
     async def save(self, change: ListChange) -> ListChange:
         """Store how far a change has come, and return it so.

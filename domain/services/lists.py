@@ -168,6 +168,8 @@ class ListService:
             _, segment = await self._changes.find(principal, "syncSegment", environment, sync.segment_key)
             counts = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
             counts = replace(counts, lines=counts.lines + sync.skipped, skipped=sync.skipped)
+            if segment.generation is not None and counts.change_nothing:
+                return await self._changes.complete_unchanged(principal, running, "syncSegment", counts)
             step = _next_generation(running.change, counts)
             return await self._changes.take_effect(principal, running, "syncSegment", counts, step)
 
@@ -292,6 +294,8 @@ class ListService:
             principal, "startSegmentImport", change.environment, change.segment_key
         )
         counts = await write_keys(self._store, segment, running, chunks)
+        if counts.change_nothing:
+            return await self._changes.complete_unchanged(principal, running, "importSegmentMembers", counts)
         self._guard(snapshot, segment, counts.removed, change)
         step = _next_generation(change, counts)
         return await self._changes.take_effect(principal, running, "importSegmentMembers", counts, step)

@@ -114,6 +114,18 @@ def test_amplitudes_webhook_is_taken_once(server: Server) -> None:
     assert look(server, "amplitude-w1")["hasMember"] is False
 
 
+def test_a_sync_that_changes_nothing_has_a_record_but_no_revision(server: Server) -> None:
+    revision = '{ environment(project: "default", key: "production") { revision } }'
+    assert send(server, "amplitude", a_batch("n1", {"ann": False})).status_code == 204
+    assert look(server, "amplitude-n1")["generation"] == 1, "the tool has said that nobody is in"
+    assert send(server, "amplitude", a_batch("n1", {"ann": True})).status_code == 204
+    before = server.post(revision)["environment"]
+    assert send(server, "amplitude", a_batch("n1", {"ann": True, "bob": False})).status_code == 204
+    assert server.post(revision)["environment"] == before
+    found = look(server, "amplitude-n1")
+    assert (found["generation"], found["memberCount"], len(found["imports"])) == (2, 1, 3)
+
+
 def test_the_list_is_read_only_here(server: Server) -> None:
     send(server, "amplitude", a_batch("r1", {"ann": True}))
     assert edit(server, "addSegmentMembers", "amplitude-r1", ["x"]).code == "BAD_USER_INPUT"
