@@ -26,6 +26,7 @@ from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
+from domain.services.gone_lists import discard_gone_lists
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.memberships import MembershipService
@@ -113,6 +114,7 @@ class Backend:
             group.create_task(snapshots.run())
             group.create_task(RemovalService(snapshots, editor).run())
             group.create_task(contexts.run())
+            group.create_task(_until_available(lambda: discard_gone_lists(store)))
 
     async def _set_up(self, store: Store) -> Principal | None:
         """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""

@@ -108,7 +108,7 @@ async def _members(
 
 
 async def _imports(root: strawberry.Parent[Segment], info: Info) -> list[ListChange]:
-    return await info.context.services.lists.changes(info.context.principal, root.id)
+    return await info.context.services.lists.changes(info.context.principal, root)
 
 
 @strawberry.type(name="SyncSource", description="The external tool that owns a list.")

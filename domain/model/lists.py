@@ -5,6 +5,7 @@ from enum import Enum
 
 from domain.clock import now_ms
 from domain.keys import EnvironmentRef
+from domain.model.segments import list_id_of
 
 
 class ListMode(Enum):
@@ -76,6 +77,7 @@ class ListChange:
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
         error: Why it failed.
         message_id: What the tool that sent it calls it; "" if it did not say.
+        list_uid: Which of the lists that segments with this key had, one after the other: see `Segment`.
     """
 
     environment: EnvironmentRef
@@ -93,16 +95,22 @@ class ListChange:
     error: str | None = None
     message_id: str = ""
     is_unchanged: bool = False
+    list_uid: str = ""
     version: int = 1
 
     @property
     def id(self) -> str:
-        """Identify it: `project/environment/segment/generation`, in the order of generations."""
+        """Identify it by its list and its generation, in the order of generations."""
         return f"{self.scope}/{self.generation:010d}"
 
     @property
     def scope(self) -> str:
-        """Name what it is listed under: its segment."""
+        """Name what it is listed under: its list."""
+        return list_id_of(self.segment_id, self.list_uid)
+
+    @property
+    def segment_id(self) -> str:
+        """The id of its segment."""
         return f"{self.environment}/{self.segment_key}"
 
     @property

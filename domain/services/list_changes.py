@@ -139,6 +139,17 @@ class ListChanges:
             raise NotFoundError("large list", key)
         return snapshot, found.segment
 
+    async def find_of(self, change: ListChange, principal: Principal, action: str) -> tuple[Snapshot, Segment]:
+        """Return the list that a change is of, as the store has it now.
+
+        Raises:
+            NotFoundError: It is gone, even if its segment has another one.
+            DomainError: As `find` says.
+        """
+        snapshot, segment = await self.find(principal, action, change.environment, change.segment_key)
+        _check_same_list(segment, change)
+        return snapshot, segment
+
     async def begin(
         self,
         principal: Principal,
@@ -159,7 +170,7 @@ class ListChanges:
         if segment.sync_source is not None and not is_sync:
             message = f"{segment.sync_source.integration} owns this list: it is read-only here"
             raise InvalidInputError([Violation(("input", "segmentKey"), message)])
-        changes = await self._store.list_all(ListChange, segment.id)
+        changes = await self._store.list_all(ListChange, segment.list_id)
         last = changes[-1] if changes else None
         if last is not None and last.is_open:
             if not is_dead(last):
@@ -169,6 +180,7 @@ class ListChanges:
         change = ListChange(
             environment=environment,
             segment_key=new.segment_key,
+            list_uid=segment.list_uid,
             generation=max(last.generation if last else 0, current or 0) + 1,
             mode=new.mode,
             state=state,
@@ -186,12 +198,12 @@ class ListChanges:
         running = RunningChange(self._store, change)
         try:
             # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
-            _, segment = await self.find(principal, "startSegmentImport", environment, new.segment_key)
+            _, segment = await self.find_of(change, principal, "startSegmentImport")
             current = segment.generation
             if current is None or (last is not None and last.generation != current and not last.is_unchanged):
-                await running.during(self._store.discard_members(segment.id, current))
+                await running.during(self._store.discard_members(segment.list_id, current))
             if segment.previous_generation is not None:
-                await running.during(self._store.purge_members(segment.id, segment.previous_generation))
+                await running.during(self._store.purge_members(segment.list_id, segment.previous_generation))
         except DomainError as error:
             await self._abandon(change, error.message, change.counts)
             raise
@@ -258,6 +270,7 @@ class ListChanges:
             if found is None or not found.segment.unbounded:
                 raise NotFoundError("large list", key)
             before = found.segment
+            _check_same_list(before, change)
             after = replace(next_state(before), version=before.version + 1)
             return [Save(after, before.version), Save(done, change.version)]
 
@@ -288,7 +301,7 @@ class ListChanges:
             DomainError: As `find` says.
         """
         change = running.change
-        snapshot, segment = await self.find(principal, action, change.environment, change.segment_key)
+        snapshot, segment = await self.find_of(change, principal, action)
         done = replace(
             change, state=ListChangeState.COMPLETED, counts=counts, finished_ms=now_ms(), is_unchanged=True
         )
@@ -313,11 +326,11 @@ class ListChanges:
         is_cancelled = stored.state is ListChangeState.CANCELLING
         # This makes a commit that is still under way, and would let it take effect, fail.
         undoing = await self.save(replace(stored, state=ListChangeState.CANCELLING, beat_ms=now_ms()))
-        segment = await self._store.find(Segment, change.scope)
+        segment = await self._store.find(Segment, change.segment_id)
         running = RunningChange(self._store, undoing)
         # Still beating: whoever took it for dead would write what is discarded here.
-        discarding = self._store.discard_members(change.scope, segment.generation if segment else None)
-        await running.during(discarding)
+        kept = segment.generation if segment is not None and segment.list_id == change.scope else None
+        await running.during(self._store.discard_members(change.scope, kept))
         return await self.save(
             replace(
                 running.change,
@@ -327,6 +340,11 @@ class ListChanges:
                 finished_ms=now_ms(),
             )
         )
+
+
+def _check_same_list(segment: Segment, change: ListChange) -> None:
+    if segment.list_id != change.scope:
+        raise NotFoundError("large list", change.scope)
 
 
 def change_resource(change: ListChange) -> str:

@@ -24,13 +24,13 @@ async def write_keys(
     while chunk := await asyncio.to_thread(next, iterator, None):
         there = await _members_among(store, segment, chunk)
         if change.mode is ListMode.REMOVE:
-            await store.remove_members(segment.id, change.generation, there)
+            await store.remove_members(segment.list_id, change.generation, there)
             removed += len(there)
         else:
             if change.mode is ListMode.OVERWRITE:
                 removed += await _remove_between(store, segment, running, after, chunk)
             new = [key for key in chunk if key not in there]
-            await store.add_members(segment.id, change.generation, new)
+            await store.add_members(segment.list_id, change.generation, new)
             added += len(new)
             already += len(there)
         after = chunk[-1]
@@ -52,8 +52,8 @@ async def write_joined_and_left(
         there = await _members_among(store, segment, chunk)
         joining = [key for key in chunk if key in joined and key not in there]
         leaving = [key for key in chunk if key in left and key in there]
-        await running.during(store.add_members(segment.id, generation, joining))
-        await running.during(store.remove_members(segment.id, generation, leaving))
+        await running.during(store.add_members(segment.list_id, generation, joining))
+        await running.during(store.remove_members(segment.list_id, generation, leaving))
         added += len(joining)
         removed += len(leaving)
     return ListCounts(lines=len(joined) + len(left), added=added, already=len(joined) - added, removed=removed)
@@ -62,7 +62,7 @@ async def write_joined_and_left(
 async def _members_among(store: Store, segment: Segment, keys: Collection[str]) -> frozenset[str]:
     if segment.generation is None:
         return frozenset()
-    found = await store.members_among({segment.id: segment.generation}, keys)
+    found = await store.members_among({segment.list_id: segment.generation}, keys)
     return frozenset(key for _, key in found)
 
 
@@ -73,11 +73,11 @@ async def _remove_between(
     removed = 0
     keep = frozenset(kept)
     while segment.generation is not None:
-        page = await store.list_members(segment.id, segment.generation, first=CHUNK, after=after)
+        page = await store.list_members(segment.list_id, segment.generation, first=CHUNK, after=after)
         reached = [key for key in page if not kept or key <= kept[-1]]
         gone = [key for key in reached if key not in keep]
         if gone:
-            await store.remove_members(segment.id, running.change.generation, gone)
+            await store.remove_members(segment.list_id, running.change.generation, gone)
         removed += len(gone)
         await running.alive()
         if len(reached) < CHUNK:

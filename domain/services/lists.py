@@ -157,7 +157,8 @@ class ListService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         if sync.message_id:
-            done = await self._store.list_all(ListChange, f"{environment}/{sync.segment_key}")
+            _, segment = await self._changes.find(principal, "syncSegment", environment, sync.segment_key)
+            done = await self._store.list_all(ListChange, segment.list_id)
             if any(
                 change.message_id == sync.message_id and change.state is ListChangeState.COMPLETED
                 for change in done
@@ -165,7 +166,7 @@ class ListService:
                 return None
         new = NewListChange(segment_key=sync.segment_key, mode=ListMode.MERGE, message_id=sync.message_id)
         async with self._changes.running(principal, environment, new, is_sync=True) as running:
-            _, segment = await self._changes.find(principal, "syncSegment", environment, sync.segment_key)
+            _, segment = await self._changes.find_of(running.change, principal, "syncSegment")
             counts = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
             counts = replace(counts, lines=counts.lines + sync.skipped, skipped=sync.skipped)
             if segment.generation is not None and counts.change_nothing:
@@ -222,14 +223,14 @@ class ListService:
         principal.require_management("viewSegment", "proj/*" if found is None else change_resource(found))
         return found
 
-    async def changes(self, principal: Principal, segment_id: str) -> list[ListChange]:
+    async def changes(self, principal: Principal, segment: Segment) -> list[ListChange]:
         """Return the last changes of a list, newest first.
 
         Raises:
             DomainError: As `Principal.require_management` says.
         """
-        principal.require_management("viewSegment", segment_id)
-        return list(reversed(await self._store.list_all(ListChange, segment_id)))
+        principal.require_management("viewSegment", segment.id)
+        return list(reversed(await self._store.list_all(ListChange, segment.list_id)))
 
     async def members(self, principal: Principal, segment: Segment, request: PageRequest) -> Page[str]:
         """Page through a list's keys, in order.
@@ -243,7 +244,7 @@ class ListService:
         keys: list[str] = []
         if segment.generation is not None:
             keys = await self._store.list_members(
-                segment.id, segment.generation, first=first + 1, after=after or ""
+                segment.list_id, segment.generation, first=first + 1, after=after or ""
             )
         return page_of(
             keys[:first],
@@ -262,7 +263,7 @@ class ListService:
         principal.require_management("viewSegment", segment.id)
         if not segment.unbounded or segment.generation is None or member_key_problem(key):
             return False
-        return bool(await self._store.members_among({segment.id: segment.generation}, [key]))
+        return bool(await self._store.members_among({segment.list_id: segment.generation}, [key]))
 
     async def export(
         self, principal: Principal, environment: EnvironmentRef, segment_key: str
@@ -279,7 +280,7 @@ class ListService:
     async def _chunks(self, segment: Segment) -> AsyncIterator[list[str]]:
         after = ""
         while segment.generation is not None:
-            keys = await self._store.list_members(segment.id, segment.generation, first=CHUNK, after=after)
+            keys = await self._store.list_members(segment.list_id, segment.generation, first=CHUNK, after=after)
             if not keys:
                 return
             yield keys
@@ -290,9 +291,7 @@ class ListService:
     ) -> ChangedList:
         """Write what changes under the new generation, then let it take effect."""
         change = running.change
-        snapshot, segment = await self._changes.find(
-            principal, "startSegmentImport", change.environment, change.segment_key
-        )
+        snapshot, segment = await self._changes.find_of(change, principal, "startSegmentImport")
         counts = await write_keys(self._store, segment, running, chunks)
         if counts.change_nothing:
             return await self._changes.complete_unchanged(principal, running, "importSegmentMembers", counts)

@@ -28,7 +28,7 @@ class MembershipService:
 
         A key is looked up once, whatever its context kind (LaunchDarkly semantics 2.7).
         """
-        lists = {segment.id: segment for segment in snapshot.large_lists if segment.generation is not None}
+        lists = {segment.list_id: segment for segment in snapshot.large_lists if segment.generation is not None}
         kinds = {segment.member_kind for segment in lists.values()}
         keys = {
             str(attributes["key"])
@@ -36,7 +36,7 @@ class MembershipService:
             for kind, attributes in context.individuals.items()
             if kind in kinds
         }
-        # The revision rather than the generations: a list that is deleted and made again counts them from 1.
+        # The revision names the lists and their generations.
         place = (str(snapshot.environment), snapshot.revision)
         names = {fingerprint(*place, key): key for key in keys if member_key_problem(key) is None}
         generations = {id_: segment.generation for id_, segment in lists.items() if segment.generation is not None}

@@ -24,7 +24,7 @@ from domain.evaluation.snapshot import Snapshot
 from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
 from domain.model.contexts import is_context_kind
 from domain.model.projects import Environment
-from domain.model.segments import Segment, SyncSource
+from domain.model.segments import Segment, SyncSource, new_list_uid
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.ports import Delete, Save, Store
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, resource
@@ -112,6 +112,7 @@ class _Cohort:
             salt=secrets.token_hex(8),
             unbounded=True,
             unbounded_context_kind=self.context_kind,
+            list_uid=new_list_uid(),
             sync_source=self.source,
         )
 

@@ -80,6 +80,10 @@ class Members:
         cursor = self._members.find(wanted, {"_id": 0, "member": 1}).sort("member", 1).limit(first)
         return [_split(found["member"])[1] for found in await cursor.to_list(None)]
 
+    async def list_ids(self) -> list[str]:
+        """See Store.list_ids."""
+        return [str(list_id) for list_id in await self._members.distinct("list")]
+
     async def among(self, generations: Mapping[str, int], keys: Collection[str]) -> frozenset[tuple[str, str]]:
         """See Store.members_among."""
         names = [name for list_id in generations for name in _names(list_id, keys)]

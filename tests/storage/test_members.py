@@ -85,6 +85,17 @@ async def test_one_question_finds_members_of_several_lists_at_their_generations(
     assert await store.members_among({LIST: 1}, []) == frozenset()
 
 
+async def test_lists_are_known_by_their_members_those_that_left_too(store: Store) -> None:
+    assert await store.list_ids() == []
+    await store.add_members(LIST, 1, ["a", "b"])
+    await store.add_members(f"{LIST}/1f", 1, ["a"])
+    await store.add_members("a/b/c", 1, ["a"])
+    await store.remove_members("a/b/c", 2, ["a"])
+    assert sorted(await store.list_ids()) == ["a/b/c", LIST, f"{LIST}/1f"]
+    await store.discard_members(LIST, None)
+    assert sorted(await store.list_ids()) == ["a/b/c", f"{LIST}/1f"]
+
+
 async def test_ten_thousand_keys_go_in_one_question(store: Store) -> None:
     keys = [f"key-{number}" for number in range(10_000)]
     await store.add_members(LIST, 1, keys[::2])

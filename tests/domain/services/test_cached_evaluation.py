@@ -10,6 +10,7 @@ from domain.access.credentials import Credential, CredentialKind
 from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
+from domain.model.segments import Segment
 from domain.services.contexts import ContextService
 from domain.services.evaluation import WORTH_KEEPING, Caller, ContextEvaluations, EvaluationService, Where
 from domain.services.import_plan import ImportMode
@@ -75,6 +76,11 @@ async def put(
     await imports.import_flag_data(owner, PRODUCTION, data, ImportMode.REPLACE)
 
 
+async def fill(store: FickleStore, key: str, *members: str) -> None:
+    segment = await store.get(Segment, f"{PRODUCTION}/{key}")
+    await store.add_members(segment.list_id, 1, members)
+
+
 def served(answer: ContextEvaluations) -> dict[str, Json]:
     return {evaluation.flag_key: evaluation.value for evaluation in answer.evaluations}
 
@@ -83,7 +89,7 @@ async def test_lists_are_asked_once_for_each_context_and_not_again(
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("g", segment="vip"), lists=("beta", "vip"))
-    await counting.store.add_members("default/production/beta", 1, ["ada", "bob"])
+    await fill(counting.store, "beta", "ada", "bob")
     contexts: list[Json] = [{"kind": "user", "key": key} for key in ("ada", "bob", "cy")]
     for _ in range(2):
         batch = await evaluation.evaluate_batch(Caller(owner, 100), WHERE, contexts)
@@ -110,7 +116,7 @@ async def test_a_list_that_is_made_again_with_the_same_generation_is_asked_again
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
-    await counting.store.add_members("default/production/beta", 1, ["ada"])
+    await fill(counting.store, "beta", "ada")
     assert (await evaluation.evaluate(Caller(owner, 1), WHERE, "f", ADA)).value is True
     await put(snapshots, owner)
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
@@ -121,7 +127,7 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("plain"), lists=("beta",))
-    await counting.store.add_members("default/production/beta", 1, ["ada"])
+    await fill(counting.store, "beta", "ada")
     counting.store.is_away = True
     away = await evaluation.evaluate_flags(Caller(owner, 100), WHERE, ADA)
     assert served(away) == {"f": False, "plain": True}

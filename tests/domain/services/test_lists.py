@@ -22,7 +22,7 @@ from domain.services.syncs import CohortMember, CohortMessage, SyncService
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
-LIST = f"{PRODUCTION}/amplitude-beta"
+BETA = f"{PRODUCTION}/amplitude-beta"
 
 
 @dataclass
@@ -60,10 +60,14 @@ async def test_cohorts_that_want_the_same_key_at_the_same_time_all_have_their_se
     assert [segment.list_size for segment in segments] == [1, 1, 1]
 
 
+async def changes_of(store: Store) -> list[ListChange]:
+    return await store.list_all(ListChange, (await store.get(Segment, BETA)).list_id)
+
+
 async def left_running(services: Services, store: Store, owner: Principal) -> ListChange:
     """Leave the list as a process does that dies in the middle of its second sync."""
     await services.syncs.take_in(owner, PRODUCTION, joins("ann"))
-    (done,) = await store.list_all(ListChange, LIST)
+    (done,) = await changes_of(store)
     killed = replace(
         done,
         generation=done.generation + 1,
@@ -73,7 +77,7 @@ async def left_running(services: Services, store: Store, owner: Principal) -> Li
         version=1,
     )
     await store.commit(Commit(writes=(Save(killed, None),), entry=None))
-    await store.add_members(LIST, killed.generation, ["half"])
+    await store.add_members(killed.scope, killed.generation, ["half"])
     return killed
 
 
@@ -92,9 +96,9 @@ async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
     monkeypatch.setattr(syncs_module, "asyncio", SimpleNamespace(sleep=sleep))
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     assert passed > 4, "a process may beat as seldom as that, and must not be taken for dead"
-    first, second, third = await store.list_all(ListChange, LIST)
+    first, second, third = await changes_of(store)
     assert [change.state.name for change in (first, second, third)] == ["COMPLETED", "FAILED", "COMPLETED"]
-    assert await store.list_members(LIST, third.generation, first=9) == ["ann", "bob"]
+    assert await store.list_members(third.scope, third.generation, first=9) == ["ann", "bob"]
 
 
 async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
@@ -105,7 +109,7 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
     monkeypatch.setattr(changes_module, "_BEAT_SECONDS", 0.0)
     monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + 11_000)
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
-    _, undone, done = await store.list_all(ListChange, LIST)
+    _, undone, done = await changes_of(store)
     begun_and_over = 2
     assert undone.version > killed.version + begun_and_over
     assert done.version > begun_and_over + 1, "it beat for adding, and for removing"
