@@ -112,7 +112,7 @@ def print_row(name: str, hit: float, miss: float, plain: float) -> None:
 
 def service(store: Store, snapshots: SnapshotService, entries: int) -> EvaluationService:
     """Make an evaluation service whose caches hold so many entries."""
-    memberships = MembershipService(store, MemoryCache(max_entries=entries, max_bytes=100_000_000))
+    memberships = MembershipService(store, snapshots, MemoryCache(max_entries=entries, max_bytes=100_000_000))
     answers = MemoryCache[ContextEvaluations](max_entries=entries, max_bytes=100_000_000)
     none_remembered = ContextService(store, retention_days=0, max_entries=1)
     return EvaluationService(snapshots, memberships, none_remembered, answers, worth_keeping=0)

@@ -100,7 +100,9 @@ class Backend:
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
             caches=CacheService({"evaluateFlags": answers, "largeLists": memberships}),
-            evaluation=EvaluationService(snapshots, MembershipService(store, memberships), contexts, answers),
+            evaluation=EvaluationService(
+                snapshots, MembershipService(store, snapshots, memberships), contexts, answers
+            ),
             flags=FlagService(editor),
             flag_copies=FlagCopyService(editor),
             imports=imports,

@@ -78,7 +78,7 @@ class FickleStore:
 
 def evaluation_of(store: Any, snapshots: SnapshotService) -> EvaluationService:
     """Evaluation with caches, as the service has it, but for answers of few flags too."""
-    memberships = MembershipService(store, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
+    memberships = MembershipService(store, snapshots, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
     answers = MemoryCache[ContextEvaluations](max_entries=1_000, max_bytes=1_000_000)
     contexts = ContextService(store, retention_days=0, max_entries=1)
     return EvaluationService(snapshots, memberships, contexts, answers, worth_keeping=0)

@@ -20,6 +20,7 @@ from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from storage.cache import MemoryCache
 from tests.domain.services.conftest import FickleStore, evaluation_of
+from tests.domain.services.test_snapshots import eventually
 
 if TYPE_CHECKING:
     from domain.ports import Store
@@ -136,6 +137,31 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     assert served(await evaluation.evaluate_flags(Caller(owner, 100), WHERE, ADA)) == {"f": True, "plain": True}
 
 
+async def test_a_store_that_is_known_to_be_away_is_not_asked_and_what_is_cached_is_answered(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    await fill(counting.store, "beta", "ada", "bob")
+
+    async def ask(key: str) -> tuple[Json, BigSegmentsStatus | None]:
+        answer = await evaluation.evaluate(Caller(owner, 1), WHERE, "f", {"kind": "user", "key": key})
+        return answer.value, answer.reason.big_segments_status
+
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
+    assert await ask("ada") == (True, BigSegmentsStatus.HEALTHY)
+    counting.store.is_away = True
+    await eventually(is_away, expected=True)
+    asked = len(counting.asked)
+    assert await ask("bob") == (False, BigSegmentsStatus.STORE_ERROR)
+    assert await ask("ada") == (True, BigSegmentsStatus.HEALTHY)
+    assert len(counting.asked) == asked
+    counting.store.is_away = False
+    await eventually(is_away, expected=False)
+    assert await ask("bob") == (True, BigSegmentsStatus.HEALTHY)
+
+
 async def test_answers_that_differ_in_anything_asked_are_kept_apart(
     evaluation: EvaluationService, snapshots: SnapshotService, owner: Principal
 ) -> None:
@@ -182,7 +208,9 @@ async def test_repeated_questions_for_many_flags_are_answered_from_the_cache(
     snapshots: SnapshotService, counting: CountingStore, owner: Principal
 ) -> None:
     answers = MemoryCache[ContextEvaluations](max_entries=10, max_bytes=100_000)
-    memberships = MembershipService(cast("Store", counting), MemoryCache(max_entries=10, max_bytes=1_000))
+    memberships = MembershipService(
+        cast("Store", counting), snapshots, MemoryCache(max_entries=10, max_bytes=1_000)
+    )
     contexts = ContextService(cast("Store", counting), retention_days=0, max_entries=1)
     evaluation = EvaluationService(snapshots, memberships, contexts, answers)
     keys = [f"f{number}" for number in range(WORTH_KEEPING)]
@@ -199,7 +227,7 @@ async def test_a_context_is_remembered_as_it_comes_though_its_answer_was_kept(
     snapshots: SnapshotService, fickle: FickleStore, owner: Principal
 ) -> None:
     contexts = ContextService(cast("Store", fickle), retention_days=1, max_entries=1)
-    memberships = MembershipService(cast("Store", fickle), MemoryCache(max_entries=10, max_bytes=1_000))
+    memberships = MembershipService(cast("Store", fickle), snapshots, MemoryCache(max_entries=10, max_bytes=1_000))
     answers = MemoryCache[ContextEvaluations](max_entries=10, max_bytes=100_000)
     evaluation = EvaluationService(snapshots, memberships, contexts, answers, worth_keeping=0)
     await put(snapshots, owner, a_flag("f"))
