@@ -4,7 +4,7 @@ E6 asks for one flag on lists of growing size, beside one on a segment without a
 file, and compares with the driver writing the same rows, in the file's order and sorted, in as large chunks.
 E8 asks for first pages of usage and of programs. Run it with `python -m benchmarks.large_lists`.
 
-The MongoDB server is that of the tests, in memory. It takes about half a millisecond a key, whoever writes them.
+The MongoDB server is that of the tests. It takes about half a millisecond a key, whoever writes them.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def import_rows(folder: Path, count: int) -> None:
 def mongodb_rows(folder: Path, count: int) -> None:
     """E6 and E7 on MongoDB: an import, the driver's writes of a tenth of the rows, and one flag on lists."""
     sizes = (SIZES[0], count)
-    with MongoServer(standalone=False) as mongo:
+    with MongoServer(standalone=False, storage_path=str(folder / "mongodb")) as mongo:
         driver = timed(partial(write_documents, mongo.url("driver"), member_keys(count // 10)))
         with Server(mongo.url("lists")) as server:
             for size in sizes:
