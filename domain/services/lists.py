@@ -10,7 +10,7 @@ from typing import IO
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import ForbiddenError, InvalidInputError, LimitExceededError, Violation
+from domain.errors import ForbiddenError, InvalidInputError, LimitExceededError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
@@ -97,7 +97,7 @@ class ListService:
             VersionConflictError: It was cancelled meanwhile.
             DomainError: As the store says.
         """
-        waiting = await self._store.get(ListChange, change_id)
+        waiting = await self._get(change_id)
         principal.require_management("startSegmentImport", change_resource(waiting))
         if waiting.actor != principal.actor:
             message = "only who began an import may upload its file"
@@ -203,7 +203,7 @@ class ListService:
             NotFoundError: There is no such change.
             InvalidInputError: It is over.
         """
-        change = await self._store.get(ListChange, change_id)
+        change = await self._get(change_id)
         principal.require_management("cancelSegmentImport", change_resource(change))
         if not change.is_open:
             raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
@@ -276,6 +276,12 @@ class ListService:
         """
         _, segment = await self._changes.find(principal, "exportSegmentMembers", environment, segment_key)
         return self._chunks(segment)
+
+    async def _get(self, change_id: str) -> ListChange:
+        found = await self._store.find(ListChange, change_id)
+        if found is None:
+            raise NotFoundError("import", change_id)
+        return found
 
     async def _chunks(self, segment: Segment) -> AsyncIterator[list[str]]:
         after = ""

@@ -257,7 +257,9 @@ def test_files_of_what_does_not_exist_are_not_found(server: Server) -> None:
         for place in ("default/production/nowhere", "default/nowhere/x", "nowhere/production/x")
     ]
     assert [answer.status_code for answer in answers] == [404] * 5
-    assert {answer.json()["errors"][0]["extensions"]["code"] for answer in answers} == {"NOT_FOUND"}
+    found = [answer.json()["errors"][0]["extensions"] for answer in answers]
+    assert {extensions["code"] for extensions in found} == {"NOT_FOUND"}
+    assert [extensions["kind"] for extensions in found[:3]] == ["import", "import", "large list"]
 
 
 def test_a_deleted_segment_leaves_no_members_to_the_next_of_its_name(server: Server) -> None:
