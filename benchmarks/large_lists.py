@@ -1,8 +1,10 @@
-"""Rows E6 to E8: large lists and usage, over HTTP on the embedded store.
+"""Rows E6 to E8: large lists and usage, over HTTP on the embedded store; with `--mongodb` E6 and E7 on MongoDB.
 
 E6 asks for one flag on lists of growing size, beside one on a segment without a list. E7 imports keys from a CSV
 file, and compares with the driver writing the same rows, in the file's order and sorted, in as large chunks.
 E8 asks for first pages of usage and of programs. Run it with `python -m benchmarks.large_lists`.
+
+The MongoDB server is that of the tests. It takes about half a millisecond a key, whoever writes them.
 """
 
 import argparse
@@ -18,11 +20,14 @@ from statistics import median, quantiles
 from typing import Any
 
 import httpx
+from pymongo import MongoClient
 
 from tests.servers import TOKEN, Server
+from tests.storage.servers import MongoServer
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 10_000
+IMPORT_SECONDS = 3_600
 ROUNDS = 200
 PLACE = {"project": "default", "environment": "production"}
 
@@ -31,8 +36,13 @@ def main() -> None:
     """Measure, and print each row."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=1_000_000, help="keys of the file that E7 imports")
-    keys = parser.parse_args().keys
+    parser.add_argument("--mongodb", action="store_true", help="import into, and evaluate on, MongoDB instead")
+    arguments = parser.parse_args()
+    keys = arguments.keys
     with tempfile.TemporaryDirectory() as folder:
+        if arguments.mongodb:
+            mongodb_rows(Path(folder), keys)
+            return
         import_rows(Path(folder), keys)
         membership_rows(Path(folder))
         usage_rows(Path(folder))
@@ -40,7 +50,7 @@ def main() -> None:
 
 def import_rows(folder: Path, count: int) -> None:
     """E7: a service's import against the driver's writes; the service's memory before and after."""
-    keys = [f"user-{number:08d}" for number in range(count)]
+    keys = member_keys(count)
     random.Random(7).shuffle(keys)  # noqa: S311 - the same order each time
     file = folder / "keys.csv"
     file.write_text("".join(f"{key}\n" for key in keys))
@@ -58,6 +68,44 @@ def import_rows(folder: Path, count: int) -> None:
         print(f"   the driver, {name}: {seconds:.1f} s (ratio {took / seconds:.2f}, bar 1.5)")
 
 
+def mongodb_rows(folder: Path, count: int) -> None:
+    """E6 and E7 on MongoDB: an import, the driver's writes of a tenth of the rows, and one flag on lists."""
+    sizes = (SIZES[0], count)
+    with MongoServer(standalone=False, storage_path=str(folder / "mongodb")) as mongo:
+        driver = timed(partial(write_documents, mongo.url("driver"), member_keys(count // 10)))
+        with Server(mongo.url("lists")) as server:
+            for size in sizes:
+                create_list(server, f"list-{size}")
+                file = folder / f"{size}.csv"
+                file.write_text("".join(f"{key}\n" for key in member_keys(size)))
+                before = memory_mib(server)
+                took = timed(partial(load, server, f"list-{size}", file))
+            after = memory_mib(server)
+            print(f"E7 import of {count:,} keys: {took:.1f} s; peak memory {before:.0f} -> {after:.0f} MiB")
+            ours, theirs = took / count * 1_000_000, driver / (count // 10) * 1_000_000
+            print(f"   a key: {ours:.0f} us; the driver {theirs:.0f} us (ratio {ours / theirs:.2f}, bar 1.5)")
+            evaluation_rows(server, sizes)
+
+
+def member_keys(count: int) -> list[str]:
+    """Make keys, in order."""
+    return [f"user-{number:08d}" for number in range(count)]
+
+
+def write_documents(url: str, keys: Iterable[str]) -> None:
+    """Write members as the MongoDB store keeps them, with nothing but the driver."""
+    with MongoClient[dict[str, Any]](url) as client:
+        members = client.get_default_database()["members"]
+        members.create_index([("member", 1), ("since", 1)], unique=True)
+        members.create_index([("list", 1), ("since", 1)])
+        members.create_index([("list", 1), ("until", 1)])
+        for chunk in chunks(keys):
+            rows = [
+                {"member": f"default/production/members\n{key}", "list": "members", "since": 1} for key in chunk
+            ]
+            members.insert_many(rows, ordered=False)
+
+
 def membership_rows(folder: Path) -> None:
     """E6: one flag for one context that has to be looked up in a list of growing size."""
     with Server(f"sqlite:///{folder}/lists.db") as server:
@@ -65,15 +113,20 @@ def membership_rows(folder: Path) -> None:
             key = f"list-{size}"
             create_list(server, key)
             file = folder / f"{key}.csv"
-            file.write_text("".join(f"user-{number:08d}\n" for number in range(size)))
+            file.write_text("".join(f"{name}\n" for name in member_keys(size)))
             load(server, key, file)
-        plain = {"key": "plain", "included": ["user-00000001"]}
-        segments = {key: {"key": key, "unbounded": True} for key in (f"list-{size}" for size in SIZES)}
-        flags = {key: flag_on(key) for key in (*segments, "plain")}
-        server.import_flags({"flags": flags, "segments": {**segments, "plain": plain}}, mode="MERGE")
-        times = rounds({key: partial(evaluate, server, key) for key in flags})
-        for key, found in times.items():
-            print(f"E6 evaluate on {key}: {median(found):.2f} ms")
+        evaluation_rows(server, SIZES)
+
+
+def evaluation_rows(server: Server, sizes: Iterable[int]) -> None:
+    """E6: one flag on each of the lists, and on a segment without one."""
+    plain = {"key": "plain", "included": ["user-00000001"]}
+    segments = {key: {"key": key, "unbounded": True} for key in (f"list-{size}" for size in sizes)}
+    flags = {key: flag_on(key) for key in (*segments, "plain")}
+    server.import_flags({"flags": flags, "segments": {**segments, "plain": plain}}, mode="MERGE")
+    times = rounds({key: partial(evaluate, server, key) for key in flags})
+    for key, found in times.items():
+        print(f"E6 evaluate on {key}: {median(found):.2f} ms")
 
 
 def usage_rows(folder: Path) -> None:
@@ -151,7 +204,7 @@ def load(server: Server, key: str, file: Path, mode: str = "MERGE") -> None:
     url = server.post(text, input=wish)["startSegmentImport"]["uploadUrl"]
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "text/csv"}
     with file.open("rb") as content:
-        answer = server.client.put(url, content=content, headers=headers, timeout=300)
+        answer = server.client.put(url, content=content, headers=headers, timeout=IMPORT_SECONDS)
     assert answer.status_code == httpx.codes.OK, answer.text
 
 

@@ -175,6 +175,9 @@ class Store(Protocol):
     async def list_members(self, list_id: str, generation: int, *, first: int, after: str = "") -> list[str]:
         """Return at most `first` keys of a large list at a generation, by code points, those after `after`."""
 
+    async def list_ids(self) -> list[str]:
+        """Return the ids of the large lists that members are kept of, or were members of."""
+
     async def members_among(
         self, generations: Mapping[str, int], keys: Collection[str]
     ) -> frozenset[tuple[str, str]]:

@@ -26,6 +26,7 @@ from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
+from domain.services.gone_lists import discard_gone_lists
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.memberships import MembershipService
@@ -83,7 +84,7 @@ class Backend:
             TemporaryKeySpool,
             max_removal_percent=self.settings.max_removal_percent,
         )
-        syncs = SyncService(store, editor, lists)
+        syncs = SyncService(store, snapshots, editor, lists)
         owner = await self._set_up(store)
         if owner is not None:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))
@@ -100,7 +101,7 @@ class Backend:
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
             caches=CacheService({"responses": self.responses, "largeLists": memberships}),
-            evaluation=EvaluationService(snapshots, MembershipService(store, memberships), contexts),
+            evaluation=EvaluationService(snapshots, MembershipService(store, snapshots, memberships), contexts),
             flags=FlagService(editor),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -114,6 +115,7 @@ class Backend:
             group.create_task(snapshots.run())
             group.create_task(RemovalService(snapshots, editor).run())
             group.create_task(contexts.run())
+            group.create_task(_until_available(lambda: discard_gone_lists(store)))
 
     async def _set_up(self, store: Store) -> Principal | None:
         """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""

@@ -18,7 +18,8 @@ from domain.json import Json
 from domain.model.lists import ListMode
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
-from domain.services.lists import ListService, NewListChange
+from domain.services.list_changes import NewListChange
+from domain.services.lists import ListService
 from domain.services.setup import PRODUCTION
 from domain.services.syncs import CohortMessage, SyncService
 from gql.cohort_messages import read_batch

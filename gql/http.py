@@ -38,6 +38,8 @@ READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = READS | {OperationType.MUTATION}
 INTERNAL = "INTERNAL_SERVER_ERROR"
 STATUS_BY_CODE = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.UNAVAILABLE: 503}
+RESOURCE_STATUS_BY_CODE = STATUS_BY_CODE | {ErrorCode.FORBIDDEN: 403, ErrorCode.NOT_FOUND: 404}
+"""For requests whose URL names a thing."""
 
 
 class RefusedRequestError(Exception):
@@ -185,20 +187,22 @@ class GraphQLView(GraphQL[object, None]):
         return bytes(body)
 
 
-def error_response(error: Exception, media_type: str = JSON) -> Response:
+def error_response(
+    error: Exception, media_type: str = JSON, *, status_by_code: Mapping[ErrorCode, int] = STATUS_BY_CODE
+) -> Response:
     """Answer a request that failed, in GraphQL's shape; a fault of ours is logged and masked."""
-    refusal = _refusal(error)
+    refusal = _refusal(error, status_by_code)
     payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
     return _json_response(payload, refusal.status, media_type, refusal.headers)
 
 
-def _refusal(error: Exception) -> RefusedRequestError:
+def _refusal(error: Exception, status_by_code: Mapping[ErrorCode, int]) -> RefusedRequestError:
     """Turn any failure into an answer; a fault of ours is logged, and named by its incident only."""
     if isinstance(error, RefusedRequestError):
         return error
     if isinstance(error, DomainError):
         headers = {"WWW-Authenticate": "Bearer"} if error.code is ErrorCode.UNAUTHENTICATED else {}
-        return RefusedRequestError(STATUS_BY_CODE.get(error.code, 400), error.message, _extensions(error), headers)
+        return RefusedRequestError(status_by_code.get(error.code, 400), error.message, _extensions(error), headers)
     incident = uuid4().hex
     _log.error("Incident %s", incident, exc_info=error)
     return RefusedRequestError(

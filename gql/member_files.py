@@ -1,5 +1,6 @@
 """Files of members: uploads that fill large lists, and exports of them. Both are streams of text/csv."""
 
+import codecs
 import csv
 import io
 import tempfile
@@ -14,13 +15,14 @@ from starlette.routing import Route
 
 from domain.errors import LimitExceededError
 from domain.keys import EnvironmentRef
-from domain.services.lists import ChangedList
+from domain.services.list_changes import ChangedList
 from gql.context import RequestContext
-from gql.http import RefusedRequestError, error_response
+from gql.http import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
 
 UPLOAD_PATH = "/segment-imports/"
 EXPORT_PATH = "/segment-exports/"
 _KEPT_IN_MEMORY = 1_048_576
+_MARK = "\ufeff"
 
 
 def member_file_routes(
@@ -39,7 +41,7 @@ def member_file_routes(
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return error_response(error)
+            return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         return Response(orjson.dumps(_report(changed)), media_type="application/json")
 
     async def export(request: Request) -> Response:
@@ -49,9 +51,9 @@ def member_file_routes(
             key = request.path_params["segment"]
             chunks = await context.services.lists.export(context.principal, environment, key)
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return error_response(error)
+            return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         headers = {"Content-Disposition": f'attachment; filename="{key}.csv"'}
-        return StreamingResponse(_lines(chunks), media_type="text/csv", headers=headers)
+        return StreamingResponse(csv_of(chunks), media_type="text/csv", headers=headers)
 
     return [
         Route(UPLOAD_PATH + "{import_id:path}", upload, methods=["PUT"]),
@@ -98,8 +100,13 @@ def _report(changed: ChangedList) -> dict[str, object]:
     }
 
 
-async def _lines(chunks: AsyncIterator[list[str]]) -> AsyncIterator[bytes]:
+async def csv_of(chunks: AsyncIterator[list[str]]) -> AsyncIterator[bytes]:
+    """Write keys as a file that an import reads as the same keys."""
+    is_first = True
     async for keys in chunks:
         text = io.StringIO(newline="")
         csv.writer(text).writerows([key] for key in keys)
-        yield text.getvalue().encode()
+        # Whoever reads the file takes a byte order mark at its start for no part of the first key.
+        mark = codecs.BOM_UTF8 if is_first and keys[0].startswith(_MARK) else b""
+        yield mark + text.getvalue().encode()
+        is_first = False

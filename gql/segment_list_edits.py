@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.model.lists import ListChange, ListMode
-from domain.services.lists import ChangedList, NewListChange
+from domain.services.list_changes import ChangedList, NewListChange
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.member_files import UPLOAD_PATH
@@ -16,7 +16,7 @@ from gql.segments import SegmentView
 
 @strawberry.input(description="An import of a file into a large list.")
 class StartSegmentImportInput:
-    """Input for domain.services.lists.NewListChange."""
+    """Input for domain.services.list_changes.NewListChange."""
 
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
@@ -42,7 +42,9 @@ class AddSegmentMembersInput:
 
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
-    keys: list[str] = strawberry.field(description="The context keys: at most 1000; more belong in a file.")
+    keys: list[str] = strawberry.field(
+        description="The context keys, as they are: at most 1000; more belong in a file."
+    )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
@@ -85,7 +87,8 @@ class StartSegmentImportPayload:
     upload_url: str = strawberry.field(
         resolver=_upload_url,
         description="Where to PUT the file within an hour, as text/csv, with the same Authorization header: keys "
-        "in the first column, no header row. The answer comes when the import is over.",
+        "in the first column, no header row. Spaces are part of a key, as evaluation compares it; blank lines are "
+        "skipped. The answer comes when the import is over.",
     )
 
 
@@ -106,7 +109,7 @@ def _change(root: strawberry.Parent[ChangedList]) -> ListChange:
 
 @strawberry.type(description="A large list that keys joined.")
 class AddSegmentMembersPayload:
-    """View of domain.services.lists.ChangedList."""
+    """View of domain.services.list_changes.ChangedList."""
 
     segment: SegmentView = strawberry.field(description="The segment.")
     segment_import = strawberry.field(
@@ -117,12 +120,12 @@ class AddSegmentMembersPayload:
 
 @strawberry.type(description="A large list that keys left.")
 class RemoveSegmentMembersPayload(AddSegmentMembersPayload):
-    """View of domain.services.lists.ChangedList."""
+    """View of domain.services.list_changes.ChangedList."""
 
 
 @strawberry.type(description="A large list that is what it was.")
 class RestoreSegmentMembersPayload(AddSegmentMembersPayload):
-    """View of domain.services.lists.ChangedList."""
+    """View of domain.services.list_changes.ChangedList."""
 
 
 @strawberry.type

@@ -80,7 +80,9 @@ class SegmentImportView:
 
     id: strawberry.ID = strawberry.field(resolver=_import_id, description="Good for `segmentImport`.")
     segment_key: str = strawberry.field(description="The segment's key.")
-    generation: int = strawberry.field(description="The number of the list that it makes.")
+    generation: int = strawberry.field(
+        description="The number of the list that it makes; if nothing was to change, there never is one of it."
+    )
     mode: ListMode = strawberry.field(description="What becomes of the members.")
     state: ListChangeState = strawberry.field(description="How far it has come.")
     actor: str = strawberry.field(description="Whose it is.")
@@ -106,7 +108,7 @@ async def _members(
 
 
 async def _imports(root: strawberry.Parent[Segment], info: Info) -> list[ListChange]:
-    return await info.context.services.lists.changes(info.context.principal, root.id)
+    return await info.context.services.lists.changes(info.context.principal, root)
 
 
 @strawberry.type(name="SyncSource", description="The external tool that owns a list.")

@@ -12,11 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from domain.errors import DomainError, ErrorCode, InvalidInputError, LimitExceededError, Violation
+from domain.errors import ErrorCode, InvalidInputError, LimitExceededError, Violation
 from domain.services.syncs import CohortMessage, environment_of
 from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
-from gql.http import RefusedRequestError, error_response
+from gql.http import RESOURCE_STATUS_BY_CODE, error_response
 
 _VERSIONS = orjson.dumps(
     {
@@ -26,7 +26,7 @@ _VERSIONS = orjson.dumps(
     }
 )
 
-_STATUS = {ErrorCode.NOT_FOUND: 404, ErrorCode.FORBIDDEN: 403, ErrorCode.LIMIT_EXCEEDED: 413}
+_STATUS_BY_CODE = RESOURCE_STATUS_BY_CODE | {ErrorCode.LIMIT_EXCEEDED: 413}
 
 
 def segment_target_routes(
@@ -43,7 +43,7 @@ def segment_target_routes(
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return _failure(error)
+            return error_response(error, status_by_code=_STATUS_BY_CODE)
         return Response(status_code=204)
 
     async def goals(request: Request) -> Response:
@@ -52,7 +52,7 @@ def segment_target_routes(
             context = await request_context(request)
             await context.services.syncs.check_environment(environment_of(request.path_params["client_id"]))
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return _failure(error)
+            return error_response(error, status_by_code=_STATUS_BY_CODE)
         return Response(status_code=200)
 
     async def versions(request: Request) -> Response:
@@ -61,7 +61,7 @@ def segment_target_routes(
             context = await request_context(request)
             context.principal.require_management("viewVersions", "proj/*")
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return _failure(error)
+            return error_response(error, status_by_code=_STATUS_BY_CODE)
         return Response(_VERSIONS, media_type="application/json")
 
     return [
@@ -95,10 +95,3 @@ def _read(body: bytes, request: Request) -> tuple[str, CohortMessage]:
     except ValidationError as error:
         found = [Violation(tuple(fault["loc"]), fault["msg"]) for fault in error.errors()]
         raise InvalidInputError(found) from None
-
-
-def _failure(error: Exception) -> Response:
-    if isinstance(error, DomainError) and error.code in _STATUS:
-        extensions = {"code": error.code.value, **error.details}
-        return error_response(RefusedRequestError(_STATUS[error.code], error.message, extensions))
-    return error_response(error)

@@ -5,6 +5,7 @@ from enum import Enum
 
 from domain.clock import now_ms
 from domain.keys import EnvironmentRef
+from domain.model.segments import list_id_of
 
 
 class ListMode(Enum):
@@ -58,18 +59,25 @@ class ListCounts:
     malformed_lines: tuple[MalformedLine, ...] = ()
     skipped: int = 0
 
+    @property
+    def change_nothing(self) -> bool:
+        """Whether the members are who they were."""
+        return not self.added and not self.removed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListChange:
     """A change of a large list: it makes the list's next generation, which takes effect at one instant.
 
     Attributes:
-        generation: The generation that it makes; a number is never used twice.
+        generation: The generation that it makes, unless nothing was to change; a number is never used twice.
+        is_unchanged: Whether it completed, and found that nothing was to change.
         acknowledge_removal: Whether it may remove most of a list that flags use.
         actor: Whose change it is, and who alone may upload its file.
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
         error: Why it failed.
         message_id: What the tool that sent it calls it; "" if it did not say.
+        list_uid: Which of the lists that segments with this key had, one after the other: see `Segment`.
     """
 
     environment: EnvironmentRef
@@ -86,16 +94,23 @@ class ListChange:
     counts: ListCounts = ListCounts()
     error: str | None = None
     message_id: str = ""
+    is_unchanged: bool = False
+    list_uid: str = ""
     version: int = 1
 
     @property
     def id(self) -> str:
-        """Identify it: `project/environment/segment/generation`, in the order of generations."""
+        """Identify it by its list and its generation, in the order of generations."""
         return f"{self.scope}/{self.generation:010d}"
 
     @property
     def scope(self) -> str:
-        """Name what it is listed under: its segment."""
+        """Name what it is listed under: its list."""
+        return list_id_of(self.segment_id, self.list_uid)
+
+    @property
+    def segment_id(self) -> str:
+        """The id of its segment."""
         return f"{self.environment}/{self.segment_key}"
 
     @property

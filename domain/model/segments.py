@@ -1,5 +1,6 @@
 """Segments: named audiences of one environment (LaunchDarkly semantics 1.2)."""
 
+import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -109,6 +110,8 @@ class Segment:
 
     Attributes:
         unbounded: A large list: `included` and `excluded` are ignored, members are looked up.
+        list_uid: Tells its large list from any other that a segment with its key ever had; "" for those that are
+            older than such ids.
         generation: Which list of members holds; None means that none was ever loaded.
         list_size: How many members that list has.
         previous_generation: The list before it, while it can still be restored.
@@ -131,6 +134,7 @@ class Segment:
     salt: str = ""
     unbounded: bool = False
     unbounded_context_kind: str | None = None
+    list_uid: str = ""
     generation: int | None = None
     list_size: int = 0
     previous_generation: int | None = None
@@ -201,6 +205,11 @@ class Segment:
         return self.list_size > 0 or self.previous_generation is not None
 
     @property
+    def list_id(self) -> str:
+        """Name what its large list is kept under: `project/environment/segment/uid`."""
+        return list_id_of(self.id, self.list_uid)
+
+    @property
     def list_reference(self) -> str:
         """Name the list of members that holds: `key.gN` (LaunchDarkly semantics 2.7)."""
         return f"{self.key}.g{self.generation}"
@@ -229,6 +238,21 @@ class Segment:
             for kind, key in _contexts(user_keys, targets)
         )
         return sorted(contexts, key=lambda context: context.sort_key)
+
+
+def new_list_uid() -> str:
+    """Make what tells a large list from all others."""
+    return secrets.token_hex(8)
+
+
+def list_id_of(segment_id: str, list_uid: str) -> str:
+    """Name what a segment's large list is kept under."""
+    return f"{segment_id}/{list_uid}" if list_uid else segment_id
+
+
+def segment_id_of(list_id: str) -> str:
+    """Return the id of the segment that a large list is, or was, of."""
+    return "/".join(list_id.split("/")[:3])
 
 
 def _contexts(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> set[tuple[str, str]]:

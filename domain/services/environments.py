@@ -10,13 +10,13 @@ from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, 
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.flags import Flag
-from domain.model.lists import ListChange
 from domain.model.projects import Environment
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting, VariationOrRollout
 from domain.ports import ACCESS_SCOPE, Delete, Entity, Save, Store
 from domain.services.catalog import EnvironmentCatalog
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.gone_lists import records_of
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
 from domain.services.snapshots import SnapshotService
 
@@ -155,17 +155,8 @@ async def contents_of(store: Store, snapshot: Snapshot) -> Writes:
 
 
 async def deletion_of(store: Store, segment: Segment) -> Writes:
-    """Return the deletion of a segment, with the records of its imports but of one that runs: it has to fail."""
-    if not segment.unbounded:
-        return [Delete(segment)]
-    changes = await store.list_all(ListChange, segment.id)
-    return [Delete(segment), *(Delete(change) for change in changes if not change.is_running)]
-
-
-async def discard_list(store: Store, segment_id: str) -> None:
-    """Forget the members of a segment that is gone, unless there is one of its name again."""
-    if await store.find(Segment, segment_id) is None:
-        await store.discard_members(segment_id, None)
+    """Return the deletion of a segment, with what goes with its large list."""
+    return [Delete(segment), *await records_of(store, segment)]
 
 
 async def forget_contents(store: Store, emptied: Iterable[Snapshot]) -> None:
@@ -173,7 +164,7 @@ async def forget_contents(store: Store, emptied: Iterable[Snapshot]) -> None:
     for snapshot in emptied:
         await store.forget_contexts(snapshot.environment)
         for segment in snapshot.large_lists:
-            await discard_list(store, segment.id)
+            await store.discard_members(segment.list_id, None)
 
 
 def _resource(environment: EnvironmentRef) -> str:

@@ -1,4 +1,4 @@
-"""Decides what an import writes: pure, from what is stored and what was read."""
+"""Decides what an import writes: asks nobody, and knows what is stored and what was read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeti
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
-from domain.model.segments import Segment
+from domain.model.segments import Segment, new_list_uid
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Delete, Entity, EnvironmentState, Save
 
@@ -50,6 +50,7 @@ class ImportedItem:
 _LIST_FIELDS = (
     "unbounded",
     "unbounded_context_kind",
+    "list_uid",
     "generation",
     "list_size",
     "previous_generation",
@@ -86,7 +87,7 @@ class ImportPlan:
         self.writes: list[Save | Delete] = []
         self.items: list[ImportedItem] = []
         self.revised: set[EnvironmentRef] = set()
-        self.new_lists: list[str] = []
+        self.gone_lists: list[Segment] = []
 
     def add_flags(self, read: Mapping[str, ReadFlag]) -> None:
         """Plan all flags of the data, and the deletion of others."""
@@ -107,6 +108,7 @@ class ImportPlan:
                 self._put_segment(read[key], before)
             elif before is not None:
                 self._write(Delete(before))
+                self._forget_list(before)
                 self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
 
     def stored(self, entity: Entity) -> Entity | None:
@@ -126,6 +128,10 @@ class ImportPlan:
     def _write(self, write: Save | Delete) -> None:
         self.writes.append(write)
         self.revised.add(self.state.environment)
+
+    def _forget_list(self, before: Segment) -> None:
+        if before.unbounded:
+            self.gone_lists.append(before)
 
     def _put_flag(self, read: ReadFlag, before: EnvironmentFlag | None) -> None:
         stored = self._project_flags.get(read.flag.key)
@@ -162,10 +168,10 @@ class ImportPlan:
 
     def _put_segment(self, read: ReadSegment, before: Segment | None) -> None:
         segment, notes = read.segment, read.notes
+        if segment.unbounded:
+            segment = replace(segment, list_uid=new_list_uid())
         if before is None:
             outcome = ImportOutcome.CREATED
-            if segment.unbounded:
-                self.new_lists.append(segment.id)
         else:
             current = before.at(self._now_ms)
             kept = {
@@ -175,6 +181,10 @@ class ImportPlan:
                 kept |= {name: getattr(before, name) for name in _LIST_FIELDS}
                 if not segment.unbounded:
                     notes += ("it keeps the large list of members that it has here",)
+            elif before.unbounded and segment.unbounded and before.generation == segment.generation:
+                kept["list_uid"] = before.list_uid  # an import that fills it for the first time may be under way
+            else:
+                self._forget_list(before)
             segment = replace(segment, **kept, version=before.version, removals=current.removals)
             segment = segment.with_removals_of_targets()
             if same_json(write_segment(segment), write_segment(current)):

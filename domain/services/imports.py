@@ -20,8 +20,9 @@ from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, Store
+from domain.ports import Commit, Delete, Store
 from domain.services.audit import describe_changes, unlisted_count
+from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.snapshots import SnapshotService
 
@@ -93,14 +94,15 @@ class ImportService:
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
-            for list_id in plan.new_lists:  # a segment of the same name may have left members
-                await self._store.discard_members(list_id, None)
+            records = [record for segment in plan.gone_lists for record in await records_of(self._store, segment)]
             try:
-                revisions = await self._snapshots.commit(_commit(principal, plan, mode))
+                revisions = await self._snapshots.commit(_commit(principal, plan, mode, records))
             except (RevisionConflictError, VersionConflictError, AlreadyExistsError):
                 # The environment changed since it was looked at: look again.
                 await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
                 continue
+            for segment in plan.gone_lists:
+                await self._store.discard_members(segment.list_id, None)
             return ImportReport(environment, revisions[str(environment)], plan.items)
         message = f"the environment {environment} kept changing during the import; nothing was stored"
         raise UnavailableError(message)
@@ -140,7 +142,7 @@ class ImportService:
         return plan
 
 
-def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode) -> Commit:
+def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode, records: Sequence[Delete]) -> Commit:
     environment = str(plan.state.environment)
     entry = AuditEntry(
         actor=principal.actor,
@@ -152,7 +154,7 @@ def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode) -> Commit:
         unlisted_count=unlisted_count(plan.writes),
     )
     return Commit(
-        writes=tuple(plan.writes),
+        writes=(*plan.writes, *records),
         revise=frozenset(map(str, plan.revised)),
         based_on={environment: plan.state.revision},
         entry=entry,

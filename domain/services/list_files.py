@@ -38,9 +38,12 @@ class FileReading:
 
 
 def member_key_problem(key: str) -> str | None:
-    """Return what is wrong with a member's key, or None."""
-    if not key:
-        return "has no key in its first column"
+    """Return what is wrong with a member's key, or None.
+
+    A key is what it is, spaces around it included: evaluation compares all of it.
+    """
+    if not key or key.isspace():
+        return "has a blank key"
     if len(key) > MEMBER_KEY_LIMIT:
         return f"has a key of more than {MEMBER_KEY_LIMIT} characters"
     if "\0" in key:
@@ -90,8 +93,7 @@ def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
         if not row or (len(row) == 1 and not row[0].strip()):
             continue
         reading.lines += 1
-        key = row[0].strip()
-        if problem := member_key_problem(key):
+        if problem := member_key_problem(row[0]):
             reading.refuse(line, problem)
         else:
-            yield key
+            yield row[0]

@@ -10,6 +10,7 @@ from domain.evaluation.subject import Membership
 from domain.model.contexts import Context
 from domain.ports import Cache, Computed, Store
 from domain.services.list_files import member_key_problem
+from domain.services.snapshots import SnapshotService
 
 _LISTED_NOWHERE = Membership(BigSegmentsStatus.HEALTHY)
 _SIZE = 150  # of a membership without lists: 112 as measured
@@ -19,16 +20,18 @@ _REFERENCE_SIZE = 200  # of one list, its name apart: 178 as measured for the fi
 class MembershipService:
     """What the store of large lists knows of context keys, by the revision that names the lists' generations."""
 
-    def __init__(self, store: Store, cache: Cache[Membership]) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService, cache: Cache[Membership]) -> None:
         self._store = store
+        self._snapshots = snapshots
         self._cache = cache
 
     async def look_up(self, snapshot: Snapshot, contexts: Sequence[Context]) -> Mapping[str, Membership]:
         """Return, by context key, what the store knows of it; if it is away, that is the status.
 
+        While it is known to be away it is not asked, so that nobody waits for it; what is cached is answered.
         A key is looked up once, whatever its context kind (LaunchDarkly semantics 2.7).
         """
-        lists = {segment.id: segment for segment in snapshot.large_lists if segment.generation is not None}
+        lists = {segment.list_id: segment for segment in snapshot.large_lists if segment.generation is not None}
         kinds = {segment.member_kind for segment in lists.values()}
         keys = {
             str(attributes["key"])
@@ -36,12 +39,15 @@ class MembershipService:
             for kind, attributes in context.individuals.items()
             if kind in kinds
         }
-        # The revision rather than the generations: a list that is deleted and made again counts them from 1.
+        # The revision names the lists and their generations.
         place = (str(snapshot.environment), snapshot.revision)
         names = {fingerprint(*place, key): key for key in keys if member_key_problem(key) is None}
         generations = {id_: segment.generation for id_, segment in lists.items() if segment.generation is not None}
 
         async def ask_the_store(missing: Sequence[str]) -> Mapping[str, Computed[Membership]]:
+            if self._snapshots.is_store_away:
+                message = "the store is away"
+                raise UnavailableError(message)
             asked = {names[name]: name for name in missing}
             listed: dict[str, dict[str, bool]] = {name: {} for name in missing}
             for list_id, key in await self._store.members_among(generations, asked):

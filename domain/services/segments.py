@@ -23,7 +23,7 @@ from domain.instructions.segments import EditTargets, SegmentInstruction, confli
 from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.contexts import is_context_kind
-from domain.model.segments import Segment, TargetList
+from domain.model.segments import Segment, TargetList, new_list_uid
 from domain.ports import Delete, Save, Store
 from domain.services.editing import (
     Edit,
@@ -35,7 +35,7 @@ from domain.services.editing import (
     edit_scope,
     resource,
 )
-from domain.services.environments import deletion_of, discard_list
+from domain.services.environments import deletion_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +160,7 @@ class SegmentService:
             salt=secrets.token_hex(8),
             unbounded=new.list_context_kind is not None,
             unbounded_context_kind=new.list_context_kind,
+            list_uid="" if new.list_context_kind is None else new_list_uid(),
         )
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
@@ -264,10 +265,12 @@ class SegmentService:
             InUseError: Flags (archived ones too) or segments refer to it.
             DomainError: As `EnvironmentEditor.edit` says.
         """
+        deleted: Segment | None = None
 
         async def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+            nonlocal deleted
             snapshot = snapshots[environment]
-            segment = _find(snapshot, key, expected_version)
+            segment = deleted = _find(snapshot, key, expected_version)
             users = [("flag", flag) for flag in sorted(snapshot.usage.flags_naming(key))]
             users += [
                 ("segment", user.key)
@@ -286,7 +289,8 @@ class SegmentService:
             comment=comment,
         )
         snapshot = await self._editor.edit(principal, environment, edit)
-        await discard_list(self._store, f"{environment}/{key}")
+        if deleted is not None and deleted.unbounded:
+            await self._store.discard_members(deleted.list_id, None)
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
     def _check_length(self, instruction: SegmentInstruction) -> None:

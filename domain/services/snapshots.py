@@ -89,6 +89,11 @@ class SnapshotService:
         )
 
     @property
+    def is_store_away(self) -> bool:
+        """Whether the store is known to be out of reach: whoever asked it would wait in vain."""
+        return self._store_away_since is not None
+
+    @property
     def served(self) -> Sequence[Snapshot]:
         """The snapshots that are served now."""
         return list(self._snapshots.values())

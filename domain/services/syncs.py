@@ -4,6 +4,7 @@ The first word of a cohort creates its segment. Each message is one change of th
 """
 
 import asyncio
+import hashlib
 import re
 import secrets
 import time
@@ -11,18 +12,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
-from domain.errors import InUseError, InvalidInputError, NotFoundError, UnavailableError, Violation
-from domain.keys import EnvironmentRef, key_violation
+from domain.errors import (
+    AlreadyExistsError,
+    InUseError,
+    InvalidInputError,
+    NotFoundError,
+    UnavailableError,
+    Violation,
+)
+from domain.evaluation.snapshot import Snapshot
+from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
 from domain.model.contexts import is_context_kind
 from domain.model.projects import Environment
-from domain.model.segments import Segment, SyncSource
+from domain.model.segments import Segment, SyncSource, new_list_uid
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.ports import Delete, Save, Store
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, resource
 from domain.services.list_files import member_key_problem
 from domain.services.lists import ListService, Sync
+from domain.services.snapshots import SnapshotService
 
 _NOT_KEY_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
+_HASH_LENGTH = 8
 _PATIENCE_SECONDS = 20.0
 _PAUSE_SECONDS = 0.02
 
@@ -48,11 +59,83 @@ class CohortMessage:
     message_id: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cohort:
+    """What a message says of a cohort itself."""
+
+    source: SyncSource
+    name: str
+    context_kind: str
+
+    @classmethod
+    def of(cls, message: CohortMessage, member: CohortMember) -> "_Cohort":
+        """Read what is said beside one of its members."""
+        source = SyncSource(
+            integration=message.integration, cohort_id=member.cohort_id, cohort_url=member.cohort_url
+        )
+        return cls(source=source, name=member.cohort_name, context_kind=message.context_kind)
+
+    @property
+    def possible_keys(self) -> list[str]:
+        """The keys that its segment may have: one that reads well, if it is short enough, and one of its own."""
+        integration, cohort_id = self.source.integration, self.source.cohort_id
+        plain = _NOT_KEY_CHARACTERS.sub("-", f"{integration}-{cohort_id}")
+        suffix = "-" + hashlib.sha256(f"{integration}/{cohort_id}".encode()).hexdigest()[:_HASH_LENGTH]
+        own = plain[: KEY_LENGTH_LIMIT - len(suffix)] + suffix
+        return [plain, own] if len(plain) <= KEY_LENGTH_LIMIT else [own]
+
+    def key_in(self, snapshot: Snapshot) -> str:
+        """Return the key that its segment has in an environment, or is to have.
+
+        Raises:
+            InvalidInputError: Others have the keys that it may have, or its members are of another kind.
+        """
+        for key in self.possible_keys:
+            found = snapshot.segments.get(key)
+            if found is not None and self._owns(found.segment):
+                if found.segment.member_kind != self.context_kind:
+                    text = f"the segment {key!r} has members of the kind {found.segment.member_kind!r}"
+                    raise InvalidInputError([Violation(("contextKind",), text)])
+                return key
+        for key in self.possible_keys:
+            if key not in snapshot.segments:
+                return key
+        text = f"the segment {self.possible_keys[-1]!r} is not this cohort's"
+        raise InvalidInputError([Violation(("cohortId",), text)])
+
+    def new_segment(self, environment: EnvironmentRef, key: str) -> Segment:
+        """Return its segment as it begins."""
+        return Segment(
+            environment=environment,
+            key=key,
+            name=self.name or key,
+            salt=secrets.token_hex(8),
+            unbounded=True,
+            unbounded_context_kind=self.context_kind,
+            list_uid=new_list_uid(),
+            sync_source=self.source,
+        )
+
+    def updated(self, segment: Segment) -> Segment:
+        """Return its segment with what is said of the cohort now."""
+        known = segment.sync_source.cohort_url if segment.sync_source else ""
+        source = replace(self.source, cohort_url=self.source.cohort_url or known)
+        return replace(segment, name=self.name or segment.name, sync_source=source)
+
+    def _owns(self, segment: Segment) -> bool:
+        owner = segment.sync_source
+        ours = self.source
+        return owner is not None and (owner.integration, owner.cohort_id) == (ours.integration, ours.cohort_id)
+
+
 class SyncService:
     """Takes in what external tools say of their cohorts."""
 
-    def __init__(self, store: Store, editor: EnvironmentEditor, lists: ListService) -> None:
+    def __init__(
+        self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor, lists: ListService
+    ) -> None:
         self._store = store
+        self._snapshots = snapshots
         self._editor = editor
         self._lists = lists
 
@@ -67,10 +150,12 @@ class SyncService:
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
         """Do as a message says, cohort by cohort; each is done as a whole, and has its record.
 
+        Nothing is done of a message that cannot be taken in as a whole.
+
         Raises:
             NotFoundError: There is no such environment.
-            InvalidInputError: The integration's name or the context kind is malformed, or a segment is not the
-                cohort's.
+            InvalidInputError: The integration's name or the context kind is malformed, or not that of a cohort's
+                segment; or others have the keys that a cohort's segment could have.
             UnavailableError: Other syncs of a cohort went on and on, or the store is away.
             DomainError: As `Principal.require_management` says.
         """
@@ -84,59 +169,45 @@ class SyncService:
         for member in message.members:
             cohorts.setdefault(member.cohort_id, []).append(member)
         await self.check_environment(environment)
-        keys = [
-            await self._segment_of(principal, environment, message, members[-1]) for members in cohorts.values()
-        ]
+        named = [_Cohort.of(message, members[-1]) for members in cohorts.values()]
+        revision = (await self._store.revisions()).get(str(environment), 0)
+        snapshot = await self._snapshots.refresh(environment, revision)
+        for cohort in named:
+            cohort.key_in(snapshot)
+        keys = [await self._put_segment(principal, environment, cohort) for cohort in named]
         for key, members in zip(keys, cohorts.values(), strict=True):
             await self._sync(principal, environment, _sync(key, members, message.message_id))
 
-    async def _segment_of(
-        self, principal: Principal, environment: EnvironmentRef, message: CohortMessage, cohort: CohortMember
-    ) -> str:
-        """Return the key of a cohort's segment; create or update the segment, if need be."""
-        key = _NOT_KEY_CHARACTERS.sub("-", f"{message.integration}-{cohort.cohort_id}")
-        if violation := key_violation(key, ("cohortId",)):
-            raise InvalidInputError([violation])
+    async def _put_segment(self, principal: Principal, environment: EnvironmentRef, cohort: _Cohort) -> str:
+        """Create a cohort's segment, or update it, if need be; return its key."""
+        for key in cohort.possible_keys:
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-            found = snapshots[environment].segments.get(key)
-            source = SyncSource(
-                integration=message.integration, cohort_id=cohort.cohort_id, cohort_url=cohort.cohort_url
-            )
-            if found is None:
-                segment = Segment(
-                    environment=environment,
-                    key=key,
-                    name=cohort.cohort_name or key,
-                    salt=secrets.token_hex(8),
-                    unbounded=True,
-                    unbounded_context_kind=message.context_kind,
-                    sync_source=source,
+            def decide(snapshots: Snapshots, key: str = key) -> Sequence[Save | Delete]:
+                snapshot = snapshots[environment]
+                if cohort.key_in(snapshot) != key:
+                    raise AlreadyExistsError("segment", key)
+                if key not in snapshot.segments:
+                    return [Save(cohort.new_segment(environment, key), None)]
+                before = snapshot.segments[key].segment
+                after = cohort.updated(before)
+                return (
+                    [] if after == before else [Save(replace(after, version=before.version + 1), before.version)]
                 )
-                return [Save(segment, None)]
-            before = found.segment
-            owner = before.sync_source
-            if owner is None or (owner.integration, owner.cohort_id) != (source.integration, source.cohort_id):
-                raise InvalidInputError([Violation(("cohortId",), f"the segment {key!r} is not this cohort's")])
-            if before.member_kind != message.context_kind:
-                text = f"the segment {key!r} has members of the kind {before.member_kind!r}"
-                raise InvalidInputError([Violation(("contextKind",), text)])
-            after = replace(
-                before,
-                name=cohort.cohort_name or before.name,
-                sync_source=replace(source, cohort_url=source.cohort_url or owner.cohort_url),
-            )
-            return [] if after == before else [Save(replace(after, version=before.version + 1), before.version)]
 
-        edit = Edit(
-            action="syncSegment",
-            resource=resource(environment, "segment", key),
-            scope=str(environment),
-            decide=decide,
-            summary={"integration": message.integration, "cohort": cohort.cohort_id},
-        )
-        await self._editor.edit(principal, environment, edit)
-        return key
+            edit = Edit(
+                action="syncSegment",
+                resource=resource(environment, "segment", key),
+                scope=str(environment),
+                decide=decide,
+                summary={"integration": cohort.source.integration, "cohort": cohort.source.cohort_id},
+            )
+            try:
+                await self._editor.edit(principal, environment, edit)
+            except AlreadyExistsError:
+                continue
+            return key
+        text = f"segments of {cohort.source.integration} were created and deleted meanwhile; send it again"
+        raise UnavailableError(text)
 
     async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: Sync) -> None:
         """Apply it in its turn: tools send several messages of one cohort at a time."""

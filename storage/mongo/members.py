@@ -14,7 +14,7 @@ from storage.mongo.client import Database, is_duplicate
 
 MEMBERS = "members"
 CHUNK = 1_000
-"""How many members one question names."""
+"""How many members one question or write names: a slow server too has to answer before the driver gives up."""
 _SEPARATOR, _AFTER_SEPARATOR = "\n", "\v"
 
 
@@ -32,16 +32,13 @@ class Members:
 
     async def add(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.add_members."""
-        inserts = [
-            InsertOne({"member": member, "list": list_id, "since": generation}) for member in _names(list_id, keys)
-        ]
-        if not inserts:
-            return
-        try:
-            await self._members.bulk_write(inserts, ordered=False)
-        except BulkWriteError as error:
-            if not is_duplicate(error):
-                raise
+        for names in _chunks(_names(list_id, keys)):
+            inserts = [InsertOne({"member": name, "list": list_id, "since": generation}) for name in names]
+            try:
+                await self._members.bulk_write(inserts, ordered=False)
+            except BulkWriteError as error:
+                if not is_duplicate(error):
+                    raise
 
     async def remove(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.remove_members."""
@@ -79,6 +76,10 @@ class Members:
         }
         cursor = self._members.find(wanted, {"_id": 0, "member": 1}).sort("member", 1).limit(first)
         return [_split(found["member"])[1] for found in await cursor.to_list(None)]
+
+    async def list_ids(self) -> list[str]:
+        """See Store.list_ids."""
+        return [str(list_id) for list_id in await self._members.distinct("list")]
 
     async def among(self, generations: Mapping[str, int], keys: Collection[str]) -> frozenset[tuple[str, str]]:
         """See Store.members_among."""

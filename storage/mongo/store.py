@@ -185,6 +185,11 @@ class MongoStore:
         with self._working():
             return await self._members.list_keys(list_id, generation, first=first, after=after)
 
+    async def list_ids(self) -> list[str]:
+        """See Store.list_ids."""
+        with self._working():
+            return await self._members.list_ids()
+
     async def members_among(
         self, generations: Mapping[str, int], keys: Collection[str]
     ) -> frozenset[tuple[str, str]]:

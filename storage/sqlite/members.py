@@ -22,6 +22,13 @@ SELECT key FROM members
 WHERE list = :list AND key > :after AND since <= :generation AND (until IS NULL OR until > :generation)
 ORDER BY key LIMIT :first
 """
+LIST_IDS = """
+WITH RECURSIVE ids (id) AS (
+  SELECT min(list) FROM members
+  UNION ALL SELECT (SELECT min(list) FROM members WHERE list > id) FROM ids WHERE id IS NOT NULL
+)
+SELECT id FROM ids WHERE id IS NOT NULL
+"""
 AMONG = """
 SELECT list, members.key FROM json_each(:generations) AS wanted
 CROSS JOIN json_each(:keys) AS asked

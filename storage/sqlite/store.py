@@ -192,6 +192,10 @@ class SqliteStore:
         wanted = {"list": list_id, "generation": generation, "first": first, "after": after}
         return [key for (key,) in await self._read(members.LIST, wanted)]
 
+    async def list_ids(self) -> list[str]:
+        """See Store.list_ids."""
+        return [list_id for (list_id,) in await self._read(members.LIST_IDS, {})]
+
     async def members_among(
         self, generations: Mapping[str, int], keys: Collection[str]
     ) -> frozenset[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 import pytest
 
 from domain.model.lists import ListChange
+from domain.model.segments import Segment
 from domain.ports import Commit, Save
 from storage import open_store
 from tests.gql import test_segment_edits as segments
@@ -108,7 +110,8 @@ def cut_short(server: Server, request: Callable[[], httpx.Response], is_begun: C
 async def age(url: str, segment_key: str) -> None:
     """Let a list's open change be that of a process that died a while ago, so that nobody has to wait."""
     store = await open_store(url)
-    for change in await store.list_all(ListChange, f"default/production/{segment_key}"):
+    segment = await store.get(Segment, f"default/production/{segment_key}")
+    for change in await store.list_all(ListChange, segment.list_id):
         if change.is_open:
             aged = replace(change, beat_ms=change.beat_ms - 60_000, version=change.version + 1)
             await store.commit(Commit(writes=(Save(aged, change.version),), entry=None))
@@ -181,6 +184,40 @@ def test_a_list_is_the_old_or_the_new_one_when_a_sync_is_killed(store: str) -> N
         assert exported(server, "amplitude-beta") == members | {"cy"}, "nothing of the killed sync comes back"
         assert a_sync(server, message).status_code == httpx.codes.NO_CONTENT, "tools send it again"
         assert exported(server, "amplitude-beta") == after | {"cy"}
+
+
+@pytest.mark.parametrize("store", ADAPTERS, indirect=True)
+def test_a_list_that_is_deleted_leaves_no_members_when_the_deletion_is_killed(store: str) -> None:
+    delete = """mutation { deleteSegment(input: {environment: {project: "default", environment: "production"},
+      segmentKey: "gone"}) { revision } }"""
+    exists = '{ environment(project: "default", key: "production") { segment(key: "gone") { key } } }'
+    with Server(store) as server:
+        server.client.timeout = 120
+        lists.create(server, "gone")
+        size = 50_000 if store.startswith("sqlite") else 4_000  # deleting is slow on MongoDB's test server
+        lists.load(server, "gone", "\n".join(f"key-{number:06}" for number in range(size)))
+        url, headers = f"http://127.0.0.1:{server.port}/graphql", {"Authorization": f"Bearer {TOKEN}"}
+
+        def is_begun() -> bool:
+            return server.post(exists)["environment"]["segment"] is None
+
+        cut_short(server, lambda: httpx.post(url, json={"query": delete}, headers=headers, timeout=60), is_begun)
+        server.start()
+        lists.create(server, "gone")
+        lists.load(server, "gone", "zed\n")
+        assert exported(server, "gone") == {"zed"}
+        deadline = time.monotonic() + 60
+        while len(asyncio.run(list_ids(store))) > 1:
+            assert time.monotonic() < deadline, "what the deletion left is forgotten after the next start"
+        assert exported(server, "gone") == {"zed"}
+
+
+async def list_ids(url: str) -> list[str]:
+    store = await open_store(url)
+    try:
+        return await store.list_ids()
+    finally:
+        await store.close()
 
 
 def a_sync(server: Server, message: dict[str, Any]) -> httpx.Response:

@@ -140,7 +140,7 @@ def test_a_file_of_members_fills_a_list_of_a_running_service(tmp_path: Path) -> 
         done = earlybird("segment", "import", "beta", str(file), "--store", server.store)
         assert done.returncode == 0, done.stderr
         assert "has 2 members: 2 added" in " ".join(done.stdout.split())
-        assert "line 4 has no key" in done.stdout
+        assert "line 4 has a blank key" in done.stdout
         deadline = time.monotonic() + 5
         while not look(server, "beta", "bob")["hasMember"]:
             assert time.monotonic() < deadline

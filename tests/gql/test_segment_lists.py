@@ -131,6 +131,35 @@ def test_single_keys_join_and_leave(server: Server) -> None:
     assert edit(server, "addSegmentMembers", "nowhere", ["k"]).code == "NOT_FOUND"
 
 
+def test_what_changes_nothing_has_a_record_but_no_revision_and_no_entry(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") { revision segment(key: "unchanged") {
+      version history(first: 9) { nodes { action } } largeList { generation imports { id state } } } } }"""
+
+    def state() -> tuple[Any, int]:
+        environment = server.post(query)["environment"]
+        imports = environment["segment"]["largeList"].pop("imports")
+        assert {change["state"] for change in imports} <= {"COMPLETED"}
+        return environment, len(imports)
+
+    create(server, "unchanged")
+    for mutation, keys in (("addSegmentMembers", []), ("removeSegmentMembers", ["nobody"])):
+        before, count = state()
+        assert edit(server, mutation, "unchanged", keys)[mutation]["revision"] == before["revision"]
+        assert state() == (before, count + 1)
+    load(server, "unchanged", "ann\nbob\n")
+    load(server, "unchanged", "cat\n")
+    for content, mode in (("ann\n", "MERGE"), ("ann\nbob\ncat\n", "OVERWRITE"), ("nobody\n", "REMOVE")):
+        before, count = state()
+        report = load(server, "unchanged", content, mode)
+        assert (report["revision"], report["memberCount"]) == (before["revision"], 3)
+        assert state() == (before, count + 1)
+    edit(server, "restoreSegmentMembers", "unchanged")
+    assert look(server, "unchanged")["members"]["nodes"] == ["ann", "bob"], "the list before the last change"
+    edit(server, "addSegmentMembers", "unchanged", ["ann"])
+    load(server, "unchanged", "dan\n")
+    assert look(server, "unchanged")["members"]["nodes"] == ["ann", "bob", "dan"]
+
+
 def test_the_list_before_can_be_restored_once(server: Server) -> None:
     create(server, "restored")
     load(server, "restored", "a\nb\nann\n")
@@ -149,6 +178,7 @@ def test_a_random_history_is_the_same_as_that_of_a_set(server: Server) -> None:
     chance = random.Random(7)  # noqa: S311 - a seed for the test
     members: set[str] = set()
     before: set[str] | None = None
+    is_loaded = False
     for _ in range(25):
         mode = chance.choice(["MERGE", "OVERWRITE", "REMOVE", "restore"])
         keys = {f"k{chance.randrange(30)}" for _ in range(chance.randrange(1, 20))}
@@ -158,8 +188,10 @@ def test_a_random_history_is_the_same_as_that_of_a_set(server: Server) -> None:
                 members, before = before, None
             continue
         load(server, "history", "\n".join(keys), mode)
-        before = members
-        members = {"MERGE": members | keys, "OVERWRITE": keys, "REMOVE": members - keys}[mode]
+        after = {"MERGE": members | keys, "OVERWRITE": keys, "REMOVE": members - keys}[mode]
+        if after != members:
+            before, members = members if is_loaded else None, after
+            is_loaded = True
         exported = server.client.get(
             "/segment-exports/default/production/history", headers={"Authorization": f"Bearer {TOKEN}"}
         )
@@ -212,6 +244,22 @@ def test_uploads_and_exports_ask_for_a_secret(server: Server) -> None:
     )
     assert put(url, "{}", media_type="application/json").status_code == 415
     assert put(url, "a\n").status_code == 200
+
+
+def test_files_of_what_does_not_exist_are_not_found(server: Server) -> None:
+    base = f"http://127.0.0.1:{server.port}"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answers = [
+        put(f"{base}/segment-imports/{change}", "a\n") for change in ("x", "default/production/x/0000000001")
+    ]
+    answers += [
+        httpx.get(f"{base}/segment-exports/{place}", headers=headers)
+        for place in ("default/production/nowhere", "default/nowhere/x", "nowhere/production/x")
+    ]
+    assert [answer.status_code for answer in answers] == [404] * 5
+    found = [answer.json()["errors"][0]["extensions"] for answer in answers]
+    assert {extensions["code"] for extensions in found} == {"NOT_FOUND"}
+    assert [extensions["kind"] for extensions in found[:3]] == ["import", "import", "large list"]
 
 
 def test_a_deleted_segment_leaves_no_members_to_the_next_of_its_name(server: Server) -> None:

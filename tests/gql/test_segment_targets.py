@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gql.test_segment_lists import edit, look, start, target, value
+from tests.gql.test_segment_lists import create, edit, look, start, target, value
 from tests.servers import TOKEN, Server
 
 PATH = "/api/v2/segment-targets/"
@@ -53,6 +53,56 @@ def test_one_batch_may_hold_several_cohorts_and_another_kind(server: Server) -> 
     assert look(server, "segment-audiences-s2", "zeta")["hasMember"]
 
 
+def synced(server: Server, integration: str) -> dict[str, tuple[str, int]]:
+    """Read an integration's segments: the cohort and the number of members by key."""
+    query = """{ environment(project: "default", key: "production") { segments(first: 100) { nodes {
+        key memberCount largeList { syncSource { integration cohortId } } } } } }"""
+    segments = server.post(query)["environment"]["segments"]["nodes"]
+    sources = [(segment, (segment["largeList"] or {}).get("syncSource")) for segment in segments]
+    return {
+        segment["key"]: (source["cohortId"], segment["memberCount"])
+        for segment, source in sources
+        if source and source["integration"] == integration
+    }
+
+
+def test_cohorts_whose_ids_give_the_same_key_have_segments_of_their_own(server: Server) -> None:
+    body = a_batch("a b", {"ann": True, "bob": True})
+    body["batch"] += a_batch("a-b", {"cat": True})["batch"]
+    assert [send(server, "alike", body).status_code for _ in range(2)] == [204, 204]
+    first, second = synced(server, "alike").items()
+    assert first == ("alike-a-b", ("a b", 2))
+    assert (second[0][:10], len(second[0]), second[1]) == ("alike-a-b-", 18, ("a-b", 1))
+
+    delete = """mutation { deleteSegment(input: {environment: {project: "default", environment: "production"},
+      segmentKey: "alike-a-b"}) { revision } }"""
+    assert server.post(delete)["deleteSegment"]
+    assert send(server, "alike", a_batch("a-b", {"dan": True})).status_code == 204
+    assert synced(server, "alike") == {second[0]: ("a-b", 2)}, (
+        "a segment keeps its cohort, and a cohort its segment"
+    )
+
+
+def test_a_cohort_with_a_long_id_or_the_name_of_another_segment_is_taken_in(server: Server) -> None:
+    create(server, "given-c")
+    body = a_batch("c", {"ann": True})
+    body["batch"] += a_batch("x" * 300, {"bob": True})["batch"] + a_batch("x" * 301, {"cat": True})["batch"]
+    assert send(server, "given", body).status_code == 204
+    found = synced(server, "given")
+    assert [source[0][:3] for source in found.values()] == ["c", "xxx", "xxx"]
+    assert [len(key) for key in found] == [len("given-c") + 9, 256, 256]
+    assert look(server, "given-c")["memberCount"] == 0
+
+
+def test_a_batch_with_a_cohort_that_cannot_be_taken_in_changes_nothing(server: Server) -> None:
+    assert send(server, "whole", a_batch("users", {"ann": True})).status_code == 204
+    body = a_batch("new", {"acme": True}, contextKind="org")
+    body["batch"] += a_batch("users", {"zeta": True})["batch"]
+    refused = send(server, "whole", body)
+    assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (400, "BAD_USER_INPUT")
+    assert synced(server, "whole") == {"whole-users": ("users", 1)}
+
+
 def test_amplitudes_webhook_is_taken_once(server: Server) -> None:
     body = {"cohort_name": "Web", "cohort_id": "w1", "in_cohort": True, "message_id": "m1"}
     users = {"users": [{"user_id": "ann"}, {"user_id": None}]}
@@ -62,6 +112,18 @@ def test_amplitudes_webhook_is_taken_once(server: Server) -> None:
     assert send(server, "amplitude", gone, query=where).status_code == 204
     assert send(server, "amplitude", body | users, query=where).status_code == 204, "m1 came again"
     assert look(server, "amplitude-w1")["hasMember"] is False
+
+
+def test_a_sync_that_changes_nothing_has_a_record_but_no_revision(server: Server) -> None:
+    revision = '{ environment(project: "default", key: "production") { revision } }'
+    assert send(server, "amplitude", a_batch("n1", {"ann": False})).status_code == 204
+    assert look(server, "amplitude-n1")["generation"] == 1, "the tool has said that nobody is in"
+    assert send(server, "amplitude", a_batch("n1", {"ann": True})).status_code == 204
+    before = server.post(revision)["environment"]
+    assert send(server, "amplitude", a_batch("n1", {"ann": True, "bob": False})).status_code == 204
+    assert server.post(revision)["environment"] == before
+    found = look(server, "amplitude-n1")
+    assert (found["generation"], found["memberCount"], len(found["imports"])) == (2, 1, 3)
 
 
 def test_the_list_is_read_only_here(server: Server) -> None:

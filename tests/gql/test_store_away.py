@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gql import test_segment_lists as lists
 from tests.servers import Server
 from tests.storage.servers import MongoServer
 
@@ -92,6 +93,32 @@ def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_without_a_res
         set_value(server, 4)
         assert value(server) == 4
         assert "the store is back after" in server.output()
+
+
+@pytest.mark.parametrize("mongo", [False, True], ids=["replica-set", "standalone"], indirect=True)
+def test_evaluation_waits_for_no_large_list_while_the_store_is_known_to_be_away(mongo: MongoServer) -> None:
+    mongo.start()
+    with Server(mongo.url("lists") + SELECTION) as server:
+        lists.create(server, "beta")
+        lists.load(server, "beta", "\n".join(f"member-{number}" for number in range(20)))
+        lists.target(server, "on-beta", "beta")
+
+        def ask(number: int) -> tuple[Any, str]:
+            context = {"kind": "user", "key": f"member-{number}"}
+            answer = server.evaluate("on-beta", context)["evaluate"]
+            return answer["value"], answer["reason"]["bigSegmentsStatus"]
+
+        assert ask(0) == (True, "HEALTHY")
+        mongo.kill()
+        eventually(lambda: readiness(server)[1]["snapshots"]["staleSeconds"] > 0, expected=True)
+        for number in range(1, 11):
+            began = time.monotonic()
+            assert ask(number) == (False, "STORE_ERROR")
+            assert time.monotonic() - began < QUICK_SECONDS
+            time.sleep(0.2)  # the store is looked for meanwhile, in vain
+        assert ask(0) == (True, "HEALTHY"), "it is cached"
+        mongo.start()
+        eventually(lambda: ask(11), (True, "HEALTHY"))
 
 
 def test_a_service_started_without_its_store_waits_and_says_so(mongo: MongoServer) -> None:

@@ -1,6 +1,9 @@
 """Members of large lists: what Store promises of them, on every adapter."""
 
+from typing import Any
+
 from domain.ports import Store
+from storage.mongo.members import MEMBERS, Members
 from tests.storage.conftest import OpenStore
 
 LIST = "shop/production/big"
@@ -85,11 +88,39 @@ async def test_one_question_finds_members_of_several_lists_at_their_generations(
     assert await store.members_among({LIST: 1}, []) == frozenset()
 
 
+async def test_lists_are_known_by_their_members_those_that_left_too(store: Store) -> None:
+    assert await store.list_ids() == []
+    await store.add_members(LIST, 1, ["a", "b"])
+    await store.add_members(f"{LIST}/1f", 1, ["a"])
+    await store.add_members("a/b/c", 1, ["a"])
+    await store.remove_members("a/b/c", 2, ["a"])
+    assert sorted(await store.list_ids()) == ["a/b/c", LIST, f"{LIST}/1f"]
+    await store.discard_members(LIST, None)
+    assert sorted(await store.list_ids()) == ["a/b/c", f"{LIST}/1f"]
+
+
 async def test_ten_thousand_keys_go_in_one_question(store: Store) -> None:
     keys = [f"key-{number}" for number in range(10_000)]
     await store.add_members(LIST, 1, keys[::2])
     found = await store.members_among({LIST: 1}, keys)
     assert len(found) == 5_000
+
+
+class RecordingCollection:
+    """Takes any number of writes at once, as a fast server does, and tells how many."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    async def bulk_write(self, writes: list[object], **_options: object) -> None:
+        self.sizes.append(len(writes))
+
+
+async def test_no_write_to_mongodb_is_so_large_that_a_slow_server_answers_it_too_late() -> None:
+    members = RecordingCollection()
+    database: Any = {MEMBERS: members}
+    await Members(database).add(LIST, 1, [str(number) for number in range(2_500)])
+    assert members.sizes == [1_000, 1_000, 500]
 
 
 async def test_members_outlive_the_store_that_wrote_them(store: Store, open_another: OpenStore) -> None:

@@ -9,12 +9,14 @@ import pytest
 from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
+from domain.model.segments import Segment
 from domain.services.evaluation import Basis, Caller, ContextEvaluations, EvaluationService, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore, evaluation_of
+from tests.domain.services.test_snapshots import eventually
 
 ADA: Json = {"kind": "user", "key": "ada"}
 WHERE = Where(PRODUCTION)
@@ -68,6 +70,11 @@ async def put(
     await imports.import_flag_data(owner, PRODUCTION, data, ImportMode.REPLACE)
 
 
+async def fill(store: FickleStore, key: str, *members: str) -> None:
+    segment = await store.get(Segment, f"{PRODUCTION}/{key}")
+    await store.add_members(segment.list_id, 1, members)
+
+
 def served(answer: ContextEvaluations) -> dict[str, Json]:
     return {evaluation.flag_key: evaluation.value for evaluation in answer.evaluations}
 
@@ -76,7 +83,7 @@ async def test_lists_are_asked_once_for_each_context_and_not_again(
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("g", segment="vip"), lists=("beta", "vip"))
-    await counting.store.add_members("default/production/beta", 1, ["ada", "bob"])
+    await fill(counting.store, "beta", "ada", "bob")
     contexts: list[Json] = [{"kind": "user", "key": key} for key in ("ada", "bob", "cy")]
     for _ in range(2):
         batch = await evaluation.evaluate_batch(Caller(owner, 100), WHERE, contexts)
@@ -103,7 +110,7 @@ async def test_a_list_that_is_made_again_with_the_same_generation_is_asked_again
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
-    await counting.store.add_members("default/production/beta", 1, ["ada"])
+    await fill(counting.store, "beta", "ada")
     assert (await evaluation.evaluate(Caller(owner, 1), WHERE, "f", ADA)).value is True
     await put(snapshots, owner)
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
@@ -114,7 +121,7 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("plain"), lists=("beta",))
-    await counting.store.add_members("default/production/beta", 1, ["ada"])
+    await fill(counting.store, "beta", "ada")
     counting.store.is_away = True
     caller = Caller(owner, 1_000)
     away = await evaluation.evaluate_flags(caller, WHERE, ADA)
@@ -125,3 +132,28 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     back = await evaluation.evaluate_flags(caller, WHERE, ADA)
     assert served(back) == {"f": True, "plain": True}
     assert caller.basis == Basis(PRODUCTION, back.revision, None)
+
+
+async def test_a_store_that_is_known_to_be_away_is_not_asked_and_what_is_cached_is_answered(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    await fill(counting.store, "beta", "ada", "bob")
+
+    async def ask(key: str) -> tuple[Json, BigSegmentsStatus | None]:
+        answer = await evaluation.evaluate(Caller(owner, 1), WHERE, "f", {"kind": "user", "key": key})
+        return answer.value, answer.reason.big_segments_status
+
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
+    assert await ask("ada") == (True, BigSegmentsStatus.HEALTHY)
+    counting.store.is_away = True
+    await eventually(is_away, expected=True)
+    asked = len(counting.asked)
+    assert await ask("bob") == (False, BigSegmentsStatus.STORE_ERROR)
+    assert await ask("ada") == (True, BigSegmentsStatus.HEALTHY)
+    assert len(counting.asked) == asked
+    counting.store.is_away = False
+    await eventually(is_away, expected=False)
+    assert await ask("bob") == (True, BigSegmentsStatus.HEALTHY)

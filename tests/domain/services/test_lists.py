@@ -1,5 +1,6 @@
 """Changes of large lists whose process is slow, dead, or told twice to stop."""
 
+import asyncio
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import cast
@@ -9,8 +10,9 @@ import pytest
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.model.lists import ListChange, ListChangeState
+from domain.model.segments import Segment
 from domain.ports import Commit, Save, Store
-from domain.services import lists as lists_module
+from domain.services import list_changes as changes_module
 from domain.services import syncs as syncs_module
 from domain.services.editing import EnvironmentEditor
 from domain.services.lists import ListService
@@ -20,7 +22,7 @@ from domain.services.syncs import CohortMember, CohortMessage, SyncService
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
-LIST = f"{PRODUCTION}/amplitude-beta"
+BETA = f"{PRODUCTION}/amplitude-beta"
 
 
 @dataclass
@@ -34,7 +36,7 @@ def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
     store = cast("Store", fickle)
     editor = EnvironmentEditor(store, snapshots)
     lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-    return Services(lists, SyncService(store, editor, lists))
+    return Services(lists, SyncService(store, snapshots, editor, lists))
 
 
 def joins(*keys: str) -> CohortMessage:
@@ -42,10 +44,30 @@ def joins(*keys: str) -> CohortMessage:
     return CohortMessage(integration="amplitude", members=members)
 
 
+async def test_cohorts_that_want_the_same_key_at_the_same_time_all_have_their_segment(
+    services: Services, store: Store, owner: Principal
+) -> None:
+    messages = [
+        CohortMessage(
+            integration="amplitude",
+            members=[CohortMember(user_key="ann", cohort_id=cohort_id, cohort_name="", is_member=True)],
+        )
+        for cohort_id in ("a b", "a-b", "a/b")
+    ]
+    await asyncio.gather(*[services.syncs.take_in(owner, PRODUCTION, message) for message in messages])
+    segments = await store.list_all(Segment, str(PRODUCTION))
+    assert {s.sync_source.cohort_id for s in segments if s.sync_source} == {"a b", "a-b", "a/b"}
+    assert [segment.list_size for segment in segments] == [1, 1, 1]
+
+
+async def changes_of(store: Store) -> list[ListChange]:
+    return await store.list_all(ListChange, (await store.get(Segment, BETA)).list_id)
+
+
 async def left_running(services: Services, store: Store, owner: Principal) -> ListChange:
     """Leave the list as a process does that dies in the middle of its second sync."""
     await services.syncs.take_in(owner, PRODUCTION, joins("ann"))
-    (done,) = await store.list_all(ListChange, LIST)
+    (done,) = await changes_of(store)
     killed = replace(
         done,
         generation=done.generation + 1,
@@ -55,7 +77,7 @@ async def left_running(services: Services, store: Store, owner: Principal) -> Li
         version=1,
     )
     await store.commit(Commit(writes=(Save(killed, None),), entry=None))
-    await store.add_members(LIST, killed.generation, ["half"])
+    await store.add_members(killed.scope, killed.generation, ["half"])
     return killed
 
 
@@ -69,14 +91,14 @@ async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
         passed += 0.5
 
     killed = await left_running(services, store, owner)
-    monkeypatch.setattr(lists_module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
+    monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
     monkeypatch.setattr(syncs_module, "time", SimpleNamespace(monotonic=lambda: passed))
     monkeypatch.setattr(syncs_module, "asyncio", SimpleNamespace(sleep=sleep))
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     assert passed > 4, "a process may beat as seldom as that, and must not be taken for dead"
-    first, second, third = await store.list_all(ListChange, LIST)
+    first, second, third = await changes_of(store)
     assert [change.state.name for change in (first, second, third)] == ["COMPLETED", "FAILED", "COMPLETED"]
-    assert await store.list_members(LIST, third.generation, first=9) == ["ann", "bob"]
+    assert await store.list_members(third.scope, third.generation, first=9) == ["ann", "bob"]
 
 
 async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
@@ -84,10 +106,10 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
 ) -> None:
     """Whoever took it for dead would write into a list that it still works on."""
     killed = await left_running(services, store, owner)
-    monkeypatch.setattr(lists_module, "_BEAT_SECONDS", 0.0)
-    monkeypatch.setattr(lists_module, "now_ms", lambda: killed.beat_ms + 11_000)
+    monkeypatch.setattr(changes_module, "_BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + 11_000)
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
-    _, undone, done = await store.list_all(ListChange, LIST)
+    _, undone, done = await changes_of(store)
     begun_and_over = 2
     assert undone.version > killed.version + begun_and_over
     assert done.version > begun_and_over + 1, "it beat for adding, and for removing"

@@ -1,0 +1,29 @@
+"""Large lists that are gone: what goes with them, at once or, after a crash, when a service next starts.
+
+A list's id is never used again, so nobody reads what is still kept of one that is gone.
+"""
+
+from collections.abc import Sequence
+
+from domain.model.lists import ListChange
+from domain.model.segments import Segment, segment_id_of
+from domain.ports import Delete, Store
+
+
+async def records_of(store: Store, segment: Segment) -> Sequence[Delete]:
+    """Return the deletion of the records of a list's changes, but of one that runs: it has to fail."""
+    changes = await store.list_all(ListChange, segment.list_id) if segment.unbounded else []
+    return [Delete(change) for change in changes if not change.is_running]
+
+
+async def discard_gone_lists(store: Store) -> None:
+    """Forget the members of lists that no segment has any more.
+
+    Raises:
+        UnavailableError: The store cannot be reached.
+    """
+    for list_id in await store.list_ids():
+        # Asked after that: a list has its segment before it has members.
+        segment = await store.find(Segment, segment_id_of(list_id))
+        if segment is None or not segment.unbounded or segment.list_id != list_id:
+            await store.discard_members(list_id, None)

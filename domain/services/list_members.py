@@ -1,0 +1,86 @@
+"""Writes what a change makes of a list's members, under its generation that nobody reads yet."""
+
+import asyncio
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from domain.model.lists import ListCounts, ListMode
+from domain.model.segments import Segment
+from domain.ports import Store
+from domain.services.list_changes import RunningChange
+
+CHUNK = 10_000
+"""How many members are written, or read, at a time."""
+
+
+async def write_keys(
+    store: Store, segment: Segment, running: RunningChange, chunks: Iterable[list[str]]
+) -> ListCounts:
+    """Let keys, which come in order, join the members, take their place or leave, as the change's mode says."""
+    change = running.change
+    added = already = removed = 0
+    after = ""
+    iterator = iter(chunks)
+    while chunk := await asyncio.to_thread(next, iterator, None):
+        there = await _members_among(store, segment, chunk)
+        if change.mode is ListMode.REMOVE:
+            await store.remove_members(segment.list_id, change.generation, there)
+            removed += len(there)
+        else:
+            if change.mode is ListMode.OVERWRITE:
+                removed += await _remove_between(store, segment, running, after, chunk)
+            new = [key for key in chunk if key not in there]
+            await store.add_members(segment.list_id, change.generation, new)
+            added += len(new)
+            already += len(there)
+        after = chunk[-1]
+        await running.alive()
+    if change.mode is ListMode.OVERWRITE:
+        removed += await _remove_between(store, segment, running, after, [])
+    return replace(running.counts, added=added, already=already, removed=removed)
+
+
+async def write_joined_and_left(
+    store: Store, segment: Segment, running: RunningChange, joined: frozenset[str], left: frozenset[str]
+) -> ListCounts:
+    """Let keys join the members, and others leave."""
+    generation = running.change.generation
+    added = removed = 0
+    keys = sorted(joined | left)
+    for start in range(0, len(keys), CHUNK):
+        chunk = keys[start : start + CHUNK]
+        there = await _members_among(store, segment, chunk)
+        joining = [key for key in chunk if key in joined and key not in there]
+        leaving = [key for key in chunk if key in left and key in there]
+        await running.during(store.add_members(segment.list_id, generation, joining))
+        await running.during(store.remove_members(segment.list_id, generation, leaving))
+        added += len(joining)
+        removed += len(leaving)
+    return ListCounts(lines=len(joined) + len(left), added=added, already=len(joined) - added, removed=removed)
+
+
+async def _members_among(store: Store, segment: Segment, keys: Collection[str]) -> frozenset[str]:
+    if segment.generation is None:
+        return frozenset()
+    found = await store.members_among({segment.list_id: segment.generation}, keys)
+    return frozenset(key for _, key in found)
+
+
+async def _remove_between(
+    store: Store, segment: Segment, running: RunningChange, after: str, kept: list[str]
+) -> int:
+    """Remove the members after a key that are not among those kept, up to the last of these."""
+    removed = 0
+    keep = frozenset(kept)
+    while segment.generation is not None:
+        page = await store.list_members(segment.list_id, segment.generation, first=CHUNK, after=after)
+        reached = [key for key in page if not kept or key <= kept[-1]]
+        gone = [key for key in reached if key not in keep]
+        if gone:
+            await store.remove_members(segment.list_id, running.change.generation, gone)
+        removed += len(gone)
+        await running.alive()
+        if len(reached) < CHUNK:
+            break
+        after = reached[-1]
+    return removed

@@ -1,0 +1,67 @@
+"""Files of members: what is exported is imported as the same keys, whatever they are."""
+
+import io
+from collections.abc import AsyncIterator
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from domain.services.list_files import FileReading, member_key_problem, read_list_file
+from gql.member_files import csv_of
+from storage.key_spool import TemporaryKeySpool
+from tests.gql.test_segment_lists import create, edit, load, look, target, value
+from tests.servers import TOKEN, Server
+
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
+    lambda key: member_key_problem(key) is None
+)
+ODD_KEYS = [" ann", "ann ", "ann", '"ann"', "a,b", "a\r\nb", "\tann", "\ufeffann", "\u2028ann", "'", "ann\u00a0"]
+
+
+async def in_chunks(keys: list[str], size: int) -> AsyncIterator[list[str]]:
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]
+
+
+def read(content: bytes) -> tuple[list[str], FileReading]:
+    spool, reading = TemporaryKeySpool(), FileReading()
+    read_list_file(io.BytesIO(content), spool, reading)
+    keys = [key for chunk in spool.chunks(100) for key in chunk]
+    spool.close()
+    return keys, reading
+
+
+@given(keys=st.sets(KEYS, max_size=20), size=st.integers(1, 20))
+@example(keys={"\ufeff", "\ufeffann"}, size=1)
+@example(keys={"\ufeff\ufeffann"}, size=1)
+@example(keys=set(ODD_KEYS), size=2)
+async def test_what_is_exported_is_imported_as_the_same_keys(keys: set[str], size: int) -> None:
+    content = b"".join([chunk async for chunk in csv_of(in_chunks(sorted(keys), size))])
+    found, reading = read(content)
+    assert found == sorted(keys)
+    assert (reading.lines, reading.malformed, reading.duplicates) == (len(keys), 0, 0)
+
+
+def test_keys_are_the_same_however_they_come_and_as_evaluation_compares_them(server: Server) -> None:
+    create(server, "by-key")
+    create(server, "by-file")
+    assert edit(server, "addSegmentMembers", "by-key", ODD_KEYS)["addSegmentMembers"]
+    path = "/segment-exports/default/production/"
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    exported = server.client.get(f"{path}by-key", headers=headers).content
+    assert load(server, "by-file", exported)["added"] == len(ODD_KEYS)
+    assert server.client.get(f"{path}by-file", headers=headers).content == exported
+
+    target(server, "on-exact-keys", "by-file")
+    edit(server, "removeSegmentMembers", "by-file", ["ann "])
+    served = [value(server, "on-exact-keys", {"kind": "user", "key": key}) for key in (" ann", "ann", "ann ", " ")]
+    assert served == [True, True, False, False]
+    assert look(server, "by-file", " ann")["hasMember"]
+
+
+def test_what_holds_nothing_but_spaces_is_no_key(server: Server) -> None:
+    create(server, "blank")
+    report = load(server, "blank", "  \n\t\n  ,no key\nann\n")
+    assert (report["lines"], report["added"]) == (2, 1)
+    assert report["malformedLines"] == [{"line": 3, "message": "has a blank key"}]
+    assert edit(server, "addSegmentMembers", "blank", ["  "]).code == "BAD_USER_INPUT"
