@@ -74,8 +74,7 @@ class ScheduleRemoval:
 
     def apply(self, segment: Segment, scope: EditScope) -> Segment:
         """Return the segment with the removals."""
-        targets = segment.included_targets if self.list is TargetList.INCLUDED else segment.excluded_targets
-        known = {target.key for target in targets if target.context_kind == self.context_kind}
+        known = segment.target_keys(self.list).get(self.context_kind, ())
         found = [
             Violation(("keys", index), f"{key!r} is no such target")
             for index, key in enumerate(self.keys)
@@ -174,10 +173,11 @@ SegmentInstruction: TypeAlias = (
 )
 
 
-def conflicting_targets(segment: Segment) -> list[str]:
-    """Return the contexts that are both included and excluded, as `kind:key`."""
-    excluded = {context.sort_key for context in segment.excluded_targets}
-    return [f"{c.context_kind}:{c.key}" for c in segment.included_targets if c.sort_key in excluded]
+def conflicting_targets(segment: Segment) -> set[tuple[str, str]]:
+    """Return the contexts that are both included and excluded, by kind and key."""
+    excluded = segment.target_keys(TargetList.EXCLUDED)
+    included = segment.target_keys(TargetList.INCLUDED) if excluded else {}
+    return {(kind, key) for kind in included for key in included[kind] & excluded.get(kind, set())}
 
 
 def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:
@@ -225,7 +225,8 @@ def _edit_targets(segment: Segment, edit: EditTargets) -> Segment:
 def _edited(before: Iterable[str], edit: EditTargets) -> tuple[str, ...]:
     keys = dict.fromkeys(before)
     if edit.action is TargetAction.REMOVE:
-        return tuple(key for key in keys if key not in set(edit.keys))
+        removed = set(edit.keys)
+        return tuple(key for key in keys if key not in removed)
     if edit.action is TargetAction.REPLACE:
         keys = {}
     return tuple(keys | dict.fromkeys(edit.keys))

@@ -238,9 +238,11 @@ def _listed(snapshot: Snapshot, segment: str | None, context_kind: str) -> dict[
     if found is None:
         raise NotFoundError("segment", segment)
     current: Segment = found.segment.at(now_ms())
-    excluded = {t.key: TargetList.EXCLUDED for t in current.excluded_targets if t.context_kind == context_kind}
-    included = {t.key: TargetList.INCLUDED for t in current.included_targets if t.context_kind == context_kind}
-    return excluded | included
+    return {
+        key: target_list
+        for target_list in (TargetList.EXCLUDED, TargetList.INCLUDED)
+        for key in current.target_keys(target_list).get(context_kind, ())
+    }
 
 
 def _resolution(

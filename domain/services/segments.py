@@ -23,7 +23,7 @@ from domain.instructions.segments import EditTargets, SegmentInstruction, confli
 from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
 from domain.model.contexts import is_context_kind
-from domain.model.segments import Segment, TargetList
+from domain.model.segments import Segment
 from domain.ports import Delete, Save, Store
 from domain.services.editing import (
     Edit,
@@ -312,9 +312,8 @@ class SegmentService:
     ) -> None:
         """Refuse an edit for what is wrong with its outcome, at the path, or was found wrong before."""
         # What an import brought may stay as it is; an edit does not add to it.
-        known = set(conflicting_targets(before))
-        if conflicts := [context for context in conflicting_targets(segment) if context not in known]:
-            shown = ", ".join(conflicts[:10])
+        if conflicts := sorted(conflicting_targets(segment) - conflicting_targets(before)):
+            shown = ", ".join(f"{kind}:{key}" for kind, key in conflicts[:10])
             message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
             violations.append(Violation(path, message))
         if circle := _circle(segment.key, _segments_in(segment) - _segments_in(before), snapshot):
@@ -328,8 +327,7 @@ class SegmentService:
             violations.append(Violation(path, message))
         if violations:
             raise below_input(violations)
-        count = len(segment.included_targets) + len(segment.excluded_targets)
-        if count > max(self._max_targets, len(before.included_targets) + len(before.excluded_targets)):
+        if (count := segment.target_count) > max(self._max_targets, before.target_count):
             raise _too_many_targets(self._max_targets, count)
 
 
@@ -377,10 +375,10 @@ def _saves(before: Segment, current: Segment, after: Segment) -> list[Save | Del
 
 def _count(edit: EditTargets, before: Segment, after: Segment) -> TargetCounts:
     def keys_in(segment: Segment) -> set[str]:
-        targets = segment.included_targets if edit.list is TargetList.INCLUDED else segment.excluded_targets
-        return {target.key for target in targets if target.context_kind == edit.context_kind}
+        return segment.target_keys(edit.list).get(edit.context_kind, set())
 
-    added, removed = keys_in(after) - keys_in(before), keys_in(before) - keys_in(after)
+    old, new = keys_in(before), keys_in(after)
+    added, removed = new - old, old - new
     return TargetCounts(added=len(added), removed=len(removed), unchanged=len(set(edit.keys) - added - removed))
 
 
