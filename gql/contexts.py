@@ -100,7 +100,7 @@ async def resolve_targets(
     text: Annotated[
         str,
         strawberry.argument(
-            description="Keys or emails, separated by commas or new lines: at most EARLYBIRD_MAX_SEGMENT_TARGETS."
+            description="Keys or emails, separated by commas or new lines: at most EARLYBIRD_MAX_TARGETS."
         ),
     ],
     context_kind: Annotated[

@@ -78,7 +78,7 @@ class SegmentBulkEditsMutation:
     @strawberry.mutation(
         graphql_type=BulkEditSegmentTargetsPayload,
         description="Add, remove or replace many individual targets of a segment. Refused are contexts that would "
-        "be both included and excluded, and more targets than EARLYBIRD_MAX_SEGMENT_TARGETS.",
+        "be both included and excluded, and more targets than EARLYBIRD_MAX_TARGETS.",
     )
     async def bulk_edit_segment_targets(
         self,

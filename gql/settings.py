@@ -43,8 +43,8 @@ class Settings(BaseSettings):
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )
     max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
-    max_segment_targets: int = Field(
-        15_000, ge=1, description="Individual targets of a segment; an import may bring more."
+    max_targets: int = Field(
+        15_000, ge=1, description="Individual targets of a segment or a flag; an import may bring more."
     )
     max_import_bytes: int = Field(268_435_456, ge=1, description="Bytes of a file of members for a large list.")
     max_removal_percent: int = Field(

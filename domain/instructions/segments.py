@@ -1,6 +1,5 @@
 """Instructions for segments: details, individual targets, rules and clauses (LaunchDarkly semantics 3.1)."""
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -8,7 +7,13 @@ from typing import TypeAlias
 
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.clauses import EditScope, check_clauses, refusal
-from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
+from domain.instructions.details import (
+    AddTags,
+    RemoveTags,
+    UpdateDescription,
+    UpdateName,
+    description_violations,
+)
 from domain.instructions.rules import (
     AddClauses,
     AddValues,
@@ -18,7 +23,7 @@ from domain.instructions.rules import (
     ReorderRules,
     UpdateClause,
     change_rule,
-    rule_index,
+    with_rule,
 )
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
@@ -116,12 +121,7 @@ class AddRule:
         """Return the segment with the rule, which gets an id."""
         if found := _check_rule(self.rule, scope):
             raise InvalidInputError(found)
-        rules = list(segment.rules)
-        index = (
-            len(rules) if self.before_rule is None else rule_index(segment, self.before_rule, ("beforeRuleId",))
-        )
-        rules.insert(index, replace(self.rule, id=secrets.token_hex(8)))
-        return replace(segment, rules=tuple(rules))
+        return with_rule(segment, self.rule, self.before_rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,8 @@ class UpdateRule:
 
     def apply(self, segment: Segment, _scope: EditScope) -> Segment:
         """Return the segment with the rule changed."""
+        if found := description_violations(self.description or "", ("description",)):
+            raise InvalidInputError(found)
 
         def change(rule: SegmentRule) -> SegmentRule:
             if self.description is not None:
@@ -181,7 +183,8 @@ def conflicting_targets(segment: Segment) -> set[tuple[str, str]]:
 
 
 def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:
-    found = check_clauses(rule.clauses, scope.segments, ("clauses",))
+    found = description_violations(rule.description, ("description",))
+    found += check_clauses(rule.clauses, scope.segments, ("clauses",))
     if not rule.clauses:
         found.append(Violation(("clauses",), "a rule needs at least one clause"))
     return found + _check_rollout(rule)

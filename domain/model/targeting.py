@@ -154,3 +154,8 @@ class Targeting:
     def scope(self) -> str:
         """Name what it is listed under: its environment."""
         return str(self.environment)
+
+    @property
+    def target_count(self) -> int:
+        """The number of individual targets."""
+        return sum(len(target.values) for target in (*self.targets, *self.context_targets))

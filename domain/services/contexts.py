@@ -159,7 +159,7 @@ class ContextService:
         if len(entries) > self._max_entries:
             raise LimitExceededError(
                 "entries of the text",
-                setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
+                setting="EARLYBIRD_MAX_TARGETS",
                 limit=self._max_entries,
                 actual=len(entries),
             )

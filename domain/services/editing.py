@@ -25,6 +25,7 @@ from domain.errors import (
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.clauses import EditScope
+from domain.instructions.limits import COMMENT_CHARACTERS, INSTRUCTIONS_LIMIT, too_long, too_many
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
@@ -129,6 +130,7 @@ class EnvironmentEditor:
         edit: Edit,
     ) -> Snapshots:
         principal.require_management(edit.action, edit.resource)
+        check_comment(edit.comment)
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns[project]:
             revisions: Mapping[str, int] = {}
@@ -184,8 +186,8 @@ def apply_all(
     instructions: Sequence[NamedInstruction[Any]], thing: T, scope: EditScope
 ) -> tuple[T, list[Violation]]:
     """Apply instructions one after the other; return the outcome and what is wrong with any of them."""
-    violations: list[Violation] = []
-    for index, named in enumerate(instructions):
+    violations = too_many("instructions", len(instructions), INSTRUCTIONS_LIMIT, ("instructions",))
+    for index, named in enumerate(() if violations else instructions):
         try:
             thing = named.instruction.apply(thing, scope)
         except InvalidInputError as error:
@@ -202,6 +204,16 @@ def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
 def below_input(violations: Sequence[Violation]) -> InvalidInputError:
     """Return the error whose paths begin at a mutation's `input`."""
     return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
+
+
+def check_comment(comment: str) -> None:
+    """Refuse a comment that is too long for the audit log.
+
+    Raises:
+        InvalidInputError: It is.
+    """
+    if found := too_long(comment, COMMENT_CHARACTERS, ("comment",)):
+        raise below_input(found)
 
 
 def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes) -> Commit:

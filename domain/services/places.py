@@ -7,13 +7,13 @@ from typing import TypeVar
 from domain.access.principals import Principal
 from domain.errors import UnavailableError, VersionConflictError, Violation
 from domain.instructions.clauses import EditScope
-from domain.instructions.details import PlaceInstruction
-from domain.keys import key_from_name, key_violation, new_key_violation
+from domain.instructions.details import PlaceInstruction, new_name_violations, tag_violations
+from domain.keys import key_from_name
 from domain.model.changes import AuditEntry, EntityChange
 from domain.model.projects import Environment, Project
 from domain.ports import Commit, Save, Store, kind_of
 from domain.services.audit import describe_changes
-from domain.services.editing import NamedInstruction, apply_all, below_input
+from domain.services.editing import NamedInstruction, apply_all, below_input, check_comment
 
 Place = TypeVar("Place", Project, Environment)
 Path = tuple[str | int, ...]
@@ -43,11 +43,8 @@ class NewPlace:
 
     def violations(self, path: Path = ()) -> list[Violation]:
         """Return what is wrong with it, below the path."""
-        found = [new_key_violation(self.wanted_key, is_given=self.key is not None)]
-        found += [key_violation(tag, ("tags", index)) for index, tag in enumerate(self.tags)]
-        if self.key is not None and not self.name.strip():
-            found.append(Violation(("name",), "a name is needed"))
-        return [Violation((*path, *violation.path), violation.message) for violation in found if violation]
+        found = new_name_violations(self.name, self.key) + tag_violations(self.tags, ("tags",))
+        return [Violation((*path, *violation.path), violation.message) for violation in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +90,7 @@ class PlaceEditor:
         """
         action = f"update{type(place).__name__}"
         principal.require_management(action, resource)
+        check_comment(change.comment)
         for _ in range(_ATTEMPTS):
             after = change.apply(place)
             if after is place:

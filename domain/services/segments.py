@@ -10,7 +10,6 @@ from domain.errors import (
     AlreadyExistsError,
     InUseError,
     InvalidInputError,
-    LimitExceededError,
     NotFoundError,
     VersionConflictError,
     Violation,
@@ -19,9 +18,10 @@ from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
+from domain.instructions.details import description_violations, new_name_violations, tag_violations
 from domain.instructions.segments import EditTargets, SegmentInstruction, conflicting_targets
 from domain.json import same_json
-from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
+from domain.keys import EnvironmentRef, key_from_name
 from domain.model.contexts import is_context_kind
 from domain.model.segments import Segment
 from domain.ports import Delete, Save, Store
@@ -36,6 +36,7 @@ from domain.services.editing import (
     resource,
 )
 from domain.services.environments import deletion_of, discard_list
+from domain.services.target_limit import TargetLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +126,13 @@ class SegmentService:
     Args:
         store: Where members of large lists are kept.
         editor: Makes the edits.
-        max_targets: How many individual targets a segment may have; an import may bring more.
+        limit: How many individual targets a segment may have.
     """
 
-    def __init__(self, store: Store, editor: EnvironmentEditor, *, max_targets: int) -> None:
+    def __init__(self, store: Store, editor: EnvironmentEditor, limit: TargetLimit) -> None:
         self._store = store
         self._editor = editor
-        self._max_targets = max_targets
+        self._limit = limit
 
     async def create(self, principal: Principal, environment: EnvironmentRef, new: NewSegment) -> ChangedSegment:
         """Create a segment.
@@ -143,14 +144,14 @@ class SegmentService:
         """
         principal.require_management("createSegment", resource(environment, "segment", "*"))
         key = key_from_name(new.name) if new.key is None else new.key
-        violations = [new_key_violation(key, is_given=new.key is not None)]
-        violations += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
-        if new.key is not None and not new.name.strip():
-            violations.append(Violation(("name",), "a name is needed"))
+        violations = new_name_violations(new.name, new.key)
+        violations += description_violations(new.description, ("description",))
+        violations += tag_violations(new.tags, ("tags",))
         if new.list_context_kind is not None and not is_context_kind(new.list_context_kind):
             violations.append(Violation(("largeList", "contextKind"), "is not a context kind"))
-        if found := [violation for violation in violations if violation]:
-            raise below_input(found)
+        if violations:
+            raise below_input(violations)
+        self._limit.check_input(named.instruction for named in new.instructions)
         blank = Segment(
             environment=environment,
             key=key,
@@ -188,8 +189,7 @@ class SegmentService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.segment_key
-        for named in edit.instructions:
-            self._check_length(named.instruction)
+        self._limit.check_input(named.instruction for named in edit.instructions)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
@@ -216,7 +216,7 @@ class SegmentService:
             DomainError: As `update` says.
         """
         key = edit.segment_key
-        self._check_length(edit.targets)
+        self._limit.check_input([edit.targets])
         counts = TargetCounts(added=0, removed=0, unchanged=0)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
@@ -289,11 +289,6 @@ class SegmentService:
         await discard_list(self._store, f"{environment}/{key}")
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
-    def _check_length(self, instruction: SegmentInstruction) -> None:
-        """Refuse at once what is too long to be applied, or compared, while others wait."""
-        if isinstance(instruction, EditTargets) and len(instruction.keys) > self._max_targets:
-            raise _too_many_targets(self._max_targets, len(instruction.keys))
-
     def _apply(
         self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
     ) -> Segment:
@@ -327,8 +322,7 @@ class SegmentService:
             violations.append(Violation(path, message))
         if violations:
             raise below_input(violations)
-        if (count := segment.target_count) > max(self._max_targets, before.target_count):
-            raise _too_many_targets(self._max_targets, count)
+        self._limit.check(segment.target_count, before.target_count)
 
 
 def _targets(segment: Segment) -> tuple[object, ...]:
@@ -380,12 +374,3 @@ def _count(edit: EditTargets, before: Segment, after: Segment) -> TargetCounts:
     old, new = keys_in(before), keys_in(after)
     added, removed = new - old, old - new
     return TargetCounts(added=len(added), removed=len(removed), unchanged=len(set(edit.keys) - added - removed))
-
-
-def _too_many_targets(limit: int, actual: int) -> LimitExceededError:
-    return LimitExceededError(
-        "individual targets (keep longer lists as a large list)",
-        setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
-        limit=limit,
-        actual=actual,
-    )

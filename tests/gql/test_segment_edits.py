@@ -295,7 +295,7 @@ def test_more_targets_than_the_limit_are_refused_and_the_way_out_is_named(server
     keys = [f"u{n}" for n in range(15_001)]
     answer = update(server, "s", {"addTargets": {"list": "INCLUDED", "keys": keys}})
     assert answer.code == "LIMIT_EXCEEDED"
-    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_SEGMENT_TARGETS"
+    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_TARGETS"
     assert "large list" in answer.errors[0]["message"]
     assert (
         updated(server, "s", {"addTargets": {"list": "INCLUDED", "keys": keys[:15_000]}})["memberCount"] == 15_000

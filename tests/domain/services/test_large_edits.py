@@ -17,6 +17,7 @@ from domain.services.flags import FlagService, NewFlag, TargetingEdit
 from domain.services.segments import NewSegment, SegmentBulkEdit, SegmentEdit, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
+from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore
 
 MOST = 15_000
@@ -44,7 +45,7 @@ def editor(fickle: FickleStore, snapshots: SnapshotService) -> EnvironmentEditor
 @pytest.fixture
 async def segments(fickle: FickleStore, editor: EnvironmentEditor, owner: Principal) -> SegmentService:
     """A segment `a` that includes all keys."""
-    service = SegmentService(cast("Any", fickle), editor, max_targets=MOST)
+    service = SegmentService(cast("Any", fickle), editor, TargetLimit(MOST))
     add: NamedInstruction[Any] = NamedInstruction(
         "addTargets", EditTargets(TargetAction.ADD, TargetList.INCLUDED, "user", KEYS)
     )
@@ -85,7 +86,7 @@ async def test_scheduling_the_removal_of_a_long_list_is_quick(segments: SegmentS
 
 
 async def test_targets_leave_a_flags_long_list_quickly(editor: EnvironmentEditor, owner: Principal) -> None:
-    flags = FlagService(editor)
+    flags = FlagService(editor, TargetLimit(MOST))
     await flags.create(owner, NewFlag(project="default", name="F"))
     for action, keys in ((TargetAction.ADD, KEYS), (TargetAction.REMOVE, KEYS[::2])):
         with Held() as held:
