@@ -201,9 +201,12 @@ def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
     return EditScope(frozenset(snapshot.segments), variation_count, now_ms())
 
 
-def below_input(violations: Sequence[Violation]) -> InvalidInputError:
+def below_input(
+    violations: Sequence[Violation], *, conflicts: Sequence[tuple[str, str]] = ()
+) -> InvalidInputError:
     """Return the error whose paths begin at a mutation's `input`."""
-    return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
+    below = [Violation(("input", *v.path), v.message) for v in violations]
+    return InvalidInputError(below, conflicts=conflicts)
 
 
 def check_comment(comment: str) -> None:

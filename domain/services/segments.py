@@ -307,7 +307,8 @@ class SegmentService:
     ) -> None:
         """Refuse an edit for what is wrong with its outcome, at the path, or was found wrong before."""
         # What an import brought may stay as it is; an edit does not add to it.
-        if conflicts := sorted(conflicting_targets(segment) - conflicting_targets(before)):
+        conflicts = sorted(conflicting_targets(segment) - conflicting_targets(before))
+        if conflicts:
             shown = ", ".join(f"{kind}:{key}" for kind, key in conflicts[:10])
             message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
             violations.append(Violation(path, message))
@@ -321,7 +322,7 @@ class SegmentService:
             message = f"{segment.sync_source.integration} owns this segment: its rules are read-only here"
             violations.append(Violation(path, message))
         if violations:
-            raise below_input(violations)
+            raise below_input(violations, conflicts=conflicts)
         self._limit.check(segment.target_count, before.target_count)
 
 

@@ -113,11 +113,22 @@ def test_including_and_excluding_the_same_context_is_refused_and_names_it(server
     ((_, message),) = violations(answer)
     assert "user:ada" in message
     assert "bob" not in message
+    assert answer.errors[0]["extensions"]["conflicts"] == [{"contextKind": "user", "key": "ada"}]
     moved = [
         {"addTargets": {"list": "EXCLUDED", "keys": ["ada"]}},
         {"removeTargets": {"list": "INCLUDED", "keys": ["ada"]}},
     ]
     assert targets(updated(server, "s", *moved), "excluded") == ["user:ada"]
+
+
+def test_all_conflicting_contexts_are_listed_up_to_a_thousand(server: Server) -> None:
+    keys = [f"u{n:04}" for n in range(1_100)]
+    create(server, "s", instructions=[{"addTargets": {"list": "INCLUDED", "contextKind": "org", "keys": keys}}])
+    wrong = update(server, "s", {"addTargets": {"list": "EXCLUDED", "contextKind": "org", "keys": keys[5:30]}})
+    assert wrong.errors[0]["extensions"]["conflicts"] == [{"contextKind": "org", "key": key} for key in keys[5:30]]
+    wrong = update(server, "s", {"addTargets": {"list": "EXCLUDED", "contextKind": "org", "keys": keys}})
+    assert len(wrong.errors[0]["extensions"]["conflicts"]) == 1_000
+    assert "1100 contexts" in wrong.errors[0]["message"]
 
 
 def test_rules_and_clauses_are_edited_in_place(server: Server) -> None:
