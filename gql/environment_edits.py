@@ -57,7 +57,9 @@ class DeleteEnvironmentInput:
 class CreateEnvironmentPayload:
     """View of domain.services.environments.CreatedEnvironment."""
 
-    environment: EnvironmentView = strawberry.field(description="The environment.")
+    environment: EnvironmentView | None = strawberry.field(
+        description="The environment; null where a part of it that was asked for fails: the secrets stay."
+    )
     sdk_keys: list[NewSdkKeyView] = strawberry.field(description="Its SDK keys; the secrets are shown this once.")
 
 
@@ -92,7 +94,7 @@ class EnvironmentsMutation:
     """The mutations of environments."""
 
     @strawberry.mutation(
-        graphql_type=CreateEnvironmentPayload,
+        graphql_type=CreateEnvironmentPayload | None,
         description="Create an environment. It has all flags of its project, off, and SDK keys of its own.",
     )
     async def create_environment(
@@ -106,7 +108,7 @@ class EnvironmentsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=UpdateEnvironmentPayload,
+        graphql_type=UpdateEnvironmentPayload | None,
         description="Change an environment's name and tags by instructions, all or none.",
     )
     async def update_environment(
@@ -120,7 +122,7 @@ class EnvironmentsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=DeleteEnvironmentPayload,
+        graphql_type=DeleteEnvironmentPayload | None,
         description="Delete an environment with its targeting, its segments and their members, and its SDK keys, "
         "for good. A flag that no other environment has goes with it. The last one of a project is refused.",
     )

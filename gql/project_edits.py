@@ -72,7 +72,9 @@ class DeleteProjectInput:
 class CreateProjectPayload:
     """View of domain.services.projects.CreatedProject."""
 
-    project: ProjectView = strawberry.field(description="The project.")
+    project: ProjectView | None = strawberry.field(
+        description="The project; null where a part of it that was asked for fails: the secrets stay."
+    )
     sdk_keys: list[NewSdkKeyView] = strawberry.field(
         description="The SDK keys of its environments: their secrets are shown this once."
     )
@@ -109,7 +111,7 @@ class ProjectsMutation:
     """The mutations of projects."""
 
     @strawberry.mutation(
-        graphql_type=CreateProjectPayload, description="Create a project with its first environments."
+        graphql_type=CreateProjectPayload | None, description="Create a project with its first environments."
     )
     async def create_project(
         self,
@@ -122,7 +124,7 @@ class ProjectsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=UpdateProjectPayload,
+        graphql_type=UpdateProjectPayload | None,
         description="Change a project's name and tags by instructions, all or none.",
     )
     async def update_project(
@@ -136,7 +138,7 @@ class ProjectsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=DeleteProjectPayload,
+        graphql_type=DeleteProjectPayload | None,
         description="Delete a project with its flags, its environments and everything in those, for good.",
     )
     async def delete_project(

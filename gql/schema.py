@@ -44,7 +44,9 @@ class Query(AuditQuery, CachesQuery, EvaluationQuery, EnvironmentsQuery, Segment
 
 
 @strawberry.type(
-    description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
+    description="Everything that can be changed. Each mutation takes effect as a whole, or not at all. "
+    "Of several in a document each takes effect for itself, in their order; one that fails is null beside the "
+    "answers of the others (but for `importFlagData`, which makes the whole answer null: ask for it alone)."
 )
 class Mutation(
     EnvironmentsMutation,

@@ -76,7 +76,7 @@ class SegmentBulkEditsMutation:
     """The mutation of many targets."""
 
     @strawberry.mutation(
-        graphql_type=BulkEditSegmentTargetsPayload,
+        graphql_type=BulkEditSegmentTargetsPayload | None,
         description="Add, remove or replace many individual targets of a segment. Refused are contexts that would "
         "be both included and excluded, and more targets than EARLYBIRD_MAX_TARGETS.",
     )
