@@ -1,7 +1,8 @@
 """Segments: create, change by instructions, delete."""
 
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
@@ -14,9 +15,8 @@ from domain.errors import (
     VersionConflictError,
     Violation,
 )
-from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
-from domain.evaluation.usage import EnvironmentSegment
+from domain.evaluation.usage import EnvironmentSegment, named_segments
 from domain.flag_data import write_segment
 from domain.instructions.details import description_violations, new_name_violations, tag_violations
 from domain.instructions.segments import EditTargets, SegmentInstruction, conflicting_targets
@@ -312,8 +312,11 @@ class SegmentService:
             shown = ", ".join(f"{kind}:{key}" for kind, key in conflicts[:10])
             message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
             violations.append(Violation(path, message))
-        if circle := _circle(segment.key, _segments_in(segment) - _segments_in(before), snapshot):
+        named = _segments_in(before)
+        if circle := _circle(segment.key, _segments_in(segment) - named, snapshot):
             message = f"segments would contain each other in a circle: {' -> '.join(circle)}"
+            if circle[1] in named:
+                message += " (an import brought it: remove a rule on the way, not add one)"
             violations.append(Violation(path, message))
         if segment.unbounded and _targets(segment) != _targets(before):
             message = "a large list has members (see startSegmentImport), no individual targets"
@@ -339,7 +342,7 @@ def _find(snapshot: Snapshot, key: str, expected_version: int | None) -> Segment
     return found.segment
 
 
-def _circle(key: str, referred: set[object], snapshot: Snapshot) -> list[str]:
+def _circle(key: str, referred: Collection[str], snapshot: Snapshot) -> list[str]:
     """Return the keys on a way from a segment, by one it is to refer to, back to it; nothing if there is none."""
     for user, path, _ in snapshot.usage.reaching(key):
         if user in referred:
@@ -347,14 +350,9 @@ def _circle(key: str, referred: set[object], snapshot: Snapshot) -> list[str]:
     return []
 
 
-def _segments_in(segment: Segment) -> set[object]:
-    return {
-        value
-        for rule in segment.rules
-        for clause in rule.clauses
-        if clause.op == SEGMENT_MATCH
-        for value in clause.values
-    }
+def _segments_in(segment: Segment) -> Counter[str]:
+    """Count how often a segment's rules name which segments."""
+    return Counter(key for rule in segment.rules for key, _ in named_segments(rule.clauses))
 
 
 def _changed(snapshot: Snapshot, key: str) -> ChangedSegment:

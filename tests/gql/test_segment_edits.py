@@ -245,6 +245,23 @@ def test_a_circle_that_was_imported_may_stay_while_other_things_change(server: S
     assert updated(server, "s", {"addTags": ["round"]})["tags"] == ["round"]
 
 
+def test_a_circle_that_was_imported_is_broken_but_not_added_to(server: Server) -> None:
+    def on(*keys: Any) -> dict[str, Any]:
+        return {"clauses": [{"op": "segmentMatch", "attribute": "", "values": [*keys]}], "id": "on"}
+
+    # A value that is no key at all is kept by an import, and leads nowhere.
+    circle = ({"key": "a", "rules": [on("b", ["no key"])]}, {"key": "b", "rules": [on("a")]}, {"key": "c"})
+    server.import_flags(data_of(segments=circle))
+    for used in "ab":
+        clauses = [{"op": "segmentMatch", "values": [used]}]
+        answer = update(server, "a", {"addRule": {"clauses": clauses}})
+        assert answer.code == "BAD_USER_INPUT"
+        assert f"in a circle: a -> {used}" in answer.errors[0]["message"]
+        assert ("an import brought it" in answer.errors[0]["message"]) is (used == "b")
+    assert updated(server, "a", {"addRule": {"clauses": [{"op": "segmentMatch", "values": ["c"]}]}})
+    assert updated(server, "a", {"removeRules": ["on"]})["rules"]
+
+
 def test_an_edit_against_another_version_is_refused_and_names_both(server: Server) -> None:
     create(server, "s")
     update(server, "s", {"addTags": ["one"]}, expectedVersion=1)
