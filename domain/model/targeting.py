@@ -60,6 +60,14 @@ class VariationOrRollout:
     variation: int | None = None
     rollout: Rollout | None = None
 
+    @property
+    def places(self) -> frozenset[int]:
+        """The places of all variations that it names, those that it does not serve to anybody too."""
+        alone = () if self.variation is None else (self.variation,)
+        return frozenset(
+            (*alone, *(share.variation for share in (self.rollout.variations if self.rollout else ())))
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prerequisite:
