@@ -6,12 +6,11 @@ import strawberry
 
 from domain.services.catalog import EnvironmentCatalog
 from domain.services.environments import CreatedEnvironment
-from domain.services.places import PlaceEdit
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.environments import EnvironmentView
 from gql.nodes import global_id
-from gql.places import NewEnvironmentInput, NewSdkKeyView, PlaceInstructionInput
+from gql.places import NewEnvironmentInput, NewSdkKeyView, UpdatePlaceInput
 
 
 @strawberry.input(description="An environment to create.")
@@ -23,23 +22,10 @@ class CreateEnvironmentInput(NewEnvironmentInput):
 
 
 @strawberry.input(description="Changes of an environment's details, all or none.")
-class UpdateEnvironmentInput:
+class UpdateEnvironmentInput(UpdatePlaceInput):
     """Input for domain.services.places.PlaceEdit."""
 
     environment: EnvironmentRefInput = strawberry.field(description="Which.")
-    instructions: list[PlaceInstructionInput] = strawberry.field(description="The changes, in their order.")
-    expected_version: int | None = strawberry.field(
-        default=None, description="The version you saw; another one is refused. Null takes any."
-    )
-    comment: str = strawberry.field(default="", description="Why, for the audit log.")
-
-    def to_domain(self) -> PlaceEdit:
-        """Convert to the domain's wish."""
-        return PlaceEdit(
-            instructions=[instruction.to_domain() for instruction in self.instructions],
-            expected_version=self.expected_version,
-            comment=self.comment,
-        )
 
 
 @strawberry.input(description="An environment to delete.")

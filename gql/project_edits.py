@@ -5,12 +5,12 @@ from typing import Annotated
 import strawberry
 
 from domain.model.projects import Project
-from domain.services.places import NewPlace, PlaceEdit
+from domain.services.places import NewPlace
 from domain.services.projects import FIRST_ENVIRONMENTS, CreatedProject
 from gql.context import Info
 from gql.environments import ProjectView
 from gql.nodes import global_id
-from gql.places import NewEnvironmentInput, NewSdkKeyView, PlaceInstructionInput
+from gql.places import NewEnvironmentInput, NewSdkKeyView, UpdatePlaceInput
 
 
 @strawberry.input(description="A project to create.")
@@ -38,23 +38,10 @@ class CreateProjectInput:
 
 
 @strawberry.input(description="Changes of a project's details, all or none.")
-class UpdateProjectInput:
+class UpdateProjectInput(UpdatePlaceInput):
     """Input for domain.services.places.PlaceEdit."""
 
     project: str = strawberry.field(description="The project's key.")
-    instructions: list[PlaceInstructionInput] = strawberry.field(description="The changes, in their order.")
-    expected_version: int | None = strawberry.field(
-        default=None, description="The version you saw; another one is refused. Null takes any."
-    )
-    comment: str = strawberry.field(default="", description="Why, for the audit log.")
-
-    def to_domain(self) -> PlaceEdit:
-        """Convert to the domain's wish."""
-        return PlaceEdit(
-            instructions=[instruction.to_domain() for instruction in self.instructions],
-            expected_version=self.expected_version,
-            comment=self.comment,
-        )
 
 
 @strawberry.input(description="A project to delete.")

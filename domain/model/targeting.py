@@ -64,9 +64,8 @@ class VariationOrRollout:
     def places(self) -> frozenset[int]:
         """The places of all variations that it names, those that it does not serve to anybody too."""
         alone = () if self.variation is None else (self.variation,)
-        return frozenset(
-            (*alone, *(share.variation for share in (self.rollout.variations if self.rollout else ())))
-        )
+        shares = self.rollout.variations if self.rollout else ()
+        return frozenset((*alone, *(share.variation for share in shares)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,6 @@ So no two edits at the same time can break together what neither breaks alone (a
 """
 
 import asyncio
-import random
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +17,6 @@ from domain.errors import (
     InvalidInputError,
     NotFoundError,
     RevisionConflictError,
-    UnavailableError,
     VersionConflictError,
     Violation,
 )
@@ -35,9 +32,8 @@ from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.snapshots import SnapshotService
+from domain.services.tries import Tries
 
-_PATIENCE_SECONDS = 10.0
-_PAUSE_SECONDS = 0.02
 _PLACES = {kind_of(Project), kind_of(Environment)}
 
 Instruction = TypeVar("Instruction")
@@ -134,8 +130,9 @@ class EnvironmentEditor:
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns[project]:
             revisions: Mapping[str, int] = {}
-            give_up = time.monotonic() + _PATIENCE_SECONDS
-            while time.monotonic() < give_up:
+            tries = Tries(edit.scope)
+            while True:
+                await tries.next()
                 snapshots = await self._at(await list_environments(), revisions)
                 try:
                     decided = edit.decide(snapshots)
@@ -153,15 +150,13 @@ class EnvironmentEditor:
                     revisions = await self._snapshots.commit(_commit(principal, edit, snapshots, writes))
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
-                    await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
                 except VersionConflictError as conflict:
                     # What is not evaluated, a name or tags, changes without a revision.
                     if conflict.details["kind"] not in _PLACES:
                         raise
                 else:
-                    return await self._at([ref for ref in snapshots if ref not in _removed(writes)], revisions)
-        message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"
-        raise UnavailableError(message)
+                    removed = _removed(writes)
+                    return await self._at([ref for ref in snapshots if ref not in removed], revisions)
 
     async def _later(self, snapshots: Snapshots) -> Mapping[str, int]:
         """Return the store's revisions if one of them is later than its snapshot, else none."""
@@ -207,6 +202,16 @@ def below_input(
     """Return the error whose paths begin at a mutation's `input`."""
     below = [Violation(("input", *v.path), v.message) for v in violations]
     return InvalidInputError(below, conflicts=conflicts)
+
+
+def check_version(kind: str, key: str, *, expected: int | None, actual: int) -> None:
+    """Refuse what has changed since the caller saw it.
+
+    Raises:
+        VersionConflictError: It is at another version than expected.
+    """
+    if expected is not None and expected != actual:
+        raise VersionConflictError(kind, key, expected=expected, actual=actual)
 
 
 def check_comment(comment: str) -> None:

@@ -17,7 +17,7 @@ from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import FlagRule, Prerequisite, Targeting
 from domain.ports import Delete, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
-from domain.services.flags import ChangedFlag, check_version, find_flag
+from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of
 
 
@@ -97,7 +97,7 @@ class FlagCopyService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = find_flag(snapshots[target], key)
-            check_version(before, wanted.expected_version)
+            check_flag_version(before, wanted.expected_version)
             copying = Copying(snapshots[source], snapshots[target], key)
             after = copying.apply(wanted.include)
             if copying.circles:

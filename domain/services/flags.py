@@ -7,7 +7,6 @@ from domain.access.principals import Principal
 from domain.errors import (
     AlreadyExistsError,
     NotFoundError,
-    VersionConflictError,
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
@@ -33,6 +32,7 @@ from domain.services.editing import (
     Snapshots,
     apply_all,
     below_input,
+    check_version,
     edit_scope,
     resource,
 )
@@ -174,7 +174,7 @@ class FlagService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = _find(snapshots, key)
-            check_version(before, edit.expected_version)
+            check_flag_version(before, edit.expected_version)
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
@@ -210,7 +210,7 @@ class FlagService:
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
             before = find_flag(snapshot, key)
-            check_version(before, edit.expected_version)
+            check_flag_version(before, edit.expected_version)
             after = _apply(edit.instructions, before, snapshot)
             self._limit.check(after.target_count, before.targeting.target_count)
             if same_json(write_targeting(before.targeting), write_targeting(after)):
@@ -263,7 +263,7 @@ class FlagService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             flag = _find(snapshots, key)
-            check_version(flag, whole.expected_version)
+            check_flag_version(flag, whole.expected_version)
             refuse_if_prerequisite(snapshots, key)
             here = [snapshot.flags[key] for snapshot in snapshots.values() if key in snapshot.flags]
             ids[:] = [seen.id for seen in here]
@@ -278,7 +278,7 @@ class FlagService:
     ) -> ChangedFlags:
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             flag = _find(snapshots, whole.key)
-            check_version(flag, whole.expected_version)
+            check_flag_version(flag, whole.expected_version)
             if flag.archived is archived:
                 return []
             if archived:
@@ -333,14 +333,13 @@ def find_flag(snapshot: Snapshot, key: str) -> EnvironmentFlag:
     return snapshot.flags[key]
 
 
-def check_version(flag: Flag | EnvironmentFlag, expected: int | None) -> None:
+def check_flag_version(flag: Flag | EnvironmentFlag, expected: int | None) -> None:
     """Refuse a flag that has changed since the caller saw it.
 
     Raises:
         VersionConflictError: It is at another version than expected.
     """
-    if expected is not None and expected != flag.version:
-        raise VersionConflictError("flag", flag.key, expected=expected, actual=flag.version)
+    check_version("flag", flag.key, expected=expected, actual=flag.version)
 
 
 def _apply(

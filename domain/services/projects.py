@@ -12,7 +12,7 @@ from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
-from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
+from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService
 
 FIRST_ENVIRONMENTS = (NewPlace(name="Production"), NewPlace(name="Test"))
@@ -101,7 +101,7 @@ class ProjectService:
             nonlocal emptied
             emptied = snapshots
             project = await self._store.get(Project, key)
-            check_version(project, expected_version)
+            check_place_version(project, expected_version)
             flags = {
                 flag_key: seen.flag for snapshot in snapshots.values() for flag_key, seen in snapshot.flags.items()
             }

@@ -12,7 +12,6 @@ from domain.errors import (
     InUseError,
     InvalidInputError,
     NotFoundError,
-    VersionConflictError,
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
@@ -32,6 +31,7 @@ from domain.services.editing import (
     Snapshots,
     apply_all,
     below_input,
+    check_version,
     edit_scope,
     resource,
 )
@@ -337,8 +337,7 @@ def _find(snapshot: Snapshot, key: str, expected_version: int | None) -> Segment
     found = snapshot.segments.get(key)
     if found is None:
         raise NotFoundError("segment", key)
-    if expected_version not in {None, found.version}:
-        raise VersionConflictError("segment", key, expected=expected_version or 0, actual=found.version)
+    check_version("segment", key, expected=expected_version, actual=found.version)
     return found.segment
 
 
