@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     max_query_root_fields: int = Field(
         _LIMITS.max_root_fields, ge=1, description="Fields of the operation itself."
     )
+    max_query_input_values: int = Field(
+        _LIMITS.max_input_values, ge=1, description="Items of lists and fields of input objects in the variables."
+    )
     shutdown_seconds: int = Field(10, ge=0, description="How long requests in flight may take at a stop.")
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
         "info", description="What the log tells."
@@ -94,4 +97,5 @@ class Settings(BaseSettings):
             max_aliases=self.max_query_aliases,
             max_directives=self.max_query_directives,
             max_root_fields=self.max_query_root_fields,
+            max_input_values=self.max_query_input_values,
         )
