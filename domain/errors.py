@@ -60,11 +60,23 @@ class DomainError(Exception):
 
 
 class InvalidInputError(DomainError):
-    """The input breaks rules; all violations are listed, up to a limit, and nothing was stored."""
+    """The input breaks rules; all violations are listed, up to a limit, and nothing was stored.
+
+    Args:
+        violations: All of them.
+        message: What to say in place of the first violations.
+        conflicts: The contexts, by kind and key, that would be both included and excluded, if that is a violation.
+    """
 
     code = ErrorCode.BAD_USER_INPUT
 
-    def __init__(self, violations: Sequence[Violation], *, message: str | None = None) -> None:
+    def __init__(
+        self,
+        violations: Sequence[Violation],
+        *,
+        message: str | None = None,
+        conflicts: Sequence[tuple[str, str]] = (),
+    ) -> None:
         text = message or "; ".join(str(violation) for violation in violations[:3])
         if message is None and len(violations) > 3:  # noqa: PLR2004 - three fit in one readable line
             text += f"; and {len(violations) - 3} more"
@@ -72,10 +84,11 @@ class InvalidInputError(DomainError):
         if len(violations) > VIOLATIONS_LIMIT:
             rest = Violation((), f"there are more than {VIOLATIONS_LIMIT} violations; the rest is not listed")
             self.violations += (rest,)
-        super().__init__(
-            text,
-            details={"violations": [{"path": list(v.path), "message": v.message} for v in self.violations]},
-        )
+        details = {"violations": [{"path": list(v.path), "message": v.message} for v in self.violations]}
+        if conflicts:
+            shown = conflicts[:VIOLATIONS_LIMIT]
+            details["conflicts"] = [{"contextKind": kind, "key": key} for kind, key in shown]
+        super().__init__(text, details=details)
 
 
 class UnauthenticatedError(DomainError):

@@ -36,6 +36,7 @@ from domain.services.segments import SegmentService
 from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
+from domain.services.target_limit import TargetLimit
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
 from gql.examples import read_examples
@@ -91,7 +92,7 @@ class Backend:
         self._contexts = contexts = ContextService(
             store,
             retention_days=self.settings.context_retention_days,
-            max_entries=self.settings.max_segment_targets,
+            max_entries=self.settings.max_targets,
         )
         self._snapshots = snapshots
         memberships = self._cache()
@@ -102,13 +103,13 @@ class Backend:
             environments=EnvironmentService(store, snapshots, editor),
             caches=CacheService({"responses": self.responses, "largeLists": memberships}),
             evaluation=EvaluationService(snapshots, MembershipService(store, snapshots, memberships), contexts),
-            flags=FlagService(editor),
+            flags=FlagService(editor, TargetLimit(self.settings.max_targets)),
             flag_copies=FlagCopyService(editor),
             imports=imports,
             lists=lists,
             syncs=syncs,
             projects=ProjectService(store, snapshots, editor),
-            segments=SegmentService(store, editor, max_targets=self.settings.max_segment_targets),
+            segments=SegmentService(store, editor, TargetLimit(self.settings.max_targets)),
         )
         self._connected.set()
         async with asyncio.TaskGroup() as group:

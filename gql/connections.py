@@ -4,7 +4,8 @@ from typing import Annotated, Generic, TypeVar
 
 import strawberry
 
-from domain.pages import PageRequest
+from domain.pages import ListOrder, ListOrderField, OrderDirection, PageRequest
+from gql.enums import register_enum
 
 T = TypeVar("T")
 
@@ -19,9 +20,41 @@ Query = Annotated[str | None, strawberry.argument(description="A part of the key
 Tags = Annotated[list[str] | None, strawberry.argument(description="Only what bears at least one of these tags.")]
 
 
-def page_request(first: int | None, after: str | None) -> PageRequest:
+register_enum(
+    ListOrderField,
+    "What a list stands in the order of.",
+    {
+        ListOrderField.KEY: "Of keys.",
+        ListOrderField.NAME: "Of names, in any case; what has the same name, by key.",
+    },
+)
+register_enum(
+    OrderDirection,
+    "Which end of an order comes first.",
+    {OrderDirection.ASC: "From a to z.", OrderDirection.DESC: "From z to a."},
+)
+
+
+@strawberry.input(
+    name="ListOrder", description="The order of a list. A cursor is good where the field is the same."
+)
+class ListOrderInput:
+    """Input for domain.pages.ListOrder."""
+
+    field: ListOrderField = strawberry.field(description="What it is the order of.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which end comes first.")
+
+    def to_domain(self) -> ListOrder:
+        """Convert to the domain's order."""
+        return ListOrder(self.field, self.direction)
+
+
+OrderBy = Annotated[ListOrderInput | None, strawberry.argument(description="The order; by key if left out.")]
+
+
+def page_request(first: int | None, after: str | None, order_by: ListOrderInput | None = None) -> PageRequest:
     """Make the domain's request out of the arguments."""
-    return PageRequest(first, after)
+    return PageRequest(first, after, order_by.to_domain() if order_by else ListOrder())
 
 
 @strawberry.type(description="Where a page stands in its list.")
@@ -44,7 +77,7 @@ class Edge(Generic[T]):
     cursor: str = strawberry.field(description="Continues after this item; stays good when others come or go.")
 
 
-@strawberry.type(description="A page of a list, in the order of keys.")
+@strawberry.type(description="A page of a list, in the order of keys unless another one was asked for.")
 class Connection(Generic[T]):
     """View of domain.pages.Page."""
 

@@ -64,8 +64,9 @@ class TargetResolutionView:
     input: str = strawberry.field(description="The entry: a key or an email.")
     status: TargetStatus = strawberry.field(description="What is known of it.")
     contexts: list[SeenContextView] = strawberry.field(
-        description="The context that it means, or those that it may mean, by key."
+        description="The context that it means, or those that it may mean, by key: 10 at most."
     )
+    context_count: int = strawberry.field(description="How many contexts it may mean.")
     key: str | None = strawberry.field(
         description="The key for `bulkEditSegmentTargets`: the context's, or the entry; null if it is ambiguous."
     )
@@ -100,7 +101,7 @@ async def resolve_targets(
     text: Annotated[
         str,
         strawberry.argument(
-            description="Keys or emails, separated by commas or new lines: at most EARLYBIRD_MAX_SEGMENT_TARGETS."
+            description="Keys or emails, separated by commas or new lines: at most EARLYBIRD_MAX_TARGETS."
         ),
     ],
     context_kind: Annotated[

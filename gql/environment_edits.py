@@ -6,12 +6,11 @@ import strawberry
 
 from domain.services.catalog import EnvironmentCatalog
 from domain.services.environments import CreatedEnvironment
-from domain.services.places import PlaceEdit
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.environments import EnvironmentView
 from gql.nodes import global_id
-from gql.places import NewEnvironmentInput, NewSdkKeyView, PlaceInstructionInput
+from gql.places import NewEnvironmentInput, NewSdkKeyView, UpdatePlaceInput
 
 
 @strawberry.input(description="An environment to create.")
@@ -23,23 +22,10 @@ class CreateEnvironmentInput(NewEnvironmentInput):
 
 
 @strawberry.input(description="Changes of an environment's details, all or none.")
-class UpdateEnvironmentInput:
+class UpdateEnvironmentInput(UpdatePlaceInput):
     """Input for domain.services.places.PlaceEdit."""
 
     environment: EnvironmentRefInput = strawberry.field(description="Which.")
-    instructions: list[PlaceInstructionInput] = strawberry.field(description="The changes, in their order.")
-    expected_version: int | None = strawberry.field(
-        default=None, description="The version you saw; another one is refused. Null takes any."
-    )
-    comment: str = strawberry.field(default="", description="Why, for the audit log.")
-
-    def to_domain(self) -> PlaceEdit:
-        """Convert to the domain's wish."""
-        return PlaceEdit(
-            instructions=[instruction.to_domain() for instruction in self.instructions],
-            expected_version=self.expected_version,
-            comment=self.comment,
-        )
 
 
 @strawberry.input(description="An environment to delete.")
@@ -57,7 +43,9 @@ class DeleteEnvironmentInput:
 class CreateEnvironmentPayload:
     """View of domain.services.environments.CreatedEnvironment."""
 
-    environment: EnvironmentView = strawberry.field(description="The environment.")
+    environment: EnvironmentView | None = strawberry.field(
+        description="The environment; null where a part of it that was asked for fails: the secrets stay."
+    )
     sdk_keys: list[NewSdkKeyView] = strawberry.field(description="Its SDK keys; the secrets are shown this once.")
 
 
@@ -92,7 +80,7 @@ class EnvironmentsMutation:
     """The mutations of environments."""
 
     @strawberry.mutation(
-        graphql_type=CreateEnvironmentPayload,
+        graphql_type=CreateEnvironmentPayload | None,
         description="Create an environment. It has all flags of its project, off, and SDK keys of its own.",
     )
     async def create_environment(
@@ -106,7 +94,7 @@ class EnvironmentsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=UpdateEnvironmentPayload,
+        graphql_type=UpdateEnvironmentPayload | None,
         description="Change an environment's name and tags by instructions, all or none.",
     )
     async def update_environment(
@@ -120,7 +108,7 @@ class EnvironmentsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=DeleteEnvironmentPayload,
+        graphql_type=DeleteEnvironmentPayload | None,
         description="Delete an environment with its targeting, its segments and their members, and its SDK keys, "
         "for good. A flag that no other environment has goes with it. The last one of a project is refused.",
     )

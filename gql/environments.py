@@ -14,7 +14,7 @@ from domain.pages import Page
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from gql.audit import AuditEntryConnection, environment_history, project_history
-from gql.connections import After, Connection, First, Query, Tags, page_request
+from gql.connections import After, Connection, First, OrderBy, Query, Tags, page_request
 from gql.context import Info
 from gql.contexts import SeenContextConnection, TargetResolutionView, environment_contexts, resolve_targets
 from gql.flags import FlagView
@@ -48,6 +48,7 @@ def _flags(  # noqa: PLR0913 - GraphQL's arguments
     *,
     first: First = None,
     after: After = None,
+    order_by: OrderBy = None,
     query: Query = None,
     tags: Tags = None,
     on: Annotated[bool | None, strawberry.argument(description="Only flags that are on, or off.")] = None,
@@ -60,7 +61,7 @@ def _flags(  # noqa: PLR0913 - GraphQL's arguments
     ] = None,
 ) -> Page[EnvironmentFlag]:
     wanted = FlagFilter(query=query, tags=tags, on=on, archived=archived, uses_segment=uses_segment)
-    return root.flags(wanted, page_request(first, after))
+    return root.flags(wanted, page_request(first, after, order_by))
 
 
 def _segment(
@@ -75,6 +76,7 @@ def _segments(  # noqa: PLR0913 - GraphQL's arguments
     *,
     first: First = None,
     after: After = None,
+    order_by: OrderBy = None,
     query: Query = None,
     tags: Tags = None,
     kinds: Annotated[
@@ -86,7 +88,7 @@ def _segments(  # noqa: PLR0913 - GraphQL's arguments
     ] = None,
 ) -> Page[EnvironmentSegment]:
     wanted = SegmentFilter(query=query, tags=tags, kinds=kinds, used=used)
-    return root.segments(wanted, page_request(first, after))
+    return root.segments(wanted, page_request(first, after, order_by))
 
 
 def _early_access_programs(  # noqa: PLR0913 - GraphQL's arguments
@@ -119,13 +121,14 @@ async def _environments(  # noqa: PLR0913 - GraphQL's arguments
     *,
     first: First = None,
     after: After = None,
+    order_by: OrderBy = None,
     query: Query = None,
     tags: Tags = None,
 ) -> Page[EnvironmentCatalog]:
     caller = info.context
     wanted = PlaceFilter(query=query, tags=tags)
     return await caller.services.catalog.environments(
-        caller.principal, root.key, wanted, page_request(first, after)
+        caller.principal, root.key, wanted, page_request(first, after, order_by)
     )
 
 
@@ -142,12 +145,12 @@ class EnvironmentView(Node):
     flag = strawberry.field(
         resolver=_flag, graphql_type=FlagView | None, description="A flag, by key; null if there is none."
     )
-    flags = strawberry.field(resolver=_flags, graphql_type=Connection[FlagView], description="The flags, by key.")
+    flags = strawberry.field(resolver=_flags, graphql_type=Connection[FlagView], description="The flags.")
     segment = strawberry.field(
         resolver=_segment, graphql_type=SegmentView | None, description="A segment, by key; null if there is none."
     )
     segments = strawberry.field(
-        resolver=_segments, graphql_type=Connection[SegmentView], description="The segments, by key."
+        resolver=_segments, graphql_type=Connection[SegmentView], description="The segments."
     )
     early_access_programs = strawberry.field(
         resolver=_early_access_programs,
@@ -193,7 +196,7 @@ class ProjectView(Node):
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
     version: int = strawberry.field(description="Grows with every change of its name and tags.")
     environments = strawberry.field(
-        resolver=_environments, graphql_type=Connection[EnvironmentView], description="Its environments, by key."
+        resolver=_environments, graphql_type=Connection[EnvironmentView], description="Its environments."
     )
 
     history = strawberry.field(
@@ -219,20 +222,23 @@ class EnvironmentsQuery:
         """Ask the catalog for a project."""
         return await info.context.services.catalog.project(info.context.principal, key)
 
-    @strawberry.field(graphql_type=Connection[ProjectView], description="All projects, by key.")
-    async def projects(
+    @strawberry.field(graphql_type=Connection[ProjectView], description="All projects.")
+    async def projects(  # noqa: PLR0913 - GraphQL's arguments
         self,
         info: Info,
         *,
         first: First = None,
         after: After = None,
+        order_by: OrderBy = None,
         query: Query = None,
         tags: Tags = None,
     ) -> Page[Project]:
         """Ask the catalog for projects."""
         caller = info.context
         wanted = PlaceFilter(query=query, tags=tags)
-        return await caller.services.catalog.projects(caller.principal, wanted, page_request(first, after))
+        return await caller.services.catalog.projects(
+            caller.principal, wanted, page_request(first, after, order_by)
+        )
 
     @strawberry.field(
         graphql_type=EnvironmentView | None, description="An environment, by key; null if there is none."

@@ -16,7 +16,8 @@ register_enum(
     "servers: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE, BAD_REQUEST and "
     "INTERNAL_SERVER_ERROR (with `incident`, an id to report).",
     {
-        ErrorCode.BAD_USER_INPUT: "The input breaks rules: see `violations`, each with `path` and `message`.",
+        ErrorCode.BAD_USER_INPUT: "The input breaks rules: see `violations`, each with `path` and `message`, "
+        "and `conflicts`, the contexts that would be both included and excluded.",
         ErrorCode.UNAUTHENTICATED: "No secret came with the request, or one that is not known.",
         ErrorCode.FORBIDDEN: "The caller may not do this: see `action` and `resource`.",
         ErrorCode.NOT_FOUND: "What the input names does not exist: see `kind` and `key`.",

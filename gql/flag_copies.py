@@ -86,7 +86,7 @@ class FlagCopiesMutation:
     """The mutation that copies targeting."""
 
     @strawberry.mutation(
-        graphql_type=CopyFlagTargetingPayload,
+        graphql_type=CopyFlagTargetingPayload | None,
         description="Copy a flag's targeting from one environment of its project to another. The salt stays the "
         "target's own, so that a rollout splits there as it did.",
     )

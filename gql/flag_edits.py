@@ -179,7 +179,7 @@ class FlagsMutation:
     """The mutations of flags."""
 
     @strawberry.mutation(
-        graphql_type=CreateFlagPayload,
+        graphql_type=CreateFlagPayload | None,
         description="Create a flag in every environment of a project: off, serving its last variation.",
     )
     async def create_flag(
@@ -191,7 +191,7 @@ class FlagsMutation:
         return await info.context.services.flags.create(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
-        graphql_type=UpdateFlagPayload,
+        graphql_type=UpdateFlagPayload | None,
         description="Change a flag in every environment of its project by instructions, all or none: its name, "
         "description, tags, variations, and who may see it.",
     )
@@ -204,7 +204,7 @@ class FlagsMutation:
         return await info.context.services.flags.update(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
-        graphql_type=UpdateFlagTargetingPayload,
+        graphql_type=UpdateFlagTargetingPayload | None,
         description="Change a flag's targeting in one environment by instructions, all or none.",
     )
     async def update_flag_targeting(
@@ -218,7 +218,7 @@ class FlagsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=ArchiveFlagPayload,
+        graphql_type=ArchiveFlagPayload | None,
         description="Archive a flag: it then evaluates as an unknown one, everywhere. A prerequisite of others is "
         "refused (IN_USE), with its users.",
     )
@@ -230,7 +230,9 @@ class FlagsMutation:
         """Ask the flag service."""
         return await info.context.services.flags.archive(info.context.principal, input.to_domain())
 
-    @strawberry.mutation(graphql_type=RestoreFlagPayload, description="Restore an archived flag, as it was.")
+    @strawberry.mutation(
+        graphql_type=RestoreFlagPayload | None, description="Restore an archived flag, as it was."
+    )
     async def restore_flag(
         self,
         info: Info,
@@ -240,7 +242,7 @@ class FlagsMutation:
         return await info.context.services.flags.restore(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
-        graphql_type=DeleteFlagPayload,
+        graphql_type=DeleteFlagPayload | None,
         description="Delete a flag from every environment, for good. A prerequisite of others is refused "
         "(IN_USE), with its users.",
     )

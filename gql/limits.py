@@ -48,6 +48,7 @@ class DocumentLimits:
         max_aliases: Fields that bear an alias.
         max_directives: Uses of directives.
         max_root_fields: Fields of the operation itself.
+        max_input_values: Items of lists and fields of input objects in the variables.
     """
 
     max_characters: int = 50_000
@@ -57,6 +58,7 @@ class DocumentLimits:
     max_aliases: int = 100
     max_directives: int = 100
     max_root_fields: int = 50
+    max_input_values: int = 100_000
 
     def violations(self, counts: dict[str, int]) -> list[LimitExceededError]:
         """List each of the counts, named like the limits without `max_`, that is over its limit."""
@@ -177,6 +179,15 @@ def _violations_of_parsing(error: GraphQLSyntaxError, limits: DocumentLimits) ->
     if "nested too deeply" in error.message:
         return limits.violations({"depth": MAX_NESTING_DEPTH + 1})
     return limits.violations({"tokens": limits.max_tokens + 1})
+
+
+def refuse_variables(count: int, limits: DocumentLimits) -> None:
+    """Refuse variables that hold too many values.
+
+    Raises:
+        GraphQLError: `LIMIT_EXCEEDED`.
+    """
+    _refuse(limits.violations({"input_values": count}))
 
 
 def _refuse(violations: list[LimitExceededError]) -> None:

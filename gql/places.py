@@ -8,7 +8,7 @@ import strawberry
 from domain.access.credentials import CredentialKind
 from domain.instructions.details import AddTags, PlaceInstruction, RemoveTags, UpdateName
 from domain.services.editing import NamedInstruction
-from domain.services.places import NewPlace
+from domain.services.places import NewPlace, PlaceEdit
 from gql.enums import register_enum
 from gql.rule_edits import named_instruction
 
@@ -45,6 +45,25 @@ class PlaceInstructionInput:
     def to_domain(self) -> NamedInstruction[PlaceInstruction]:
         """Convert the one field that is set."""
         return NamedInstruction(*named_instruction(self, _CONVERSIONS))
+
+
+@strawberry.input
+class UpdatePlaceInput:
+    """The fields that the changes of both have."""
+
+    instructions: list[PlaceInstructionInput] = strawberry.field(description="The changes, in their order.")
+    expected_version: int | None = strawberry.field(
+        default=None, description="The version you saw; another one is refused. Null takes any."
+    )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+    def to_domain(self) -> PlaceEdit:
+        """Convert to the domain's wish."""
+        return PlaceEdit(
+            instructions=[instruction.to_domain() for instruction in self.instructions],
+            expected_version=self.expected_version,
+            comment=self.comment,
+        )
 
 
 @strawberry.input(description="An environment of a project to be created.")

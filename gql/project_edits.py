@@ -5,12 +5,12 @@ from typing import Annotated
 import strawberry
 
 from domain.model.projects import Project
-from domain.services.places import NewPlace, PlaceEdit
+from domain.services.places import NewPlace
 from domain.services.projects import FIRST_ENVIRONMENTS, CreatedProject
 from gql.context import Info
 from gql.environments import ProjectView
 from gql.nodes import global_id
-from gql.places import NewEnvironmentInput, NewSdkKeyView, PlaceInstructionInput
+from gql.places import NewEnvironmentInput, NewSdkKeyView, UpdatePlaceInput
 
 
 @strawberry.input(description="A project to create.")
@@ -38,23 +38,10 @@ class CreateProjectInput:
 
 
 @strawberry.input(description="Changes of a project's details, all or none.")
-class UpdateProjectInput:
+class UpdateProjectInput(UpdatePlaceInput):
     """Input for domain.services.places.PlaceEdit."""
 
     project: str = strawberry.field(description="The project's key.")
-    instructions: list[PlaceInstructionInput] = strawberry.field(description="The changes, in their order.")
-    expected_version: int | None = strawberry.field(
-        default=None, description="The version you saw; another one is refused. Null takes any."
-    )
-    comment: str = strawberry.field(default="", description="Why, for the audit log.")
-
-    def to_domain(self) -> PlaceEdit:
-        """Convert to the domain's wish."""
-        return PlaceEdit(
-            instructions=[instruction.to_domain() for instruction in self.instructions],
-            expected_version=self.expected_version,
-            comment=self.comment,
-        )
 
 
 @strawberry.input(description="A project to delete.")
@@ -72,7 +59,9 @@ class DeleteProjectInput:
 class CreateProjectPayload:
     """View of domain.services.projects.CreatedProject."""
 
-    project: ProjectView = strawberry.field(description="The project.")
+    project: ProjectView | None = strawberry.field(
+        description="The project; null where a part of it that was asked for fails: the secrets stay."
+    )
     sdk_keys: list[NewSdkKeyView] = strawberry.field(
         description="The SDK keys of its environments: their secrets are shown this once."
     )
@@ -109,7 +98,7 @@ class ProjectsMutation:
     """The mutations of projects."""
 
     @strawberry.mutation(
-        graphql_type=CreateProjectPayload, description="Create a project with its first environments."
+        graphql_type=CreateProjectPayload | None, description="Create a project with its first environments."
     )
     async def create_project(
         self,
@@ -122,7 +111,7 @@ class ProjectsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=UpdateProjectPayload,
+        graphql_type=UpdateProjectPayload | None,
         description="Change a project's name and tags by instructions, all or none.",
     )
     async def update_project(
@@ -136,7 +125,7 @@ class ProjectsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=DeleteProjectPayload,
+        graphql_type=DeleteProjectPayload | None,
         description="Delete a project with its flags, its environments and everything in those, for good.",
     )
     async def delete_project(

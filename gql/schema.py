@@ -26,7 +26,13 @@ from gql.execution import CompiledExecution
 from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
-from gql.limits import CACHED_DOCUMENTS, DocumentLimits, admitted_document, validation_errors
+from gql.limits import (
+    CACHED_DOCUMENTS,
+    DocumentLimits,
+    admitted_document,
+    refuse_variables,
+    validation_errors,
+)
 from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
@@ -34,6 +40,7 @@ from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
+from gql.variables import count_values, declared_variables
 
 DEFAULT_LIMITS = DocumentLimits()
 
@@ -44,7 +51,9 @@ class Query(AuditQuery, CachesQuery, EvaluationQuery, EnvironmentsQuery, Segment
 
 
 @strawberry.type(
-    description="Everything that can be changed. Each mutation takes effect as a whole, or not at all."
+    description="Everything that can be changed. Each mutation takes effect as a whole, or not at all. "
+    "Of several in a document each takes effect for itself, in their order; one that fails is null beside the "
+    "answers of the others (but for `importFlagData`, which makes the whole answer null: ask for it alone)."
 )
 class Mutation(
     EnvironmentsMutation,
@@ -102,6 +111,12 @@ class Schema(strawberry.Schema):
             raise InvalidOperationTypeError(operation_type)
         if errors := validation_errors(self._schema, text, self.limits):
             return PreExecutionError(data=None, errors=list(errors))
+        try:
+            declared = declared_variables(self._schema, text, self.limits, operation_name)
+            count = count_values(declared, variable_values or {}, self.limits.max_input_values)
+            refuse_variables(count, self.limits)
+        except GraphQLError as error:
+            return PreExecutionError(data=None, errors=[error])
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
         executed: ExecutionResult | None = None
         if direct is not None:

@@ -76,9 +76,9 @@ class SegmentBulkEditsMutation:
     """The mutation of many targets."""
 
     @strawberry.mutation(
-        graphql_type=BulkEditSegmentTargetsPayload,
+        graphql_type=BulkEditSegmentTargetsPayload | None,
         description="Add, remove or replace many individual targets of a segment. Refused are contexts that would "
-        "be both included and excluded, and more targets than EARLYBIRD_MAX_SEGMENT_TARGETS.",
+        "be both included and excluded, and more targets than EARLYBIRD_MAX_TARGETS.",
     )
     async def bulk_edit_segment_targets(
         self,

@@ -122,7 +122,7 @@ class DeleteSegmentPayload:
 class SegmentsMutation:
     """The mutations of segments."""
 
-    @strawberry.mutation(graphql_type=CreateSegmentPayload, description="Create a segment.")
+    @strawberry.mutation(graphql_type=CreateSegmentPayload | None, description="Create a segment.")
     async def create_segment(
         self,
         info: Info,
@@ -134,7 +134,7 @@ class SegmentsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=UpdateSegmentPayload,
+        graphql_type=UpdateSegmentPayload | None,
         description="Change a segment by instructions, all or none. Refused are circles of segments, and contexts "
         "that would be both included and excluded.",
     )
@@ -149,7 +149,7 @@ class SegmentsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=DeleteSegmentPayload,
+        graphql_type=DeleteSegmentPayload | None,
         description="Delete a segment. One that a flag or segment uses is refused (IN_USE), with its users.",
     )
     async def delete_segment(

@@ -147,7 +147,7 @@ class SegmentListsMutation:
     """The mutations of large lists."""
 
     @strawberry.mutation(
-        graphql_type=StartSegmentImportPayload,
+        graphql_type=StartSegmentImportPayload | None,
         description="Begin an import into a large list. A second one at a time is refused (IN_USE).",
     )
     async def start_segment_import(
@@ -161,7 +161,7 @@ class SegmentListsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=CancelSegmentImportPayload, description="Cancel an import that has not taken effect."
+        graphql_type=CancelSegmentImportPayload | None, description="Cancel an import that has not taken effect."
     )
     async def cancel_segment_import(
         self,
@@ -171,7 +171,7 @@ class SegmentListsMutation:
         """Ask the list service."""
         return await info.context.services.lists.cancel(info.context.principal, read_global_id(input.import_id)[1])
 
-    @strawberry.mutation(graphql_type=AddSegmentMembersPayload, description="Add keys to a large list.")
+    @strawberry.mutation(graphql_type=AddSegmentMembersPayload | None, description="Add keys to a large list.")
     async def add_segment_members(
         self,
         info: Info,
@@ -187,7 +187,9 @@ class SegmentListsMutation:
             input.comment,
         )
 
-    @strawberry.mutation(graphql_type=RemoveSegmentMembersPayload, description="Remove keys from a large list.")
+    @strawberry.mutation(
+        graphql_type=RemoveSegmentMembersPayload | None, description="Remove keys from a large list."
+    )
     async def remove_segment_members(
         self,
         info: Info,
@@ -204,7 +206,7 @@ class SegmentListsMutation:
         )
 
     @strawberry.mutation(
-        graphql_type=RestoreSegmentMembersPayload,
+        graphql_type=RestoreSegmentMembersPayload | None,
         description="Let a large list be again what it was before its last change.",
     )
     async def restore_segment_members(

@@ -43,8 +43,8 @@ class Settings(BaseSettings):
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )
     max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
-    max_segment_targets: int = Field(
-        15_000, ge=1, description="Individual targets of a segment; an import may bring more."
+    max_targets: int = Field(
+        15_000, ge=1, description="Individual targets of a segment or a flag; an import may bring more."
     )
     max_import_bytes: int = Field(268_435_456, ge=1, description="Bytes of a file of members for a large list.")
     max_removal_percent: int = Field(
@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     max_query_directives: int = Field(_LIMITS.max_directives, ge=0, description="Directives, likewise.")
     max_query_root_fields: int = Field(
         _LIMITS.max_root_fields, ge=1, description="Fields of the operation itself."
+    )
+    max_query_input_values: int = Field(
+        _LIMITS.max_input_values, ge=1, description="Items of lists and fields of input objects in the variables."
     )
     shutdown_seconds: int = Field(10, ge=0, description="How long requests in flight may take at a stop.")
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
@@ -94,4 +97,5 @@ class Settings(BaseSettings):
             max_aliases=self.max_query_aliases,
             max_directives=self.max_query_directives,
             max_root_fields=self.max_query_root_fields,
+            max_input_values=self.max_query_input_values,
         )

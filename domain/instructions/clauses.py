@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 from domain.errors import InvalidInputError, Violation
 from domain.evaluation.operators import OPERATORS, SEGMENT_MATCH, is_usable
+from domain.instructions.limits import CLAUSES_LIMIT, VALUES_LIMIT, Path, too_many
 from domain.json import NESTING_LIMIT, is_nested_too_deep
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
 from domain.model.targeting import Clause
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def check_clauses(clauses: Sequence[Clause], segments: frozenset[str], path: Pat
         segments: The keys of the segments that exist.
         path: Where the list of clauses stands in the input.
     """
-    return [
+    return too_many("clauses", len(clauses), CLAUSES_LIMIT, path) or [
         violation
         for index, clause in enumerate(clauses)
         for violation in check_clause(clause, segments, (*path, index))
@@ -79,6 +78,8 @@ def check_clause(clause: Clause, segments: frozenset[str], path: Path) -> list[V
         found.append(Violation((*path, "attribute"), "is not an attribute or a reference to one"))
     if not clause.values:
         found.append(Violation((*path, "values"), "needs at least one value"))
+    if too_long := too_many("values", len(clause.values), VALUES_LIMIT, (*path, "values")):
+        return found + too_long
     for index, value in enumerate(clause.values):
         place = (*path, "values", index)
         if clause.op == SEGMENT_MATCH and value not in segments:

@@ -4,9 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from domain.errors import InvalidInputError
-from domain.instructions.clauses import EditScope, refusal
-from domain.keys import key_violation
+from domain.errors import InvalidInputError, Violation
+from domain.instructions.clauses import EditScope
+from domain.instructions.limits import (
+    DESCRIPTION_CHARACTERS,
+    NAME_CHARACTERS,
+    TAGS_LIMIT,
+    Path,
+    too_long,
+    too_many,
+)
+from domain.keys import key_from_name, key_violation, new_key_violation
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
@@ -23,8 +31,8 @@ class UpdateName:
 
     def apply(self, thing: Detailed, _scope: EditScope) -> Detailed:
         """Return it with the name."""
-        if not self.name.strip():
-            raise refusal((), "a name is needed")
+        if found := name_violations(self.name):
+            raise InvalidInputError(found)
         return replace(thing, name=self.name)
 
 
@@ -36,6 +44,8 @@ class UpdateDescription:
 
     def apply(self, thing: Described, _scope: EditScope) -> Described:
         """Return it with the description."""
+        if found := description_violations(self.description):
+            raise InvalidInputError(found)
         return replace(thing, description=self.description)
 
 
@@ -47,9 +57,11 @@ class AddTags:
 
     def apply(self, thing: Detailed, _scope: EditScope) -> Detailed:
         """Return it with the tags."""
-        if found := [v for index, tag in enumerate(self.tags) if (v := key_violation(tag, (index,)))]:
+        tags = {*thing.tags, *self.tags}
+        found = tag_violations(self.tags) or too_many("tags", len(tags), TAGS_LIMIT, (), before=len(thing.tags))
+        if found:
             raise InvalidInputError(found)
-        return replace(thing, tags=tuple(sorted({*thing.tags, *self.tags})))
+        return replace(thing, tags=tuple(sorted(tags)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,35 @@ class RemoveTags:
     def apply(self, thing: Detailed, _scope: EditScope) -> Detailed:
         """Return it without the tags."""
         return replace(thing, tags=tuple(sorted({*thing.tags} - {*self.tags})))
+
+
+def name_violations(name: str, path: Path = ()) -> list[Violation]:
+    """Return what is wrong with a name."""
+    if not name.strip():
+        return [Violation(path, "a name is needed")]
+    return too_long(name, NAME_CHARACTERS, path)
+
+
+def new_name_violations(name: str, key: str | None) -> list[Violation]:
+    """Return what is wrong with the name of something new, and with its key; without one the name gives it."""
+    wanted = key_from_name(name) if key is None else key
+    violation = new_key_violation(wanted, is_given=key is not None)
+    found = [violation] if violation else []
+    if key is not None or not found:
+        found += name_violations(name, ("name",))
+    return found
+
+
+def description_violations(description: str, path: Path = ()) -> list[Violation]:
+    """Return what is wrong with a description."""
+    return too_long(description, DESCRIPTION_CHARACTERS, path)
+
+
+def tag_violations(tags: Sequence[str], path: Path = ()) -> list[Violation]:
+    """Return what is wrong with tags."""
+    return too_many("tags", len(tags), TAGS_LIMIT, path) or [
+        violation for index, tag in enumerate(tags) if (violation := key_violation(tag, (*path, index)))
+    ]
 
 
 PlaceInstruction: TypeAlias = UpdateName | AddTags | RemoveTags

@@ -3,8 +3,16 @@
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from domain.errors import InvalidInputError, Violation
 from domain.instructions.clauses import EditScope, refusal
-from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
+from domain.instructions.details import (
+    AddTags,
+    RemoveTags,
+    UpdateDescription,
+    UpdateName,
+    description_violations,
+)
+from domain.instructions.limits import NAME_CHARACTERS, VARIATIONS_LIMIT, Path, too_long, too_many
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.model.flags import Flag
 from domain.model.targeting import ClientSideAvailability, Variation
@@ -48,7 +56,10 @@ class AddVariation:
 
     def apply(self, flag: Flag, _scope: EditScope) -> Flag:
         """Return the flag with the variation."""
-        _check_value(self.variation.value)
+        found = new_variation_violations(self.variation)
+        found += too_many("variations", len(flag.variations) + 1, VARIATIONS_LIMIT, ())
+        if found:
+            raise InvalidInputError(found)
         return replace(flag, variations=(*flag.variations, self.variation))
 
 
@@ -68,6 +79,8 @@ class RenameVariation:
             name=before.name if self.name is None else self.name,
             description=before.description if self.description is None else self.description,
         )
+        if found := new_variation_violations(Variation(None, self.name or "", self.description or "")):
+            raise InvalidInputError(found)
         return _with_variation(flag, self.index, after)
 
 
@@ -80,7 +93,8 @@ class UpdateVariationValue:
 
     def apply(self, flag: Flag, _scope: EditScope) -> Flag:
         """Return the flag with the variation changed."""
-        _check_value(self.value)
+        if found := new_variation_violations(Variation(self.value)):
+            raise InvalidInputError(found)
         return _with_variation(flag, self.index, replace(_variation(flag, self.index), value=self.value))
 
 
@@ -112,9 +126,13 @@ FlagDetailInstruction: TypeAlias = (
 )
 
 
-def _check_value(value: Json) -> None:
-    if is_nested_too_deep(value):
-        raise refusal(("value",), f"is nested more than {NESTING_LIMIT} deep")
+def new_variation_violations(variation: Variation, path: Path = ()) -> list[Violation]:
+    """Return what is wrong with a variation that is to be written."""
+    found = too_long(variation.name, NAME_CHARACTERS, (*path, "name"))
+    found += description_violations(variation.description, (*path, "description"))
+    if is_nested_too_deep(variation.value):
+        found.append(Violation((*path, "value"), f"is nested more than {NESTING_LIMIT} deep"))
+    return found
 
 
 def _variation(flag: Flag, index: int) -> Variation:

@@ -31,7 +31,8 @@ class EditFlagTargets:
         place = (self.context_kind, self.variation)
         before = dict.fromkeys(targets.get(place, ()))
         if self.action is TargetAction.REMOVE:
-            after = [key for key in before if key not in set(self.keys)]
+            removed = set(self.keys)
+            after = [key for key in before if key not in removed]
         else:
             kept = before if self.action is TargetAction.ADD else {}
             after = list(kept | dict.fromkeys(self.keys))

@@ -7,7 +7,15 @@ from typing import TypeAlias
 
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.clauses import EditScope, check_clauses, check_variation, variation_violations
+from domain.instructions.details import description_violations
 from domain.instructions.flag_targets import EditFlagTargets
+from domain.instructions.limits import (
+    PREREQUISITES_LIMIT,
+    RULES_LIMIT,
+    VARIATIONS_LIMIT,
+    Path,
+    too_many,
+)
 from domain.instructions.rules import (
     AddClauses,
     AddValues,
@@ -17,8 +25,8 @@ from domain.instructions.rules import (
     ReorderRules,
     UpdateClause,
     change_rule,
-    rule_index,
     rule_names,
+    with_rule,
 )
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
@@ -29,8 +37,6 @@ from domain.model.targeting import (
     Targeting,
     VariationOrRollout,
 )
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +61,7 @@ class AddFlagRule:
         """Return the targeting with the rule, which gets an id."""
         if found := _rule_violations(self.rule, scope, ()):
             raise InvalidInputError(found)
-        rules = list(targeting.rules)
-        index = (
-            len(rules) if self.before_rule is None else rule_index(targeting, self.before_rule, ("beforeRuleId",))
-        )
-        rules.insert(index, replace(self.rule, id=secrets.token_hex(8)))
-        return replace(targeting, rules=tuple(rules))
+        return with_rule(targeting, self.rule, self.before_rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class ReplaceFlagRules:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the rules, in the order given."""
+        count, before = len(self.rules), len(targeting.rules)
+        if found := too_many("rules", count, RULES_LIMIT, (), before=before):
+            raise InvalidInputError(found)
         ids = dict(zip(rule_names(targeting), (rule.id for rule in targeting.rules), strict=True))
         found = [
             violation
@@ -102,7 +106,9 @@ class UpdateFlagRule:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the rule changed."""
-        if self.serves is not None and (found := check_serves(self.serves, scope, ("serve",))):
+        found = description_violations(self.description or "", ("description",))
+        found += check_serves(self.serves, scope, ("serve",)) if self.serves else []
+        if found:
             raise InvalidInputError(found)
 
         def change(rule: FlagRule) -> FlagRule:
@@ -172,10 +178,7 @@ class AddPrerequisites:
 
     def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
         """Return the targeting with the prerequisites."""
-        by_key = {
-            prerequisite.key: prerequisite for prerequisite in (*targeting.prerequisites, *self.prerequisites)
-        }
-        return replace(targeting, prerequisites=tuple(by_key.values()))
+        return _with_prerequisites(targeting, (*targeting.prerequisites, *self.prerequisites))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +189,7 @@ class ReplacePrerequisites:
 
     def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
         """Return the targeting with these prerequisites only."""
-        by_key = {prerequisite.key: prerequisite for prerequisite in self.prerequisites}
-        return replace(targeting, prerequisites=tuple(by_key.values()))
+        return _with_prerequisites(targeting, self.prerequisites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +200,8 @@ class RemovePrerequisites:
 
     def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
         """Return the targeting without the prerequisites."""
-        return replace(
-            targeting, prerequisites=tuple(p for p in targeting.prerequisites if p.key not in self.keys)
-        )
+        removed = set(self.keys)
+        return replace(targeting, prerequisites=tuple(p for p in targeting.prerequisites if p.key not in removed))
 
 
 FlagInstruction: TypeAlias = (
@@ -226,9 +227,19 @@ FlagInstruction: TypeAlias = (
 )
 
 
+def _with_prerequisites(targeting: Targeting, prerequisites: Sequence[Prerequisite]) -> Targeting:
+    """Return the targeting with prerequisites, of which the last on each flag holds."""
+    by_key = {prerequisite.key: prerequisite for prerequisite in prerequisites}
+    before = len(targeting.prerequisites)
+    if found := too_many("prerequisites", len(by_key), PREREQUISITES_LIMIT, (), before=before):
+        raise InvalidInputError(found)
+    return replace(targeting, prerequisites=tuple(by_key.values()))
+
+
 def _rule_violations(rule: FlagRule, scope: EditScope, path: Path) -> list[Violation]:
     """Return everything that is wrong with a rule that is to be written."""
-    found = check_clauses(rule.clauses, scope.segments, (*path, "clauses"))
+    found = description_violations(rule.description, (*path, "description"))
+    found += check_clauses(rule.clauses, scope.segments, (*path, "clauses"))
     if not rule.clauses:
         found.append(Violation((*path, "clauses"), "a rule needs at least one clause"))
     return found + check_serves(rule.serves, scope, (*path, "serve"))
@@ -242,7 +253,8 @@ def check_serves(serves: VariationOrRollout, scope: EditScope, path: Path) -> li
     if rollout is None:
         return [Violation(path, "needs a variation or a rollout")]
     place = (*path, "rollout")
-    found = [
+    shares = len(rollout.variations)
+    found = too_many("shares", shares, VARIATIONS_LIMIT, (*place, "variations")) or [
         violation
         for index, share in enumerate(rollout.variations)
         for violation in variation_violations(share.variation, scope, (*place, "variations", index, "variation"))

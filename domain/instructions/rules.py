@@ -4,6 +4,7 @@ A rule is called by its id, or by `#` and its place where it has none of its own
 """
 
 import json
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from domain.errors import InvalidInputError
 from domain.instructions.clauses import EditScope, check_clause, check_clauses, refusal
+from domain.instructions.limits import CLAUSES_LIMIT, RULES_LIMIT, VALUES_LIMIT, Path, too_many
 from domain.json import Json
 from domain.model.segments import Segment, SegmentRule
 from domain.model.targeting import Clause, FlagRule, Targeting
@@ -27,8 +29,8 @@ class RemoveRules:
 
     def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
         """Return it without the rules."""
-        names = rule_names(thing)
-        kept = [rule for name, rule in zip(names, thing.rules, strict=True) if name not in self.rules]
+        names, removed = rule_names(thing), set(self.rules)
+        kept = [rule for name, rule in zip(names, thing.rules, strict=True) if name not in removed]
         return replace(thing, rules=tuple(kept))
 
 
@@ -43,7 +45,8 @@ class ReorderRules:
         names = rule_names(thing)
         if sorted(self.rules) != sorted(names):
             raise refusal((), f"must name each of the rules once: {', '.join(names)}")
-        return replace(thing, rules=tuple(thing.rules[names.index(name)] for name in self.rules))
+        by_name = dict(zip(names, thing.rules, strict=True))
+        return replace(thing, rules=tuple(by_name[name] for name in self.rules))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,14 @@ class AddClauses:
         """Return it with the clauses."""
         if found := check_clauses(self.clauses, scope.segments, ("clauses",)):
             raise InvalidInputError(found)
-        return change_rule(thing, self.rule, lambda rule: replace(rule, clauses=(*rule.clauses, *self.clauses)))
+
+        def change(rule: Rule) -> Rule:
+            clauses = (*rule.clauses, *self.clauses)
+            if found := too_many("clauses", len(clauses), CLAUSES_LIMIT, ("clauses",)):
+                raise InvalidInputError(found)
+            return replace(rule, clauses=clauses)
+
+        return change_rule(thing, self.rule, change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +81,10 @@ class RemoveClauses:
         """Return it without the clauses; one at least must stay, since none would match everybody."""
 
         def change(rule: Rule) -> Rule:
-            for index in self.indexes:
+            removed = set(self.indexes)
+            for index in removed:
                 _check_index(rule, index, ("clauseIndexes",))
-            kept = tuple(clause for index, clause in enumerate(rule.clauses) if index not in self.indexes)
+            kept = tuple(clause for index, clause in enumerate(rule.clauses) if index not in removed)
             if not kept:
                 raise refusal(("clauseIndexes",), "a rule without clauses would match everybody: remove the rule")
             return replace(rule, clauses=kept)
@@ -106,12 +117,16 @@ class AddValues:
 
     def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
         """Return it with the values."""
+        _check_count(self.values)
 
         def change(clause: Clause) -> Clause:
             new: tuple[Json, ...] = _without(self.values, clause.values)
-            if found := check_clause(replace(clause, values=new), scope.segments, ()) if new else []:
+            values = (*clause.values, *new)
+            found = check_clause(replace(clause, values=new), scope.segments, ()) if new else []
+            found += too_many("values", len(values), VALUES_LIMIT, ("values",), before=len(clause.values))
+            if found:
                 raise InvalidInputError(found)
-            return replace(clause, values=(*clause.values, *new))
+            return replace(clause, values=values)
 
         return _change_clause(thing, self.rule, self.index, change)
 
@@ -126,6 +141,7 @@ class RemoveValues:
 
     def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
         """Return it without the values; one at least must stay."""
+        _check_count(self.values)
 
         def change(clause: Clause) -> Clause:
             kept = _without(clause.values, self.values)
@@ -146,7 +162,21 @@ def rule_names(thing: Segment | Targeting) -> list[str]:
     ]
 
 
-def rule_index(thing: Ruled, name: str, path: tuple[str | int, ...]) -> int:
+def with_rule(thing: Ruled, rule: Rule, before_rule: str | None) -> Ruled:
+    """Return the thing with one more rule of its kind, which gets an id, last or before another.
+
+    Raises:
+        InvalidInputError: There is no such other rule, or there are too many.
+    """
+    if found := too_many("rules", len(thing.rules) + 1, RULES_LIMIT, ()):
+        raise InvalidInputError(found)
+    rules: list[Any] = list(thing.rules)
+    index = len(rules) if before_rule is None else rule_index(thing, before_rule, ("beforeRuleId",))
+    rules.insert(index, replace(rule, id=secrets.token_hex(8)))
+    return replace(thing, rules=tuple(rules))
+
+
+def rule_index(thing: Ruled, name: str, path: Path) -> int:
     """Return the place of a rule, by its name.
 
     Raises:
@@ -158,7 +188,13 @@ def rule_index(thing: Ruled, name: str, path: tuple[str | int, ...]) -> int:
     return names.index(name)
 
 
-def _check_index(rule: Rule, index: int, path: tuple[str | int, ...]) -> None:
+def _check_count(values: Sequence[Json]) -> None:
+    """Refuse at once what would take long to compare."""
+    if found := too_many("values", len(values), VALUES_LIMIT, ("values",)):
+        raise InvalidInputError(found)
+
+
+def _check_index(rule: Rule, index: int, path: Path) -> None:
     if not 0 <= index < len(rule.clauses):
         raise refusal(path, f"the rule has no clause {index}")
 

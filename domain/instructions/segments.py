@@ -1,6 +1,5 @@
 """Instructions for segments: details, individual targets, rules and clauses (LaunchDarkly semantics 3.1)."""
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -8,7 +7,13 @@ from typing import TypeAlias
 
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.clauses import EditScope, check_clauses, refusal
-from domain.instructions.details import AddTags, RemoveTags, UpdateDescription, UpdateName
+from domain.instructions.details import (
+    AddTags,
+    RemoveTags,
+    UpdateDescription,
+    UpdateName,
+    description_violations,
+)
 from domain.instructions.rules import (
     AddClauses,
     AddValues,
@@ -18,7 +23,7 @@ from domain.instructions.rules import (
     ReorderRules,
     UpdateClause,
     change_rule,
-    rule_index,
+    with_rule,
 )
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
@@ -74,8 +79,7 @@ class ScheduleRemoval:
 
     def apply(self, segment: Segment, scope: EditScope) -> Segment:
         """Return the segment with the removals."""
-        targets = segment.included_targets if self.list is TargetList.INCLUDED else segment.excluded_targets
-        known = {target.key for target in targets if target.context_kind == self.context_kind}
+        known = segment.target_keys(self.list).get(self.context_kind, ())
         found = [
             Violation(("keys", index), f"{key!r} is no such target")
             for index, key in enumerate(self.keys)
@@ -117,12 +121,7 @@ class AddRule:
         """Return the segment with the rule, which gets an id."""
         if found := _check_rule(self.rule, scope):
             raise InvalidInputError(found)
-        rules = list(segment.rules)
-        index = (
-            len(rules) if self.before_rule is None else rule_index(segment, self.before_rule, ("beforeRuleId",))
-        )
-        rules.insert(index, replace(self.rule, id=secrets.token_hex(8)))
-        return replace(segment, rules=tuple(rules))
+        return with_rule(segment, self.rule, self.before_rule)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +135,8 @@ class UpdateRule:
 
     def apply(self, segment: Segment, _scope: EditScope) -> Segment:
         """Return the segment with the rule changed."""
+        if found := description_violations(self.description or "", ("description",)):
+            raise InvalidInputError(found)
 
         def change(rule: SegmentRule) -> SegmentRule:
             if self.description is not None:
@@ -174,14 +175,16 @@ SegmentInstruction: TypeAlias = (
 )
 
 
-def conflicting_targets(segment: Segment) -> list[str]:
-    """Return the contexts that are both included and excluded, as `kind:key`."""
-    excluded = {context.sort_key for context in segment.excluded_targets}
-    return [f"{c.context_kind}:{c.key}" for c in segment.included_targets if c.sort_key in excluded]
+def conflicting_targets(segment: Segment) -> set[tuple[str, str]]:
+    """Return the contexts that are both included and excluded, by kind and key."""
+    excluded = segment.target_keys(TargetList.EXCLUDED)
+    included = segment.target_keys(TargetList.INCLUDED) if excluded else {}
+    return {(kind, key) for kind in included for key in included[kind] & excluded.get(kind, set())}
 
 
 def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:
-    found = check_clauses(rule.clauses, scope.segments, ("clauses",))
+    found = description_violations(rule.description, ("description",))
+    found += check_clauses(rule.clauses, scope.segments, ("clauses",))
     if not rule.clauses:
         found.append(Violation(("clauses",), "a rule needs at least one clause"))
     return found + _check_rollout(rule)
@@ -225,7 +228,8 @@ def _edit_targets(segment: Segment, edit: EditTargets) -> Segment:
 def _edited(before: Iterable[str], edit: EditTargets) -> tuple[str, ...]:
     keys = dict.fromkeys(before)
     if edit.action is TargetAction.REMOVE:
-        return tuple(key for key in keys if key not in set(edit.keys))
+        removed = set(edit.keys)
+        return tuple(key for key in keys if key not in removed)
     if edit.action is TargetAction.REPLACE:
         keys = {}
     return tuple(keys | dict.fromkeys(edit.keys))

@@ -21,14 +21,14 @@ def variation_users(targeting: Targeting, key: str, index: int) -> list[tuple[st
         return users
     if targeting.off_variation == index:
         users.append(("offVariation", targeting.id))
-    if _names(targeting.fallthrough, index):
+    if index in targeting.fallthrough.places:
         users.append(("fallthrough", targeting.id))
     if _targets_name(targeting, index):
         users.append(("targets", targeting.id))
     users += [
         ("rule", f"{targeting.id}/{name}")
         for name, rule in zip(rule_names(targeting), targeting.rules, strict=True)
-        if _names(rule.serves, index)
+        if index in rule.serves.places
     ]
     return users
 
@@ -55,11 +55,6 @@ def without_variation(targeting: Targeting, key: str, index: int) -> Targeting:
         context_targets=_targets(targeting.context_targets, index),
         rules=tuple(replace(rule, serves=_serves(rule.serves, index)) for rule in targeting.rules),
     )
-
-
-def _names(serves: VariationOrRollout, index: int) -> bool:
-    shares = serves.rollout.variations if serves.rollout else ()
-    return serves.variation == index or any(share.variation == index for share in shares)
 
 
 def _targets_name(targeting: Targeting, index: int) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from domain.json import Json, same_json
 from domain.model.changes import FieldChange, RuleChange, RuleChangeKind, TargetsChange
-from domain.model.segments import ScheduledRemoval, Segment, SegmentRule
+from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, TargetList
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Targeting
 
 VALUE_CHARACTERS = 2_000
@@ -240,7 +240,7 @@ def _target_lists(thing: object | None) -> defaultdict[_ListName, set[str]]:
             kind = target.context_kind or DEFAULT_CONTEXT_KIND
             lists["targets", kind, target.variation].update(target.values)
     elif isinstance(thing, Segment):
-        for name, contexts in (("included", thing.included_targets), ("excluded", thing.excluded_targets)):
-            for context in contexts:
-                lists[name, context.context_kind, None].add(context.key)
+        for name, target_list in (("included", TargetList.INCLUDED), ("excluded", TargetList.EXCLUDED)):
+            for kind, keys in thing.target_keys(target_list).items():
+                lists[name, kind, None] = keys
     return lists

@@ -87,6 +87,27 @@ class ContextFilter:
 EVERY_CONTEXT = ContextFilter()
 
 
+def least_characters(attributes: Mapping[str, Json]) -> int:
+    """Return how much JSON attributes are at least: quickly, so too much of it is not looked through."""
+    characters = 0
+    pending: list[Any] = [attributes]
+    while pending and characters <= LARGEST_CHARACTERS:
+        container = pending.pop()
+        characters += len(container)
+        if characters > LARGEST_CHARACTERS:
+            break
+        values = container
+        if container.__class__ is not list:
+            values = container.values()
+            characters += sum(map(len, container))
+        for value in values:
+            if value.__class__ is str:
+                characters += len(value)
+            elif value.__class__ is dict or value.__class__ is list:
+                pending.append(value)
+    return characters
+
+
 def attributes_text(attributes: Mapping[str, Json]) -> str | None:
     """Write a context's attributes as JSON; None if that is too long or deep, or no text that can be stored."""
     if is_nested_too_deep(dict(attributes)):  # no answer could hold it

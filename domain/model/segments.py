@@ -170,11 +170,9 @@ class Segment:
         """Return the segment without the removals of what is no target."""
         if not self.removals:
             return self
-        targets = {(TargetList.INCLUDED, *context) for context in _contexts(self.included, self.included_contexts)}
-        targets |= {
-            (TargetList.EXCLUDED, *context) for context in _contexts(self.excluded, self.excluded_contexts)
-        }
-        return replace(self, removals=tuple(r for r in self.removals if r.target in targets))
+        keys = {target_list: self.target_keys(target_list) for target_list in TargetList}
+        left = (r for r in self.removals if r.key in keys[r.target_list].get(r.context_kind, ()))
+        return replace(self, removals=tuple(left))
 
     @property
     def id(self) -> str:
@@ -217,27 +215,45 @@ class Segment:
     @property
     def included_targets(self) -> list[TargetedContext]:
         """The contexts that are in by name, each once, by kind and key."""
-        return self._targets(TargetList.INCLUDED, self.included, self.included_contexts)
+        return self._targets(TargetList.INCLUDED)
 
     @property
     def excluded_targets(self) -> list[TargetedContext]:
         """The contexts that are out by name, each once, by kind and key."""
-        return self._targets(TargetList.EXCLUDED, self.excluded, self.excluded_contexts)
+        return self._targets(TargetList.EXCLUDED)
+
+    @property
+    def target_count(self) -> int:
+        """The number of individual targets of both lists."""
+        return sum(len(keys) for each in TargetList for keys in self.target_keys(each).values())
 
     @property
     def member_count(self) -> int:
         """The number of contexts that are in by name, or by the large list."""
-        return self.list_size if self.unbounded else len(_contexts(self.included, self.included_contexts))
+        if self.unbounded:
+            return self.list_size
+        return sum(map(len, self.target_keys(TargetList.INCLUDED).values()))
 
-    def _targets(
-        self, target_list: TargetList, user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]
-    ) -> list[TargetedContext]:
-        moments = {removal.target: removal.remove_at for removal in self.removals}
-        contexts = (
-            TargetedContext(kind, key, moments.get((target_list, kind, key)))
-            for kind, key in _contexts(user_keys, targets)
+    def target_keys(self, target_list: TargetList) -> dict[str, set[str]]:
+        """Return the keys that a list targets, by context kind: what is cheap to ask of thousands."""
+        users, contexts = (
+            (self.included, self.included_contexts)
+            if target_list is TargetList.INCLUDED
+            else (self.excluded, self.excluded_contexts)
         )
-        return sorted(contexts, key=lambda context: context.sort_key)
+        keys: dict[str, set[str]] = {DEFAULT_CONTEXT_KIND: set(users)} if users else {}
+        for target in contexts:
+            keys.setdefault(target.context_kind or DEFAULT_CONTEXT_KIND, set()).update(target.values)
+        return keys
+
+    def _targets(self, target_list: TargetList) -> list[TargetedContext]:
+        moments = {(r.context_kind, r.key): r.remove_at for r in self.removals if r.target_list is target_list}
+        keys = self.target_keys(target_list)
+        return [
+            TargetedContext(kind, key, moments.get((kind, key)))
+            for kind in sorted(keys)
+            for key in sorted(keys[kind])
+        ]
 
 
 def new_list_uid() -> str:
@@ -253,12 +269,3 @@ def list_id_of(segment_id: str, list_uid: str) -> str:
 def segment_id_of(list_id: str) -> str:
     """Return the id of the segment that a large list is, or was, of."""
     return "/".join(list_id.split("/")[:3])
-
-
-def _contexts(user_keys: tuple[str, ...], targets: tuple[SegmentTarget, ...]) -> set[tuple[str, str]]:
-    """Return kinds and keys, each pair once."""
-    contexts = {(DEFAULT_CONTEXT_KIND, key) for key in user_keys}
-    for target in targets:
-        kind = target.context_kind or DEFAULT_CONTEXT_KIND
-        contexts.update((kind, key) for key in target.values)
-    return contexts

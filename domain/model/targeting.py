@@ -60,6 +60,13 @@ class VariationOrRollout:
     variation: int | None = None
     rollout: Rollout | None = None
 
+    @property
+    def places(self) -> frozenset[int]:
+        """The places of all variations that it names, those that it does not serve to anybody too."""
+        alone = () if self.variation is None else (self.variation,)
+        shares = self.rollout.variations if self.rollout else ()
+        return frozenset((*alone, *(share.variation for share in shares)))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prerequisite:
@@ -154,3 +161,8 @@ class Targeting:
     def scope(self) -> str:
         """Name what it is listed under: its environment."""
         return str(self.environment)
+
+    @property
+    def target_count(self) -> int:
+        """The number of individual targets."""
+        return sum(len(target.values) for target in (*self.targets, *self.context_targets))

@@ -12,7 +12,7 @@ from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Environment, Project
-from domain.pages import PAGE_SIZE_LIMIT, Page, PageRequest, cut_page
+from domain.pages import PAGE_SIZE_LIMIT, Page, PageRequest, cut_ordered_page, cut_page
 from domain.ports import Store
 from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from domain.services.snapshots import SnapshotService
@@ -64,16 +64,16 @@ class EnvironmentCatalog:
         return self.snapshot.flags.get(key)
 
     def flags(self, wanted: FlagFilter, page: PageRequest) -> Page[EnvironmentFlag]:
-        """Page through the flags, by key."""
-        return cut_page(wanted.select(self.snapshot), page, lambda flag: flag.key)
+        """Page through the flags, in the order that is wanted."""
+        return cut_ordered_page(wanted.select(self.snapshot), page)
 
     def segment(self, key: str) -> EnvironmentSegment | None:
         """Find a segment."""
         return self.snapshot.segments.get(key)
 
     def segments(self, wanted: SegmentFilter, page: PageRequest) -> Page[EnvironmentSegment]:
-        """Page through the segments, by key."""
-        return cut_page(wanted.select(self.snapshot), page, lambda segment: segment.key)
+        """Page through the segments, in the order that is wanted."""
+        return cut_ordered_page(wanted.select(self.snapshot), page)
 
     def early_access_programs(
         self, tag: str, page: PageRequest, *, by_name: bool = False, active: bool | None = None
@@ -180,14 +180,13 @@ class CatalogService:
         return await self._store.find(Project, key)
 
     async def projects(self, principal: Principal, wanted: PlaceFilter, page: PageRequest) -> Page[Project]:
-        """Page through the projects, by key.
+        """Page through the projects, in the order that is wanted.
 
         Raises:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("viewProject", "proj/*")
-        projects = wanted.select(await self._store.list_all(Project, ""))
-        return cut_page(projects, page, lambda project: project.key)
+        return cut_ordered_page(wanted.select(await self._store.list_all(Project, "")), page)
 
     async def environment(self, principal: Principal, ref: EnvironmentRef) -> EnvironmentCatalog | None:
         """Find an environment with everything in it.
@@ -202,7 +201,7 @@ class CatalogService:
     async def environments(
         self, principal: Principal, project: str, wanted: PlaceFilter, page: PageRequest
     ) -> Page[EnvironmentCatalog]:
-        """Page through a project's environments, by key.
+        """Page through a project's environments, in the order that is wanted.
 
         Raises:
             DomainError: As `Principal.require_management` says.
@@ -210,7 +209,7 @@ class CatalogService:
         principal.require_management("viewEnvironment", f"proj/{project}:env/*")
         environments = wanted.select(await self._store.list_all(Environment, project))
         catalogs = [await self._catalog(environment) for environment in environments]
-        return cut_page(catalogs, page, lambda catalog: catalog.key)
+        return cut_ordered_page(catalogs, page)
 
     async def tags(
         self, principal: Principal, project: str | None, query: str | None, page: PageRequest

@@ -7,35 +7,31 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
-from typing import TypeAlias
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import DomainError, InvalidInputError, LimitExceededError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
-from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.contexts import Context, is_context_kind
+from domain.model.projects import Environment
 from domain.model.seen_contexts import ContextFilter, SeenContext, attributes_text, public_attributes
 from domain.model.segments import Segment, TargetList
 from domain.pages import PageRequest, Stretch, cut_stretch
 from domain.ports import Store
 from domain.services.editing import resource
+from domain.services.waiting_contexts import Met, Place, WaitingContexts
 
 _log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
 _SWEEP_SECONDS = 3600.0
-_MOST_WAITING = 5_000
-"""How many contexts wait to be stored; what is met beyond is dropped, so that under load there is a sample."""
 _BATCH = 500
 _MOST_RECENT = 20_000
 _AFRESH_MS = 5 * 60_000
 """How long what was stored is not stored again, unless it changed."""
 _DAY_MS = 86_400_000
-
-_Place: TypeAlias = tuple[EnvironmentRef, str, str]
-_Met: TypeAlias = tuple[Mapping[str, Json], tuple[str, ...]]
+_MOST_CANDIDATES = 10
+"""How many contexts an ambiguous entry is answered with."""
 
 
 class TargetStatus(Enum):
@@ -51,7 +47,8 @@ class TargetResolution:
     """An entry of a bulk edit's text, looked up.
 
     Attributes:
-        contexts: The one context that it means, or those that it may mean.
+        contexts: The one context that it means, or the first of those that it may mean, by key.
+        context_count: How many it may mean.
         key: The key to edit with: that of the one context, the entry itself if none is known, or None.
         current: In which list of the segment that key stands; None if in none, or if no segment was named.
     """
@@ -59,6 +56,7 @@ class TargetResolution:
     input: str
     status: TargetStatus
     contexts: Sequence[SeenContext]
+    context_count: int
     key: str | None
     current: TargetList | None
 
@@ -76,8 +74,8 @@ class ContextService:
         self._store = store
         self._retention_ms = retention_days * _DAY_MS
         self._max_entries = max_entries
-        self._waiting: dict[_Place, _Met] = {}
-        self._recent: OrderedDict[_Place, tuple[int, int]] = OrderedDict()
+        self._waiting = WaitingContexts()
+        self._recent: OrderedDict[Place, tuple[int, int]] = OrderedDict()
         """What was stored lately: a hash of it, and when."""
         self._is_away = False
 
@@ -88,10 +86,9 @@ class ContextService:
         for context in contexts:
             for kind, attributes in context.individuals.items():
                 key = str(attributes["key"])  # an old user's may be empty
-                place = (environment, kind, key)
-                is_room = len(self._waiting) < _MOST_WAITING or place in self._waiting
-                if is_room and key and not attributes["anonymous"]:
-                    self._waiting[place] = (attributes, context.private_attributes.get(kind, ()))
+                if key and not attributes["anonymous"]:
+                    private = context.private_attributes.get(kind, ())
+                    self._waiting.put((environment, kind, key), (attributes, private))
 
     async def run(self) -> None:
         """Store what was met about each second, and forget what has become old each hour, until cancelled."""
@@ -104,10 +101,8 @@ class ContextService:
         try:
             left = len(self._waiting)
             while left > 0:
-                batch = dict(islice(self._waiting.items(), _BATCH))
-                left -= len(batch)
-                for place in batch:
-                    del self._waiting[place]
+                batch = self._waiting.take(_BATCH)
+                left -= _BATCH
                 await self._flush(batch)
         except DomainError as error:
             self._waiting.clear()
@@ -159,7 +154,7 @@ class ContextService:
         if len(entries) > self._max_entries:
             raise LimitExceededError(
                 "entries of the text",
-                setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
+                setting="EARLYBIRD_MAX_TARGETS",
                 limit=self._max_entries,
                 actual=len(entries),
             )
@@ -192,8 +187,8 @@ class ContextService:
                 _log.exception("old contexts are not forgotten yet")
             await asyncio.sleep(_SWEEP_SECONDS)
 
-    async def _flush(self, batch: dict[_Place, _Met]) -> None:
-        """Store those of a batch that were not stored lately as they are."""
+    async def _flush(self, batch: dict[Place, Met]) -> None:
+        """Store those of a batch that were not stored lately as they are; none of an environment that is gone."""
         now = now_ms()
         prepared = await asyncio.to_thread(self._prepare, batch, now)
         if not prepared:
@@ -206,8 +201,14 @@ class ContextService:
             self._recent.move_to_end(place)
         while len(self._recent) > _MOST_RECENT:
             self._recent.popitem(last=False)
+        # Asked after storing: a deletion that comes later than the answer forgets them itself.
+        for environment in {context.environment for context, _ in prepared}:
+            if await self._store.find(Environment, str(environment)) is None:
+                await self._store.forget_contexts(environment)
+                for place in [place for place in self._recent if place[0] == environment]:
+                    del self._recent[place]
 
-    def _prepare(self, batch: dict[_Place, _Met], now: int) -> list[tuple[SeenContext, int]]:
+    def _prepare(self, batch: dict[Place, Met], now: int) -> list[tuple[SeenContext, int]]:
         """Return what is to be stored of a batch, without private attributes, each with its hash."""
         prepared = []
         for place, (attributes, private) in batch.items():
@@ -238,9 +239,11 @@ def _listed(snapshot: Snapshot, segment: str | None, context_kind: str) -> dict[
     if found is None:
         raise NotFoundError("segment", segment)
     current: Segment = found.segment.at(now_ms())
-    excluded = {t.key: TargetList.EXCLUDED for t in current.excluded_targets if t.context_kind == context_kind}
-    included = {t.key: TargetList.INCLUDED for t in current.included_targets if t.context_kind == context_kind}
-    return excluded | included
+    return {
+        key: target_list
+        for target_list in (TargetList.EXCLUDED, TargetList.INCLUDED)
+        for key in current.target_keys(target_list).get(context_kind, ())
+    }
 
 
 def _resolution(
@@ -255,7 +258,8 @@ def _resolution(
     return TargetResolution(
         input=entry,
         status=status,
-        contexts=candidates,
+        contexts=candidates[:_MOST_CANDIDATES],
+        context_count=len(candidates),
         key=key,
         current=None if key is None else listed.get(key),
     )

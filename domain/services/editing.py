@@ -4,8 +4,6 @@ So no two edits at the same time can break together what neither breaks alone (a
 """
 
 import asyncio
-import random
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,12 +17,12 @@ from domain.errors import (
     InvalidInputError,
     NotFoundError,
     RevisionConflictError,
-    UnavailableError,
     VersionConflictError,
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.clauses import EditScope
+from domain.instructions.limits import COMMENT_CHARACTERS, INSTRUCTIONS_LIMIT, too_long, too_many
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
@@ -34,9 +32,8 @@ from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.snapshots import SnapshotService
+from domain.services.tries import Tries
 
-_PATIENCE_SECONDS = 10.0
-_PAUSE_SECONDS = 0.02
 _PLACES = {kind_of(Project), kind_of(Environment)}
 
 Instruction = TypeVar("Instruction")
@@ -129,11 +126,13 @@ class EnvironmentEditor:
         edit: Edit,
     ) -> Snapshots:
         principal.require_management(edit.action, edit.resource)
+        check_comment(edit.comment)
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns[project]:
             revisions: Mapping[str, int] = {}
-            give_up = time.monotonic() + _PATIENCE_SECONDS
-            while time.monotonic() < give_up:
+            tries = Tries(edit.scope)
+            while True:
+                await tries.next()
                 snapshots = await self._at(await list_environments(), revisions)
                 try:
                     decided = edit.decide(snapshots)
@@ -151,15 +150,13 @@ class EnvironmentEditor:
                     revisions = await self._snapshots.commit(_commit(principal, edit, snapshots, writes))
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
-                    await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
                 except VersionConflictError as conflict:
                     # What is not evaluated, a name or tags, changes without a revision.
                     if conflict.details["kind"] not in _PLACES:
                         raise
                 else:
-                    return await self._at([ref for ref in snapshots if ref not in _removed(writes)], revisions)
-        message = f"others kept changing {edit.scope} for {_PATIENCE_SECONDS:g} s; nothing was stored"
-        raise UnavailableError(message)
+                    removed = _removed(writes)
+                    return await self._at([ref for ref in snapshots if ref not in removed], revisions)
 
     async def _later(self, snapshots: Snapshots) -> Mapping[str, int]:
         """Return the store's revisions if one of them is later than its snapshot, else none."""
@@ -184,8 +181,8 @@ def apply_all(
     instructions: Sequence[NamedInstruction[Any]], thing: T, scope: EditScope
 ) -> tuple[T, list[Violation]]:
     """Apply instructions one after the other; return the outcome and what is wrong with any of them."""
-    violations: list[Violation] = []
-    for index, named in enumerate(instructions):
+    violations = too_many("instructions", len(instructions), INSTRUCTIONS_LIMIT, ("instructions",))
+    for index, named in enumerate(() if violations else instructions):
         try:
             thing = named.instruction.apply(thing, scope)
         except InvalidInputError as error:
@@ -199,9 +196,32 @@ def edit_scope(snapshot: Snapshot, *, variation_count: int = 0) -> EditScope:
     return EditScope(frozenset(snapshot.segments), variation_count, now_ms())
 
 
-def below_input(violations: Sequence[Violation]) -> InvalidInputError:
+def below_input(
+    violations: Sequence[Violation], *, conflicts: Sequence[tuple[str, str]] = ()
+) -> InvalidInputError:
     """Return the error whose paths begin at a mutation's `input`."""
-    return InvalidInputError([Violation(("input", *v.path), v.message) for v in violations])
+    below = [Violation(("input", *v.path), v.message) for v in violations]
+    return InvalidInputError(below, conflicts=conflicts)
+
+
+def check_version(kind: str, key: str, *, expected: int | None, actual: int) -> None:
+    """Refuse what has changed since the caller saw it.
+
+    Raises:
+        VersionConflictError: It is at another version than expected.
+    """
+    if expected is not None and expected != actual:
+        raise VersionConflictError(kind, key, expected=expected, actual=actual)
+
+
+def check_comment(comment: str) -> None:
+    """Refuse a comment that is too long for the audit log.
+
+    Raises:
+        InvalidInputError: It is.
+    """
+    if found := too_long(comment, COMMENT_CHARACTERS, ("comment",)):
+        raise below_input(found)
 
 
 def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes) -> Commit:

@@ -17,7 +17,7 @@ from domain.ports import ACCESS_SCOPE, Delete, Entity, Save, Store
 from domain.services.catalog import EnvironmentCatalog
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
 from domain.services.gone_lists import records_of
-from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
+from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService
 
 
@@ -110,7 +110,7 @@ class EnvironmentService:
 
         async def decide(snapshots: Snapshots) -> Writes:
             stored = await self._store.get(Environment, str(environment))
-            check_version(stored, expected_version)
+            check_place_version(stored, expected_version)
             if environment not in snapshots:  # it was created a moment ago
                 raise NotFoundError("environment", str(environment))
             if len(snapshots) == 1:

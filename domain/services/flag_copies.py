@@ -6,18 +6,18 @@ from enum import Enum
 
 from domain.access.principals import Principal
 from domain.errors import Violation
-from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
+from domain.evaluation.usage import named_segments
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import refusal
 from domain.instructions.rules import rule_names
 from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
-from domain.model.targeting import FlagRule, Prerequisite, Targeting, VariationOrRollout
+from domain.model.targeting import FlagRule, Prerequisite, Targeting
 from domain.ports import Delete, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
-from domain.services.flags import ChangedFlag, check_version, find_flag
+from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of
 
 
@@ -97,7 +97,7 @@ class FlagCopyService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = find_flag(snapshots[target], key)
-            check_version(before, wanted.expected_version)
+            check_flag_version(before, wanted.expected_version)
             copying = Copying(snapshots[source], snapshots[target], key)
             after = copying.apply(wanted.include)
             if copying.circles:
@@ -186,22 +186,14 @@ class Copying:
         return replace(targeting, rules=tuple(rules))
 
     def _lacks_of_rule(self, name: str, rule: FlagRule) -> bool:
-        missing = sorted(
-            {
-                key
-                for clause in rule.clauses
-                if clause.op == SEGMENT_MATCH
-                for key in clause.values
-                if isinstance(key, str) and key not in self._target.segments
-            }
-        )
+        missing = sorted({key for key, _ in named_segments(rule.clauses)} - self._target.segments.keys())
         if missing:
             named = ", ".join(map(repr, missing))
             self._skip(TargetingPart.RULES, name, f"there is no segment {named}", missing)
-        return bool(missing) or self._lacks(_indexes(rule.serves), TargetingPart.RULES, name)
+        return bool(missing) or self._lacks(rule.serves.places, TargetingPart.RULES, name)
 
     def _with_fallthrough(self, targeting: Targeting) -> Targeting:
-        if self._lacks(_indexes(self._from.fallthrough), TargetingPart.FALLTHROUGH):
+        if self._lacks(self._from.fallthrough.places, TargetingPart.FALLTHROUGH):
             return targeting
         return replace(targeting, fallthrough=self._from.fallthrough)
 
@@ -227,12 +219,6 @@ def _same_variation(here: EnvironmentFlag, there: EnvironmentFlag, index: int) -
     return 0 <= index < min(len(here.variations), len(there.variations)) and same_json(
         here.variations[index].value, there.variations[index].value
     )
-
-
-def _indexes(serves: VariationOrRollout) -> set[int]:
-    shares = serves.rollout.variations if serves.rollout else ()
-    alone = () if serves.variation is None else (serves.variation,)
-    return {*alone, *(share.variation for share in shares)}
 
 
 def _violation(left_out: SkippedPart) -> Violation:

@@ -7,16 +7,17 @@ from domain.access.principals import Principal
 from domain.errors import (
     AlreadyExistsError,
     NotFoundError,
-    VersionConflictError,
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import EditScope
-from domain.instructions.flag_details import FlagDetailInstruction
+from domain.instructions.details import description_violations, new_name_violations, tag_violations
+from domain.instructions.flag_details import FlagDetailInstruction, new_variation_violations
 from domain.instructions.flags import FlagInstruction
-from domain.json import NESTING_LIMIT, is_nested_too_deep, same_json
-from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
+from domain.instructions.limits import VARIATIONS_LIMIT, too_many
+from domain.json import same_json
+from domain.keys import EnvironmentRef, key_from_name
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.targeting import (
     ClientSideAvailability,
@@ -31,11 +32,13 @@ from domain.services.editing import (
     Snapshots,
     apply_all,
     below_input,
+    check_version,
     edit_scope,
     resource,
 )
 from domain.services.environments import first_targeting
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
+from domain.services.target_limit import TargetLimit
 from domain.services.variation_removal import without_removed_variations
 
 
@@ -113,10 +116,16 @@ class ChangedFlags:
 
 
 class FlagService:
-    """Changes flags."""
+    """Changes flags.
 
-    def __init__(self, editor: EnvironmentEditor) -> None:
+    Args:
+        editor: Makes the edits.
+        limit: How many individual targets a flag may have in an environment.
+    """
+
+    def __init__(self, editor: EnvironmentEditor, limit: TargetLimit) -> None:
         self._editor = editor
+        self._limit = limit
 
     async def create(self, principal: Principal, new: NewFlag) -> ChangedFlags:
         """Create a flag in every environment of its project: off, serving its last variation then.
@@ -129,7 +138,7 @@ class FlagService:
         """
         principal.require_management("createFlag", f"proj/{new.project}:env/*:flag/*")
         key = key_from_name(new.name) if new.key is None else new.key
-        if found := _violations(new, key):
+        if found := _violations(new):
             raise below_input(found)
         flag = Flag(
             project=new.project,
@@ -165,7 +174,7 @@ class FlagService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = _find(snapshots, key)
-            check_version(before, edit.expected_version)
+            check_flag_version(before, edit.expected_version)
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
@@ -192,15 +201,18 @@ class FlagService:
             InvalidInputError: With every violation of every instruction.
             NotFoundError: There is no such flag.
             VersionConflictError: It is not at the version expected.
+            LimitExceededError: It would have too many individual targets.
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.flag_key
+        self._limit.check_input(named.instruction for named in edit.instructions)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
             before = find_flag(snapshot, key)
-            check_version(before, edit.expected_version)
+            check_flag_version(before, edit.expected_version)
             after = _apply(edit.instructions, before, snapshot)
+            self._limit.check(after.target_count, before.targeting.target_count)
             if same_json(write_targeting(before.targeting), write_targeting(after)):
                 return []
             return [Save(replace(after, version=before.version + 1), before.version)]
@@ -251,7 +263,7 @@ class FlagService:
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             flag = _find(snapshots, key)
-            check_version(flag, whole.expected_version)
+            check_flag_version(flag, whole.expected_version)
             refuse_if_prerequisite(snapshots, key)
             here = [snapshot.flags[key] for snapshot in snapshots.values() if key in snapshot.flags]
             ids[:] = [seen.id for seen in here]
@@ -266,7 +278,7 @@ class FlagService:
     ) -> ChangedFlags:
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             flag = _find(snapshots, whole.key)
-            check_version(flag, whole.expected_version)
+            check_flag_version(flag, whole.expected_version)
             if flag.archived is archived:
                 return []
             if archived:
@@ -289,19 +301,18 @@ def _project_edit(
     )
 
 
-def _violations(new: NewFlag, key: str) -> list[Violation]:
-    found = [new_key_violation(key, is_given=new.key is not None)]
-    found += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
-    if new.key is not None and not new.name.strip():
-        found.append(Violation(("name",), "a name is needed"))
+def _violations(new: NewFlag) -> list[Violation]:
+    found = new_name_violations(new.name, new.key)
+    found += description_violations(new.description, ("description",))
+    found += tag_violations(new.tags, ("tags",))
     if not new.variations:
         found.append(Violation(("variations",), "at least one is needed"))
-    found += [
-        Violation(("variations", index, "value"), f"is nested more than {NESTING_LIMIT} deep")
+    found += too_many("variations", len(new.variations), VARIATIONS_LIMIT, ("variations",)) or [
+        violation
         for index, variation in enumerate(new.variations)
-        if is_nested_too_deep(variation.value)
+        for violation in new_variation_violations(variation, ("variations", index))
     ]
-    return [violation for violation in found if violation]
+    return found
 
 
 def _find(snapshots: Snapshots, key: str) -> Flag:
@@ -322,14 +333,13 @@ def find_flag(snapshot: Snapshot, key: str) -> EnvironmentFlag:
     return snapshot.flags[key]
 
 
-def check_version(flag: Flag | EnvironmentFlag, expected: int | None) -> None:
+def check_flag_version(flag: Flag | EnvironmentFlag, expected: int | None) -> None:
     """Refuse a flag that has changed since the caller saw it.
 
     Raises:
         VersionConflictError: It is at another version than expected.
     """
-    if expected is not None and expected != flag.version:
-        raise VersionConflictError("flag", flag.key, expected=expected, actual=flag.version)
+    check_version("flag", flag.key, expected=expected, actual=flag.version)
 
 
 def _apply(

@@ -4,15 +4,13 @@ An import into one environment never changes what a flag serves in another.
 """
 
 import asyncio
-import random
-import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import AlreadyExistsError, RevisionConflictError, UnavailableError, VersionConflictError
+from domain.errors import AlreadyExistsError, RevisionConflictError, VersionConflictError
 from domain.flag_data import FlagData, read_flag_data, write_flag_data
 from domain.json import Json
 from domain.keys import EnvironmentRef
@@ -25,9 +23,7 @@ from domain.services.audit import describe_changes, unlisted_count
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.snapshots import SnapshotService
-
-_PATIENCE_SECONDS = 10.0
-_PAUSE_SECONDS = 0.05
+from domain.services.tries import Tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +84,9 @@ class ImportService:
         principal.require_management("importFlagData", str(environment))
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
-        give_up = time.monotonic() + _PATIENCE_SECONDS
-        while time.monotonic() < give_up:
+        tries = Tries(str(environment))
+        while True:
+            await tries.next()
             plan = await self._plan(environment, read, mode)
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
@@ -98,14 +95,10 @@ class ImportService:
             try:
                 revisions = await self._snapshots.commit(_commit(principal, plan, mode, records))
             except (RevisionConflictError, VersionConflictError, AlreadyExistsError):
-                # The environment changed since it was looked at: look again.
-                await asyncio.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311 - spreads tries, keeps no secret
-                continue
+                continue  # the environment changed since it was looked at: look again
             for segment in plan.gone_lists:
                 await self._store.discard_members(segment.list_id, None)
             return ImportReport(environment, revisions[str(environment)], plan.items)
-        message = f"the environment {environment} kept changing during the import; nothing was stored"
-        raise UnavailableError(message)
 
     async def export_flag_data(self, principal: Principal, environment: EnvironmentRef) -> dict[str, Json]:
         """Export an environment; importing it again gives the same evaluations.

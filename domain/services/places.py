@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from domain.access.principals import Principal
-from domain.errors import UnavailableError, VersionConflictError, Violation
+from domain.errors import VersionConflictError, Violation
 from domain.instructions.clauses import EditScope
-from domain.instructions.details import PlaceInstruction
-from domain.keys import key_from_name, key_violation, new_key_violation
+from domain.instructions.details import PlaceInstruction, new_name_violations, tag_violations
+from domain.keys import key_from_name
 from domain.model.changes import AuditEntry, EntityChange
 from domain.model.projects import Environment, Project
 from domain.ports import Commit, Save, Store, kind_of
 from domain.services.audit import describe_changes
-from domain.services.editing import NamedInstruction, apply_all, below_input
+from domain.services.editing import NamedInstruction, apply_all, below_input, check_comment, check_version
+from domain.services.tries import Tries
 
 Place = TypeVar("Place", Project, Environment)
 Path = tuple[str | int, ...]
 
 _NO_SCOPE = EditScope(frozenset())
 """Names and tags refer to nothing."""
-_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,8 @@ class NewPlace:
 
     def violations(self, path: Path = ()) -> list[Violation]:
         """Return what is wrong with it, below the path."""
-        found = [new_key_violation(self.wanted_key, is_given=self.key is not None)]
-        found += [key_violation(tag, ("tags", index)) for index, tag in enumerate(self.tags)]
-        if self.key is not None and not self.name.strip():
-            found.append(Violation(("name",), "a name is needed"))
-        return [Violation((*path, *violation.path), violation.message) for violation in found if violation]
+        found = new_name_violations(self.name, self.key) + tag_violations(self.tags, ("tags",))
+        return [Violation((*path, *violation.path), violation.message) for violation in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +66,7 @@ class PlaceEdit:
             InvalidInputError: With every violation of every instruction.
             VersionConflictError: It is not at the version expected.
         """
-        check_version(place, self.expected_version)
+        check_place_version(place, self.expected_version)
         after, violations = apply_all(self.instructions, place, _NO_SCOPE)
         if violations:
             raise below_input(violations)
@@ -93,7 +90,10 @@ class PlaceEditor:
         """
         action = f"update{type(place).__name__}"
         principal.require_management(action, resource)
-        for _ in range(_ATTEMPTS):
+        check_comment(change.comment)
+        tries = Tries(resource)
+        while True:
+            await tries.next()
             after = change.apply(place)
             if after is place:
                 return place
@@ -113,19 +113,16 @@ class PlaceEditor:
                 place = await self._store.get(type(place), place.id)
             else:
                 return after
-        message = f"others kept changing {resource}; nothing was stored"
-        raise UnavailableError(message)
 
 
 def _changes(before: Project | Environment, write: Save) -> tuple[EntityChange, ...]:
     return describe_changes([write], lambda _entity: before)
 
 
-def check_version(place: Project | Environment, expected: int | None) -> None:
+def check_place_version(place: Project | Environment, expected: int | None) -> None:
     """Refuse a place that has changed since the caller saw it.
 
     Raises:
         VersionConflictError: It is not at the version expected.
     """
-    if expected not in {None, place.version}:
-        raise VersionConflictError(kind_of(type(place)), place.id, expected=expected or 0, actual=place.version)
+    check_version(kind_of(type(place)), place.id, expected=expected, actual=place.version)

@@ -10,9 +10,9 @@ from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
 from domain.services.audit import describe_changes, unlisted_count
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
-from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_version
+from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService
 
 FIRST_ENVIRONMENTS = (NewPlace(name="Production"), NewPlace(name="Test"))
@@ -51,6 +51,7 @@ class ProjectService:
             DomainError: As `Principal.require_management` and the store say.
         """
         principal.require_management("createProject", "proj/*")
+        check_comment(comment)
         if violations := _violations(new, environments):
             raise below_input(violations)
         project = Project(key=new.wanted_key, name=new.name, tags=new.sorted_tags)
@@ -100,7 +101,7 @@ class ProjectService:
             nonlocal emptied
             emptied = snapshots
             project = await self._store.get(Project, key)
-            check_version(project, expected_version)
+            check_place_version(project, expected_version)
             flags = {
                 flag_key: seen.flag for snapshot in snapshots.values() for flag_key, seen in snapshot.flags.items()
             }

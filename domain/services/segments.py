@@ -1,7 +1,8 @@
 """Segments: create, change by instructions, delete."""
 
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
@@ -10,20 +11,18 @@ from domain.errors import (
     AlreadyExistsError,
     InUseError,
     InvalidInputError,
-    LimitExceededError,
     NotFoundError,
-    VersionConflictError,
     Violation,
 )
-from domain.evaluation.operators import SEGMENT_MATCH
 from domain.evaluation.snapshot import Snapshot
-from domain.evaluation.usage import EnvironmentSegment
+from domain.evaluation.usage import EnvironmentSegment, named_segments
 from domain.flag_data import write_segment
+from domain.instructions.details import description_violations, new_name_violations, tag_violations
 from domain.instructions.segments import EditTargets, SegmentInstruction, conflicting_targets
 from domain.json import same_json
-from domain.keys import EnvironmentRef, key_from_name, key_violation, new_key_violation
+from domain.keys import EnvironmentRef, key_from_name
 from domain.model.contexts import is_context_kind
-from domain.model.segments import Segment, TargetList, new_list_uid
+from domain.model.segments import Segment, new_list_uid
 from domain.ports import Delete, Save, Store
 from domain.services.editing import (
     Edit,
@@ -32,10 +31,12 @@ from domain.services.editing import (
     Snapshots,
     apply_all,
     below_input,
+    check_version,
     edit_scope,
     resource,
 )
 from domain.services.environments import deletion_of
+from domain.services.target_limit import TargetLimit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,13 +126,13 @@ class SegmentService:
     Args:
         store: Where members of large lists are kept.
         editor: Makes the edits.
-        max_targets: How many individual targets a segment may have; an import may bring more.
+        limit: How many individual targets a segment may have.
     """
 
-    def __init__(self, store: Store, editor: EnvironmentEditor, *, max_targets: int) -> None:
+    def __init__(self, store: Store, editor: EnvironmentEditor, limit: TargetLimit) -> None:
         self._store = store
         self._editor = editor
-        self._max_targets = max_targets
+        self._limit = limit
 
     async def create(self, principal: Principal, environment: EnvironmentRef, new: NewSegment) -> ChangedSegment:
         """Create a segment.
@@ -143,14 +144,14 @@ class SegmentService:
         """
         principal.require_management("createSegment", resource(environment, "segment", "*"))
         key = key_from_name(new.name) if new.key is None else new.key
-        violations = [new_key_violation(key, is_given=new.key is not None)]
-        violations += [key_violation(tag, ("tags", index)) for index, tag in enumerate(new.tags)]
-        if new.key is not None and not new.name.strip():
-            violations.append(Violation(("name",), "a name is needed"))
+        violations = new_name_violations(new.name, new.key)
+        violations += description_violations(new.description, ("description",))
+        violations += tag_violations(new.tags, ("tags",))
         if new.list_context_kind is not None and not is_context_kind(new.list_context_kind):
             violations.append(Violation(("largeList", "contextKind"), "is not a context kind"))
-        if found := [violation for violation in violations if violation]:
-            raise below_input(found)
+        if violations:
+            raise below_input(violations)
+        self._limit.check_input(named.instruction for named in new.instructions)
         blank = Segment(
             environment=environment,
             key=key,
@@ -189,8 +190,7 @@ class SegmentService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.segment_key
-        for named in edit.instructions:
-            self._check_length(named.instruction)
+        self._limit.check_input(named.instruction for named in edit.instructions)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
@@ -217,7 +217,7 @@ class SegmentService:
             DomainError: As `update` says.
         """
         key = edit.segment_key
-        self._check_length(edit.targets)
+        self._limit.check_input([edit.targets])
         counts = TargetCounts(added=0, removed=0, unchanged=0)
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
@@ -293,11 +293,6 @@ class SegmentService:
             await self._store.discard_members(deleted.list_id, None)
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
-    def _check_length(self, instruction: SegmentInstruction) -> None:
-        """Refuse at once what is too long to be applied, or compared, while others wait."""
-        if isinstance(instruction, EditTargets) and len(instruction.keys) > self._max_targets:
-            raise _too_many_targets(self._max_targets, len(instruction.keys))
-
     def _apply(
         self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
     ) -> Segment:
@@ -316,13 +311,16 @@ class SegmentService:
     ) -> None:
         """Refuse an edit for what is wrong with its outcome, at the path, or was found wrong before."""
         # What an import brought may stay as it is; an edit does not add to it.
-        known = set(conflicting_targets(before))
-        if conflicts := [context for context in conflicting_targets(segment) if context not in known]:
-            shown = ", ".join(conflicts[:10])
+        conflicts = sorted(conflicting_targets(segment) - conflicting_targets(before))
+        if conflicts:
+            shown = ", ".join(f"{kind}:{key}" for kind, key in conflicts[:10])
             message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
             violations.append(Violation(path, message))
-        if circle := _circle(segment.key, _segments_in(segment) - _segments_in(before), snapshot):
+        named = _segments_in(before)
+        if circle := _circle(segment.key, _segments_in(segment) - named, snapshot):
             message = f"segments would contain each other in a circle: {' -> '.join(circle)}"
+            if circle[1] in named:
+                message += " (an import brought it: remove a rule on the way, not add one)"
             violations.append(Violation(path, message))
         if segment.unbounded and _targets(segment) != _targets(before):
             message = "a large list has members (see startSegmentImport), no individual targets"
@@ -331,10 +329,8 @@ class SegmentService:
             message = f"{segment.sync_source.integration} owns this segment: its rules are read-only here"
             violations.append(Violation(path, message))
         if violations:
-            raise below_input(violations)
-        count = len(segment.included_targets) + len(segment.excluded_targets)
-        if count > max(self._max_targets, len(before.included_targets) + len(before.excluded_targets)):
-            raise _too_many_targets(self._max_targets, count)
+            raise below_input(violations, conflicts=conflicts)
+        self._limit.check(segment.target_count, before.target_count)
 
 
 def _targets(segment: Segment) -> tuple[object, ...]:
@@ -345,12 +341,11 @@ def _find(snapshot: Snapshot, key: str, expected_version: int | None) -> Segment
     found = snapshot.segments.get(key)
     if found is None:
         raise NotFoundError("segment", key)
-    if expected_version not in {None, found.version}:
-        raise VersionConflictError("segment", key, expected=expected_version or 0, actual=found.version)
+    check_version("segment", key, expected=expected_version, actual=found.version)
     return found.segment
 
 
-def _circle(key: str, referred: set[object], snapshot: Snapshot) -> list[str]:
+def _circle(key: str, referred: Collection[str], snapshot: Snapshot) -> list[str]:
     """Return the keys on a way from a segment, by one it is to refer to, back to it; nothing if there is none."""
     for user, path, _ in snapshot.usage.reaching(key):
         if user in referred:
@@ -358,14 +353,9 @@ def _circle(key: str, referred: set[object], snapshot: Snapshot) -> list[str]:
     return []
 
 
-def _segments_in(segment: Segment) -> set[object]:
-    return {
-        value
-        for rule in segment.rules
-        for clause in rule.clauses
-        if clause.op == SEGMENT_MATCH
-        for value in clause.values
-    }
+def _segments_in(segment: Segment) -> Counter[str]:
+    """Count how often a segment's rules name which segments."""
+    return Counter(key for rule in segment.rules for key, _ in named_segments(rule.clauses))
 
 
 def _changed(snapshot: Snapshot, key: str) -> ChangedSegment:
@@ -381,17 +371,8 @@ def _saves(before: Segment, current: Segment, after: Segment) -> list[Save | Del
 
 def _count(edit: EditTargets, before: Segment, after: Segment) -> TargetCounts:
     def keys_in(segment: Segment) -> set[str]:
-        targets = segment.included_targets if edit.list is TargetList.INCLUDED else segment.excluded_targets
-        return {target.key for target in targets if target.context_kind == edit.context_kind}
+        return segment.target_keys(edit.list).get(edit.context_kind, set())
 
-    added, removed = keys_in(after) - keys_in(before), keys_in(before) - keys_in(after)
+    old, new = keys_in(before), keys_in(after)
+    added, removed = new - old, old - new
     return TargetCounts(added=len(added), removed=len(removed), unchanged=len(set(edit.keys) - added - removed))
-
-
-def _too_many_targets(limit: int, actual: int) -> LimitExceededError:
-    return LimitExceededError(
-        "individual targets (keep longer lists as a large list)",
-        setting="EARLYBIRD_MAX_SEGMENT_TARGETS",
-        limit=limit,
-        actual=actual,
-    )

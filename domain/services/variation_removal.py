@@ -31,10 +31,8 @@ def without_removed_variations(
         if users := [user for targeting in after for user in variation_users(targeting, key, index)]:
             raise InUseError("variation", f"{key}/{index}", users)
         after = [without_variation(targeting, key, index) for targeting in after]
-    # The flag's own are written even where no place shifts: an import that was planned on the variations before
-    # must be planned again, or its places would name others than it meant.
     return [
         Save(replace(new, version=old.version + 1), old.version)
         for old, new in zip(before, after, strict=True)
-        if new != old or (indexes and old.flag_key == key)
+        if new != old
     ]

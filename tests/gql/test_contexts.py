@@ -30,7 +30,7 @@ PRODUCTION = {"project": "default", "environment": "production"}
 def met(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A service that met some people, by each of the ways to evaluate, and has stored them."""
     folder = tmp_path_factory.mktemp("met")
-    with Server(f"sqlite:///{folder}/earlybird.db", max_segment_targets="5") as server:
+    with Server(f"sqlite:///{folder}/earlybird.db", max_targets="5") as server:
         server.import_flags(data_of(a_flag("f")))
         evaluate_all(server)
         yield server
@@ -143,7 +143,7 @@ def test_a_text_that_cannot_be_resolved_is_refused(met: Server) -> None:
     assert len(resolve(met, "1,2,3,4,5,5")) == 5
     answer = met.post(RESOLVE, text="1,2,3,4,5,6")
     assert answer.code == "LIMIT_EXCEEDED"
-    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_SEGMENT_TARGETS"
+    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_TARGETS"
     assert met.post(RESOLVE, text="a", kind="multi").code == "BAD_USER_INPUT"
 
 

@@ -36,6 +36,42 @@ def nodes(server: Server, field: str, **variables: Any) -> list[str]:
     return [node["key"] for node in next(iter(answer["environment"].values()))["nodes"]]
 
 
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("flags(orderBy: {field: NAME})", ["a", "b", "c", "d", "e"]),
+        ("flags(orderBy: {field: NAME, direction: DESC}, first: 2)", ["e", "d"]),
+        ("segments(orderBy: {field: KEY, direction: DESC})", ["spare", "outer", "inner"]),
+    ],
+)
+def test_lists_come_in_the_order_asked_for(story: Server, field: str, expected: list[str]) -> None:
+    assert nodes(story, field) == expected
+
+
+def test_names_order_in_any_case_and_pages_go_on_in_that_order(server: Server) -> None:
+    flags = [
+        a_flag(key, name=name) for key, name in (("a", "zebra"), ("b", "Apple"), ("c", "apple"), ("d", "Yak"))
+    ]
+    server.import_flags(data_of(*flags))
+    query = f"""query ($a: String, $d: OrderDirection!) {{ {HEAD} {{
+        flags(first: 3, after: $a, orderBy: {{field: NAME, direction: $d}}) {{ nodes {{ key }} pageInfo {{ endCursor }} }} }} }}"""
+    for direction, pages in (("ASC", ["bcd", "a"]), ("DESC", ["adc", "b"])):
+        after = None
+        for page in pages:
+            found = server.post(query, a=after, d=direction)["environment"]["flags"]
+            assert [node["key"] for node in found["nodes"]] == [*page]
+            after = found["pageInfo"]["endCursor"]
+    by_key = f"query ($a: String) {{ {HEAD} {{ flags(after: $a) {{ totalCount }} }} }}"
+    assert server.post(by_key, a=after).code == "BAD_USER_INPUT"
+
+
+def test_projects_and_their_environments_come_in_the_order_asked_for(server: Server) -> None:
+    query = """{ projects(orderBy: {field: NAME, direction: DESC}) { nodes { key
+        environments(orderBy: {field: NAME, direction: DESC}) { nodes { key } } } } }"""
+    (project,) = server.post(query)["projects"]["nodes"]
+    assert [environment["key"] for environment in project["environments"]["nodes"]] == ["test", "production"]
+
+
 def test_a_new_store_has_the_default_project_with_production_and_test(server: Server) -> None:
     query = "{ projects { totalCount nodes { key name tags environments { nodes { key name } } } } }"
     assert server.post(query)["projects"] == {

@@ -148,16 +148,15 @@ def test_a_variation_that_something_names_stays_and_every_place_is_told(server: 
     assert update(server, {"addTags": []})["updateFlag"]["flags"][0]["name"] == "Flag"
 
 
-def test_a_removal_is_a_new_version_of_the_flags_own_targeting_everywhere_and_of_no_others(server: Server) -> None:
+def test_a_removal_is_a_new_version_of_no_targeting_that_stays_as_it_is(server: Server) -> None:
     create(server, "Flag", variations=[{"value": value} for value in "abc"])
     create(server, "Other")
-    for environment in ("production", "test"):
-        target(server, {"updateOffVariation": {"variation": 0}}, environment=environment)
-    seen = update(server, {"removeVariation": {"index": 2}})["updateFlag"]["flags"]
-    assert [flag["version"] for flag in seen] == [3, 3]
-    assert update(server, {"updateName": "Renamed"})["updateFlag"]["flags"][0]["version"] == 3
-    log = server.post("{ auditLog(first: 2) { nodes { changes { entityId } } } }")["auditLog"]["nodes"]
-    assert "default/production/other" not in str(log)
+    target(server, {"updateOffVariation": {"variation": 0}})
+    seen = update(server, {"removeVariation": {"index": 1}})["updateFlag"]["flags"]
+    assert [(flag["offVariation"], flag["version"]) for flag in seen] == [(0, 2), (1, 2)]
+    log = server.post("{ auditLog(first: 1) { nodes { changes { entityId } } } }")["auditLog"]["nodes"]
+    changed = sorted(change["entityId"] for change in log[0]["changes"])
+    assert changed == ["default/flag", "default/test/flag"]
 
 
 def test_one_variation_at_least_stays(server: Server) -> None:

@@ -281,3 +281,42 @@ def test_another_process_follows_environments_that_come_and_go(tmp_path_factory:
         first.post(DELETE, input={"environment": ref("default", "staging")})
         eventually("UNAUTHENTICATED", e=None, token=secret)
         eventually("NOT_FOUND", e=ref("default", "staging"))
+
+
+def test_a_mutation_that_fails_leaves_the_secrets_of_those_before_it(service: Server) -> None:
+    query = """mutation ($project: CreateProjectInput!, $environment: CreateEnvironmentInput!) {
+        createProject(input: $project) { sdkKeys { secret } }
+        createEnvironment(input: $environment) { sdkKeys { secret } }
+        again: createEnvironment(input: $environment) { sdkKeys { secret } } }"""
+    environment = {"project": "kept", "key": "stage", "name": "Stage"}
+    answer = service.post(query, project={"key": "kept", "name": "Kept"}, environment=environment)
+    assert answer.code == "ALREADY_EXISTS"
+    assert answer.errors[0]["path"] == ["again"]
+    assert answer.data is not None
+    assert answer.data["again"] is None
+    for created, count in (("createProject", 4), ("createEnvironment", 2)):
+        secrets = [key["secret"] for key in answer.data[created]["sdkKeys"]]
+        assert len(secrets) == count
+        assert all(service.post("{ __typename }", token=secret)["__typename"] for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "wish", "selection"),
+    [
+        ("createProject", {"key": "nested", "name": "n"}, "project { environments(first: -1) { nodes { key } } }"),
+        (
+            "createEnvironment",
+            {"project": "default", "key": "nested", "name": "n"},
+            "environment { flags(first: -1) { nodes { key } } }",
+        ),
+    ],
+)
+def test_a_part_that_cannot_be_answered_leaves_the_secrets(
+    service: Server, mutation: str, wish: dict[str, Any], selection: str
+) -> None:
+    title = mutation[0].upper() + mutation[1:]
+    query = f"mutation ($i: {title}Input!) {{ {mutation}(input: $i) {{ {selection} sdkKeys {{ secret }} }} }}"
+    answer = service.post(query, i=wish)
+    assert answer.code == "BAD_USER_INPUT"
+    assert answer.data is not None
+    assert all(key["secret"] for key in answer.data[mutation]["sdkKeys"])

@@ -193,7 +193,8 @@ def test_each_mutation_takes_one_input_named_after_it() -> None:
         title = name[0].upper() + name[1:]
         assert list(field.args) == ["input"]
         assert str(field.args["input"].type) == f"{title}Input!"
-        assert str(field.type) == f"{title}Payload!"
+        # One that fails must not take the answers of those before it away; this one's type is promised to clients.
+        assert str(field.type) == f"{title}Payload" + ("!" if name == "importFlagData" else "")
 
 
 def test_views_are_not_written_into_domain_classes() -> None:

@@ -63,7 +63,7 @@ def test_what_update_segment_refuses_is_refused(server: Server) -> None:
     assert edit(server, "ADD", ["x"], segmentKey="gone").code == "NOT_FOUND"
     limited = edit(server, "ADD", KEYS)
     assert limited.code == "LIMIT_EXCEEDED"
-    assert limited.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_SEGMENT_TARGETS"
+    assert limited.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_TARGETS"
     assert edited(server, "ADD", []) == (["user:ada", "user:bob"], (0, 0, 0))
     assert edited(server, "REPLACE", KEYS[:15_000])[1] == (15_000, 2, 0)
 

@@ -113,11 +113,22 @@ def test_including_and_excluding_the_same_context_is_refused_and_names_it(server
     ((_, message),) = violations(answer)
     assert "user:ada" in message
     assert "bob" not in message
+    assert answer.errors[0]["extensions"]["conflicts"] == [{"contextKind": "user", "key": "ada"}]
     moved = [
         {"addTargets": {"list": "EXCLUDED", "keys": ["ada"]}},
         {"removeTargets": {"list": "INCLUDED", "keys": ["ada"]}},
     ]
     assert targets(updated(server, "s", *moved), "excluded") == ["user:ada"]
+
+
+def test_all_conflicting_contexts_are_listed_up_to_a_thousand(server: Server) -> None:
+    keys = [f"u{n:04}" for n in range(1_100)]
+    create(server, "s", instructions=[{"addTargets": {"list": "INCLUDED", "contextKind": "org", "keys": keys}}])
+    wrong = update(server, "s", {"addTargets": {"list": "EXCLUDED", "contextKind": "org", "keys": keys[5:30]}})
+    assert wrong.errors[0]["extensions"]["conflicts"] == [{"contextKind": "org", "key": key} for key in keys[5:30]]
+    wrong = update(server, "s", {"addTargets": {"list": "EXCLUDED", "contextKind": "org", "keys": keys}})
+    assert len(wrong.errors[0]["extensions"]["conflicts"]) == 1_000
+    assert "1100 contexts" in wrong.errors[0]["message"]
 
 
 def test_rules_and_clauses_are_edited_in_place(server: Server) -> None:
@@ -234,6 +245,23 @@ def test_a_circle_that_was_imported_may_stay_while_other_things_change(server: S
     assert updated(server, "s", {"addTags": ["round"]})["tags"] == ["round"]
 
 
+def test_a_circle_that_was_imported_is_broken_but_not_added_to(server: Server) -> None:
+    def on(*keys: Any) -> dict[str, Any]:
+        return {"clauses": [{"op": "segmentMatch", "attribute": "", "values": [*keys]}], "id": "on"}
+
+    # A value that is no key at all is kept by an import, and leads nowhere.
+    circle = ({"key": "a", "rules": [on("b", ["no key"])]}, {"key": "b", "rules": [on("a")]}, {"key": "c"})
+    server.import_flags(data_of(segments=circle))
+    for used in "ab":
+        clauses = [{"op": "segmentMatch", "values": [used]}]
+        answer = update(server, "a", {"addRule": {"clauses": clauses}})
+        assert answer.code == "BAD_USER_INPUT"
+        assert f"in a circle: a -> {used}" in answer.errors[0]["message"]
+        assert ("an import brought it" in answer.errors[0]["message"]) is (used == "b")
+    assert updated(server, "a", {"addRule": {"clauses": [{"op": "segmentMatch", "values": ["c"]}]}})
+    assert updated(server, "a", {"removeRules": ["on"]})["rules"]
+
+
 def test_an_edit_against_another_version_is_refused_and_names_both(server: Server) -> None:
     create(server, "s")
     update(server, "s", {"addTags": ["one"]}, expectedVersion=1)
@@ -295,7 +323,7 @@ def test_more_targets_than_the_limit_are_refused_and_the_way_out_is_named(server
     keys = [f"u{n}" for n in range(15_001)]
     answer = update(server, "s", {"addTargets": {"list": "INCLUDED", "keys": keys}})
     assert answer.code == "LIMIT_EXCEEDED"
-    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_SEGMENT_TARGETS"
+    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_TARGETS"
     assert "large list" in answer.errors[0]["message"]
     assert (
         updated(server, "s", {"addTargets": {"list": "INCLUDED", "keys": keys[:15_000]}})["memberCount"] == 15_000

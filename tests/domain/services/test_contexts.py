@@ -7,14 +7,19 @@ from typing import Any, cast
 
 import pytest
 
+from domain.access.principals import Principal
 from domain.errors import UnavailableError
 from domain.json import Json
 from domain.model.contexts import parse_context
 from domain.model.seen_contexts import SeenContext
 from domain.ports import Store
 from domain.services import contexts
-from domain.services.contexts import ContextService
-from domain.services.setup import PRODUCTION
+from domain.services.contexts import ContextService, TargetStatus
+from domain.services.editing import EnvironmentEditor
+from domain.services.environments import EnvironmentService
+from domain.services.places import NewPlace
+from domain.services.setup import PRODUCTION, FirstSecrets
+from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore
 
 NOW = 1_000_000_000_000
@@ -41,7 +46,8 @@ def watched(store: Store) -> WatchedStore:
 
 
 @pytest.fixture
-def service(watched: WatchedStore) -> ContextService:
+def service(watched: WatchedStore, secrets: FirstSecrets) -> ContextService:
+    del secrets  # the store must be set up
     return ContextService(cast("Store", watched), retention_days=30, max_entries=10)
 
 
@@ -127,6 +133,58 @@ async def test_while_the_store_is_away_contexts_are_dropped_and_evaluation_goes_
     meet(service, "k2")
     await service.flush()
     assert caplog.text.count("not remembered") == 2, "another absence is said again"
+
+
+async def test_long_ones_wait_in_bounded_space_and_make_room_again(
+    service: ContextService, watched: WatchedStore
+) -> None:
+    for turn in ("first", "second"):
+        texts = ["x" * 16_000] * 10
+        for number in range(1_100):
+            meet(service, f"{turn}{number}", text=texts[number % 10])
+            meet(service, f"{turn}0", text="y" * 15_000)  # one that waits makes room for itself
+        await service.flush()
+    kept = await stored(watched.store)
+    counts = [sum(key.startswith(turn) for key in kept) for turn in ("first", "second")]
+    assert counts == [1_046, 1_046], "16 MiB of 16,000 each"
+
+
+async def test_what_is_far_too_long_is_dropped_at_once(service: ContextService) -> None:
+    meet(service, "a", numbers=[0] * 1_000_000)
+    meet(service, "b", deep=[[{"x" * 20_000: 1}]])
+    meet(service, "c", _meta={"privateAttributes": ["x" * 20_000]})
+    assert len(service._waiting) == 0  # noqa: SLF001 - what waits is nobody else's business
+
+
+async def test_what_waits_while_its_environment_is_deleted_is_not_kept(
+    service: ContextService, watched: WatchedStore, owner: Principal
+) -> None:
+    snapshots = SnapshotService(cast("Store", watched))
+    environments = EnvironmentService(
+        cast("Store", watched), snapshots, EnvironmentEditor(cast("Store", watched), snapshots)
+    )
+    meet(service, "ada")
+    await service.flush()
+    meet(service, "ada", "bob", plan="pro")
+    await environments.delete(owner, PRODUCTION)
+    await service.flush()
+    assert await stored(watched.store) == []
+    await environments.create(owner, "default", NewPlace(name="Production"))
+    meet(service, "ada")
+    await service.flush()
+    assert await stored(watched.store) == ["ada"], "it is no recent one of the new environment"
+
+
+async def test_a_shared_email_is_answered_with_some_and_the_number_of_all(
+    service: ContextService, watched: WatchedStore, owner: Principal
+) -> None:
+    meet(service, *(f"k{number:02}" for number in range(25)), email="all@x.test")
+    await service.flush()
+    snapshot = await SnapshotService(cast("Store", watched)).get(PRODUCTION)
+    (found,) = await service.resolve_targets(owner, snapshot, "all@x.test", context_kind="user", segment=None)
+    assert found.status is TargetStatus.AMBIGUOUS
+    assert [context.key for context in found.contexts] == [f"k{number:02}" for number in range(10)]
+    assert found.context_count == 25
 
 
 async def test_what_cannot_be_stored_spoils_nothing_else(service: ContextService, watched: WatchedStore) -> None:

@@ -20,6 +20,7 @@ from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
+from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
@@ -32,7 +33,7 @@ class Process:
     def __init__(self, store: Any, snapshots: SnapshotService, owner: Principal) -> None:
         editor = EnvironmentEditor(store, snapshots)
         self.owner = owner
-        self.segments = SegmentService(store, editor, max_targets=10)
+        self.segments = SegmentService(store, editor, TargetLimit(10))
         self.lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
         self.imports = ImportService(store, snapshots)
 

@@ -9,16 +9,20 @@ import pytest
 from domain.access.principals import Principal
 from domain.errors import NotFoundError
 from domain.instructions.details import UpdateName
+from domain.instructions.flag_details import RemoveVariation
+from domain.instructions.flags import UpdateOffVariation
 from domain.keys import EnvironmentRef
-from domain.model.targeting import Targeting
+from domain.model.targeting import Targeting, Variation
 from domain.ports import Store
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.environments import EnvironmentService
+from domain.services.flags import FlagEdit, FlagService, NewFlag, TargetingEdit
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.places import NewPlace, PlaceEdit
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
+from domain.services.target_limit import TargetLimit
 
 TEST = EnvironmentRef("default", "test")
 
@@ -104,3 +108,25 @@ async def test_a_change_during_the_first_load_is_served(store: Store, owner: Pri
     report = await done
     await first
     assert (await snapshots.get(PRODUCTION)).revision == report.revision
+
+
+async def test_an_import_is_planned_again_when_a_variation_goes_meanwhile(store: Store, owner: Principal) -> None:
+    elsewhere = SnapshotService(store)
+    flags = FlagService(EnvironmentEditor(store, elsewhere), TargetLimit(1))
+    letters = [Variation(letter) for letter in "abc"]
+    await flags.create(owner, NewFlag(project="default", name="f", variations=letters))
+    for environment in (PRODUCTION, TEST):
+        off: NamedInstruction[Any] = NamedInstruction("updateOffVariation", UpdateOffVariation(0))
+        await flags.update_targeting(owner, environment, TargetingEdit(flag_key="f", instructions=[off]))
+
+    async def remove() -> None:
+        removal: NamedInstruction[Any] = NamedInstruction("removeVariation", RemoveVariation(1))
+        await flags.update(owner, FlagEdit(project="default", flag_key="f", instructions=[removal]))
+
+    interposed = cast("Store", Interposed(store, "commit", remove))
+    snapshots = SnapshotService(interposed)
+    data = {"flags": {"f": {"variations": [*"abc"], "offVariation": 1, "fallthrough": {"variation": 0}}}}
+    await ImportService(interposed, snapshots).import_flag_data(owner, PRODUCTION, data, ImportMode.MERGE)
+    flag = (await snapshots.refresh(PRODUCTION, 1_000_000)).flags["f"]
+    assert flag.variations[flag.off_variation or 0].value == "b"
+    assert [variation.value for variation in flag.flag.variations] == ["a", "c"]

@@ -19,6 +19,7 @@ from domain.services.removals import RemovalService
 from domain.services.segments import SegmentEdit, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
+from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore
 from tests.domain.services.test_snapshots import eventually
 
@@ -37,7 +38,7 @@ async def moment(store: Store, snapshots: SnapshotService, owner: Principal) -> 
     at_ms = now_ms() + SOON_MS
     schedule = ScheduleRemoval(TargetList.INCLUDED, "user", ["ada"], at_ms)
     edit = SegmentEdit(segment_key="beta", instructions=[NamedInstruction("scheduleRemoval", schedule)])
-    service = SegmentService(store, EnvironmentEditor(store, snapshots), max_targets=10)
+    service = SegmentService(store, EnvironmentEditor(store, snapshots), TargetLimit(10))
     await service.update(owner, PRODUCTION, edit)
     return at_ms
 

@@ -1,0 +1,30 @@
+"""How much a thing may hold. What an import brought beyond that may stay, but an edit does not add to it."""
+
+from domain.errors import Violation
+
+NAME_CHARACTERS = 256
+DESCRIPTION_CHARACTERS = 4_096
+COMMENT_CHARACTERS = 4_096
+TAGS_LIMIT = 100
+VARIATIONS_LIMIT = 100
+PREREQUISITES_LIMIT = 100
+RULES_LIMIT = 1_000
+CLAUSES_LIMIT = 100
+VALUES_LIMIT = 5_000
+INSTRUCTIONS_LIMIT = 200
+
+Path = tuple[str | int, ...]
+
+
+def too_long(text: str, limit: int, path: Path) -> list[Violation]:
+    """Return what is wrong with a text's length."""
+    if len(text) <= limit:
+        return []
+    return [Violation(path, f"has {len(text)} characters: at most {limit} are allowed")]
+
+
+def too_many(what: str, count: int, limit: int, path: Path, *, before: int = 0) -> list[Violation]:
+    """Return what is wrong with a number of things, of which there may be as many as there were before."""
+    if count <= max(limit, before):
+        return []
+    return [Violation(path, f"would be {count} {what}: at most {limit} are allowed")]

@@ -1,0 +1,83 @@
+"""Variables are counted before GraphQL looks at each of their values."""
+
+from typing import Any
+
+import pytest
+
+from gql.limits import DocumentLimits
+from gql.schema import build_schema
+from gql.variables import count_values, declared_variables
+from tests.servers import Server
+
+SCHEMA = build_schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
+TARGETING = "mutation ($input: UpdateFlagTargetingInput!) { updateFlagTargeting(input: $input) { revision } }"
+BATCH = """query ($contexts: [JSON!]!, $keys: [String!]) {
+    evaluateBatch(contexts: $contexts, flagKeys: $keys) { revision } }"""
+TOP, INSTRUCTION, TARGETS, REF = (
+    len(SCHEMA.type_map[name].fields)  # type: ignore[attr-defined]  # they are input objects
+    for name in ("UpdateFlagTargetingInput", "FlagInstruction", "FlagTargetsInput", "EnvironmentRef")
+)
+
+
+def targeting(*instructions: Any) -> dict[str, Any]:
+    environment = {"project": "default", "environment": "production"}
+    return {"input": {"environment": environment, "flagKey": "f", "instructions": list(instructions)}}
+
+
+def count(query: str, variables: dict[str, Any], most: int = 1_000_000) -> int:
+    return count_values(declared_variables(SCHEMA, query, DocumentLimits(), None), variables, most)
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "expected"),
+    [
+        (BATCH, {"contexts": [{"key": "a", "groups": [*range(50)]}] * 3, "keys": ["f", "g"]}, 5),
+        (BATCH, {"contexts": {"key": "alone"}, "keys": None, "unknown": [1]}, 0),
+        (BATCH, {}, 0),
+        (TARGETING, {"input": ["no object"]}, 0),
+        (TARGETING, targeting(), TOP + REF),
+        (TARGETING, targeting({"turnOn": True}), TOP + REF + 1 + INSTRUCTION),
+        (TARGETING, targeting({"unknown": [1]}, 7), TOP + REF + 2 + INSTRUCTION),
+        (
+            TARGETING,
+            targeting({"addTargets": {"variation": 0, "keys": ["a", "b", "c"]}}),
+            TOP + REF + 1 + INSTRUCTION + TARGETS + 3,
+        ),
+    ],
+)
+def test_items_and_the_fields_of_input_objects_count(query: str, variables: dict[str, Any], expected: int) -> None:
+    assert count(query, variables) == expected
+
+
+def test_of_several_operations_the_one_that_is_asked_for_counts() -> None:
+    text = "query A($k: [String!]) { __typename } query B($k: JSON) { __typename }"
+    declared = [declared_variables(SCHEMA, text, DocumentLimits(), name) for name in ("A", "B")]
+    assert [count_values(each, {"k": ["x"]}, 10) for each in declared] == [1, 0]
+
+
+def test_the_count_ends_beyond_the_limit() -> None:
+    assert count(TARGETING, targeting(*[{"turnOn": True}] * 1_000), 10_000) < 10_000 + 2 * INSTRUCTION
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (TARGETING, targeting({"addTargets": {"variation": 0, "keys": ["k"] * 100_000}})),
+        (TARGETING, targeting(*[{"turnOn": True}] * 50_000)),
+        (BATCH, {"contexts": [], "keys": ["f"] * 100_001}),
+    ],
+)
+def test_more_values_than_the_limit_are_refused_before_anything_is_done(
+    server: Server, query: str, variables: dict[str, Any]
+) -> None:
+    answer = server.post(query, **variables)
+    assert answer.code == "LIMIT_EXCEEDED"
+    extensions = answer.errors[0]["extensions"]
+    assert extensions["setting"] == "EARLYBIRD_MAX_QUERY_INPUT_VALUES"
+    assert extensions["limit"] == 100_000 < extensions["actual"]
+
+
+def test_a_document_of_flag_data_counts_as_one_value(server: Server) -> None:
+    flags = {f"f{number}": {"variations": [*range(300)], "fallthrough": {"variation": 0}} for number in range(400)}
+    assert not server.import_flags({"flags": flags}).errors
+    server.import_flags({})
