@@ -210,7 +210,8 @@ async def test_it_stores_and_forgets_by_itself_whatever_fails_once(
         watched.fault = fault
         running = asyncio.create_task(service.run())
         async with asyncio.timeout(5):
-            while await stored(watched.store) != [key]:
+            # One that was met just before the round began may be stored in it too.
+            while key not in (kept := await stored(watched.store)) or "old" in kept:
                 meet(service, key)
                 await asyncio.sleep(0.01)
         assert not running.done()
