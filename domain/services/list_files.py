@@ -16,6 +16,8 @@ from domain.ports import KeySpool
 
 MEMBER_KEY_LIMIT = 1_024
 """How many characters a member's key may have."""
+LINE_LIMIT = 1_048_576
+"""How many characters a line of a file may have."""
 MALFORMED_LINES_LIMIT = 100
 """How many malformed lines are told one by one."""
 _CHUNK = 10_000
@@ -59,7 +61,8 @@ def read_list_file(file: IO[bytes], spool: KeySpool, reading: FileReading) -> No
     """Read a file's keys into a spool, and what else there is to tell into `reading`.
 
     Raises:
-        InvalidInputError: A quote is never closed, and lines follow.
+        InvalidInputError: A quote is never closed, and lines follow; a line is too long; or what is quoted is, so
+            that it cannot be told whether its quote is ever closed.
     """
     if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
         file.seek(0)
@@ -75,8 +78,18 @@ def read_list_file(file: IO[bytes], spool: KeySpool, reading: FileReading) -> No
     text.detach()
 
 
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield lines with their ends; a line break in quotes ends a line too."""
+    number = 1
+    while line := text.readline(LINE_LIMIT + 1):
+        if len(line) > LINE_LIMIT:
+            raise _unreadable(f"line {number} has more than {LINE_LIMIT} characters")
+        yield line
+        number += 1
+
+
 def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
-    rows = csv.reader(text, strict=True)
+    rows = csv.reader(_lines(text), strict=True)
     while True:
         line = rows.line_num + 1
         try:
@@ -85,8 +98,13 @@ def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
             return
         except csv.Error as error:
             if "unexpected end" in str(error) and rows.line_num > line:
-                message = f"a quote in line {line} is never closed, and takes the rest of the file in"
-                raise InvalidInputError([Violation(("file",), message)]) from None
+                raise _unreadable(
+                    f"a quote in line {line} is never closed, and takes the rest of the file in"
+                ) from None
+            if "field limit" in str(error):
+                # To read on from the middle of a quotation would take its text for keys.
+                message = f"a column that begins in line {line} has more than {csv.field_size_limit()} characters"
+                raise _unreadable(f"{message}; is a quote never closed?") from None
             reading.lines += 1
             reading.refuse(line, f"is no CSV: {error}")
             continue
@@ -97,3 +115,7 @@ def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
             reading.refuse(line, problem)
         else:
             yield row[0]
+
+
+def _unreadable(message: str) -> InvalidInputError:
+    return InvalidInputError([Violation(("file",), message)])

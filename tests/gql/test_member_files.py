@@ -3,10 +3,12 @@
 import io
 from collections.abc import AsyncIterator
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from domain.services.list_files import FileReading, member_key_problem, read_list_file
+from domain.errors import InvalidInputError
+from domain.services.list_files import LINE_LIMIT, FileReading, member_key_problem, read_list_file
 from gql.member_files import csv_of
 from storage.key_spool import TemporaryKeySpool
 from tests.gql.test_segment_lists import create, edit, load, look, target, value
@@ -65,3 +67,31 @@ def test_what_holds_nothing_but_spaces_is_no_key(server: Server) -> None:
     assert (report["lines"], report["added"]) == (2, 1)
     assert report["malformedLines"] == [{"line": 3, "message": "has a blank key"}]
     assert edit(server, "addSegmentMembers", "blank", ["  "]).code == "BAD_USER_INPUT"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('ann\n"bob\n' + "user\n" * 100_000, "a column that begins in line 2 has more than 131072 characters"),
+        ('ann\nbob,"5 inch\n' + "user\n" * 100_000, "a column that begins in line 2 has more than 131072 characters"),
+        ('ann,"' + "note\n" * 100_000 + 'end"\nbob\n', "a column that begins in line 1 has more than 131072 characters"),
+        ("ann\n" + "user," * 300_000, "line 2 has more than 1048576 characters"),
+        ("u" * 2_000_000, "line 1 has more than 1048576 characters"),
+        ('ann\n"bob\ncy', "a quote in line 2 is never closed"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_from_keys_fails_the_file_and_invents_none(content: str, message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        read(content.encode())
+
+
+@pytest.mark.parametrize("ending", ["", "\n"])
+def test_a_line_as_long_as_lines_may_be_is_read(ending: str) -> None:
+    columns = ",".join(["x" * 1_000] * 2_000)
+    keys, reading = read((f"bob\nann,{columns}"[: LINE_LIMIT + 4 - len(ending)] + ending).encode())
+    assert (keys, reading.malformed) == (["ann", "bob"], 0)
+
+
+def test_quoted_columns_are_passed_over_whatever_is_in_them() -> None:
+    keys, reading = read(('ann,"' + 'note, ""so""\n' * 5_000 + 'end",x\nbob\n').encode())
+    assert (keys, reading.lines, reading.malformed) == (["ann", "bob"], 2, 0)
