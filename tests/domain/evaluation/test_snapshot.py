@@ -9,6 +9,7 @@ from hypothesis import given, settings
 
 from domain.evaluation.results import BigSegmentsStatus, EvaluationErrorKind
 from domain.evaluation.snapshot import Snapshot
+from domain.evaluation.usage import SegmentUsageNode
 from domain.model.contexts import parse_context
 from tests.builders import (
     ENVIRONMENT,
@@ -173,7 +174,11 @@ def check_growth(world: World, other: World, rng: random.Random) -> None:
             assert (answer, repr(answer.value)) == (expected, repr(expected.value))
     for key in segments:
         used, expected_use = (snapshot.usage.rules_using(key, transitive=True) for snapshot in (grown, anew))
-        assert [(u.flag, u.rule, u.negated) for u in used] == [(u.flag, u.rule, u.negated) for u in expected_use]
+        assert [shown(u) for u in used] == [shown(u) for u in expected_use]
+
+
+def shown(node: SegmentUsageNode) -> tuple[object, ...]:
+    return node.flag, node.rule, node.negated, [segment.key for segment in node.path]
 
 
 def both(first: Mapping[str, T], second: Mapping[str, T]) -> dict[str, list[T]]:
