@@ -240,7 +240,8 @@ class UsageIndex:
 
     def is_used(self, key: str) -> bool:
         """Tell whether a rule of a flag, archived ones included, or of another segment names the segment."""
-        return bool(self.flags_naming(key) or self.segments_using(key, transitive=False))
+        users = self.rules_of_segments.by_segment.get(key, ())
+        return key in self.rules_of_flags.by_segment or any(reference.user != key for reference in users)
 
     def is_active(self, key: str) -> bool:
         """Tell whether a flag that is on, and not archived, targets the segment, directly or through others."""

@@ -12,6 +12,7 @@ from domain.errors import (
     InUseError,
     InvalidInputError,
     NotFoundError,
+    UsedBy,
     Violation,
 )
 from domain.evaluation.references import named_segments
@@ -272,8 +273,14 @@ class SegmentService:
             nonlocal deleted
             snapshot = snapshots[environment]
             segment = deleted = _find(snapshot, key, expected_version)
-            users = [("flag", flag) for flag in sorted(snapshot.usage.flags_naming(key))]
-            users += [("segment", user.key) for user in snapshot.usage.segments_using(key, transitive=False)]
+            users = [
+                UsedBy("flag", user, str(environment), snapshot.flags[user].archived)
+                for user in sorted(snapshot.usage.flags_naming(key))
+            ]
+            users += [
+                UsedBy("segment", user.key, str(environment))
+                for user in snapshot.usage.segments_using(key, transitive=False)
+            ]
             if users:
                 raise InUseError("segment", key, users)
             return await deletion_of(self._store, segment)

@@ -152,3 +152,25 @@ def test_a_programs_variations_leave_out_what_its_members_do_not_get(server: Ser
         ("off", False, False),
     ]
     assert (program["active"], program["flagCount"]) == (True, 3)
+
+
+def test_an_unused_segment_is_one_that_can_be_deleted(server: Server) -> None:
+    loop = {"key": "loop", "version": 1, "rules": [a_rule_on_segments("loop")]}
+    inner, outer = (
+        {"key": "inner", "version": 1},
+        {"key": "outer", "version": 1, "rules": [a_rule_on_segments("inner")]},
+    )
+    kept = {"key": "kept", "version": 1}
+    flag = a_flag("old", rules=[a_rule_on_segments("kept")])
+    server.import_flags(data_of(flag, segments=(loop, inner, outer, kept)))
+    text = 'mutation { archiveFlag(input: {project: "default", flagKey: "old"}) { __typename } }'
+    assert not server.post(text).errors
+    query = f"""{{ {HEAD} {{ used: segments(used: true) {{ nodes {{ key usage {{ flagCount }} }} }}
+        unused: segments(used: false) {{ nodes {{ key }} }} }} }}"""
+    found = server.post(query)["environment"]
+    assert [(s["key"], s["usage"]["flagCount"]) for s in found["used"]["nodes"]] == [("inner", 0), ("kept", 0)]
+    assert [segment["key"] for segment in found["unused"]["nodes"]] == ["loop", "outer"]
+    text = """mutation ($input: DeleteSegmentInput!) { deleteSegment(input: $input) { __typename } }"""
+    place = {"project": "default", "environment": "production"}
+    refused = {key: bool(server.post(text, input={"environment": place, "segmentKey": key}).errors) for key in ("inner", "kept", "loop", "outer")}  # fmt: skip
+    assert refused == {"inner": True, "kept": True, "loop": False, "outer": False}
