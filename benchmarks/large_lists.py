@@ -2,7 +2,9 @@
 
 E6 asks for one flag on lists of growing size, beside one on a segment without a list. E7 imports keys from a CSV
 file, and compares with the driver writing the same rows, in the file's order and sorted, in as large chunks.
-E8 asks for first pages of usage and of programs. Run it with `python -m benchmarks.large_lists`.
+E8 asks for first pages of usage and of programs, then for those of programs that are nested in chains of ten and
+that 1,000 flags target by five rules each: as they are, and right after a change. Run it with
+`python -m benchmarks.large_lists`.
 
 The MongoDB server is that of the tests. It takes about half a millisecond a key, whoever writes them.
 """
@@ -12,7 +14,7 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -132,7 +134,9 @@ def evaluation_rows(server: Server, sizes: Iterable[int]) -> None:
 def usage_rows(folder: Path) -> None:
     """E8: usage of a segment that 1,000 flags target, and the programs of 200 segments."""
     with Server(f"sqlite:///{folder}/usage.db") as server:
-        segments = {f"s{n}": {"key": f"s{n}", "tags": ["eap"], "included": ["ada"]} for n in range(200)}
+        segments: dict[str, dict[str, Any]] = {
+            f"s{n}": {"key": f"s{n}", "tags": ["eap"], "included": ["ada"]} for n in range(200)
+        }
         flags = {f"f{n}": flag_on("s0", f"s{n % 200}", key=f"f{n}") for n in range(1_000)}
         server.import_flags({"flags": flags, "segments": segments})
         head = 'environment(project: "default", key: "production")'
@@ -142,15 +146,34 @@ def usage_rows(folder: Path) -> None:
         programs = f"""{{ {head} {{ earlyAccessPrograms(active: true, first: 20) {{ totalCount nodes {{
             segment {{ key kind memberCount }} active flagCount }} }} }} }}"""
         times = rounds({"usage": lambda: ask(server, usage), "programs": lambda: ask(server, programs)})
-        for name, found in times.items():
-            print(f"E8 first page of {name}: p95 {quantiles(found, n=20)[-1]:.1f} ms (bar 20 ms)")
+        print_pages(times)
+        for n, segment in enumerate(segments.values()):
+            segment["rules"] = [rule_on(f"s{n - 1}", negate=n % 7 == 0)] if n % 10 else []
+        for n, flag in enumerate(flags.values()):
+            flag["rules"] = [{**rule_on(f"s{(n * 7 + j * 31) % 200}"), "variation": j % 2} for j in range(5)]
+        server.import_flags({"flags": flags, "segments": segments})
+        served = f"""{{ {head} {{ earlyAccessPrograms(active: true) {{ nodes {{ segment {{ key kind memberCount }}
+            variations {{ flag {{ key }} variations {{ value }} }} }} }} }} }}"""
+        asked = {"usage": usage, "programs": programs, "programs and what they serve": served}
+        runs = {f"nested {name}": partial(ask, server, query) for name, query in asked.items()}
+        changed = {f"{name}, after a change": run for name, run in runs.items()}
+        print_pages(rounds(runs) | rounds(changed, before=lambda: describe(server, "s5")))
 
 
-def rounds(runs: dict[str, Callable[[], Any]]) -> dict[str, list[float]]:
-    """Run each in turn, round after round; return milliseconds by run, without the first rounds."""
+def print_pages(times: dict[str, list[float]]) -> None:
+    """Print how long first pages took."""
+    for name, found in times.items():
+        print(f"E8 first page of {name}: p95 {quantiles(found, n=20)[-1]:.1f} ms (bar 20 ms)")
+
+
+def rounds(
+    runs: Mapping[str, Callable[[], Any]], before: Callable[[], Any] = lambda: None
+) -> dict[str, list[float]]:
+    """Run each in turn, after `before`, again and again; return milliseconds by run, without the first rounds."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(-5, ROUNDS):
         for name, run in runs.items():
+            before()
             seconds = timed(run)
             if number >= 0:
                 times[name].append(seconds * 1000)
@@ -210,10 +233,7 @@ def load(server: Server, key: str, file: Path, mode: str = "MERGE") -> None:
 
 def flag_on(*segments: str, key: str | None = None) -> dict[str, Any]:
     """Make a flag that is on and targets segments, each in a rule."""
-    rules = [
-        {"clauses": [{"attribute": "", "op": "segmentMatch", "values": [segment]}], "variation": 0}
-        for segment in segments
-    ]
+    rules = [{**rule_on(segment), "variation": 0} for segment in segments]
     fallthrough = {"variation": 1}
     return {
         "key": key or segments[0],
@@ -222,6 +242,20 @@ def flag_on(*segments: str, key: str | None = None) -> dict[str, Any]:
         "rules": rules,
         "fallthrough": fallthrough,
     }
+
+
+def rule_on(segment: str, *, negate: bool = False) -> dict[str, Any]:
+    """Make a rule for those in a segment, or for those not in it."""
+    return {"clauses": [{"attribute": "", "op": "segmentMatch", "values": [segment], "negate": negate}]}
+
+
+def describe(server: Server, key: str) -> None:
+    """Change a segment's description."""
+    text = "mutation ($input: UpdateSegmentInput!) { updateSegment(input: $input) { revision } }"
+    instructions = [{"updateDescription": str(time.time())}]
+    assert not server.post(
+        text, input={"environment": PLACE, "segmentKey": key, "instructions": instructions}
+    ).errors
 
 
 def evaluate(server: Server, key: str) -> None:

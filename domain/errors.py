@@ -1,7 +1,7 @@
 """Every failure that a caller can act on, with its stable code. Anything else is a fault of ours."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -150,17 +150,36 @@ class RevisionConflictError(DomainError):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class UsedBy:
+    """What uses a thing, and so keeps it.
+
+    Attributes:
+        environment: Where it does, `project/environment`.
+        archived: Whether it is, or belongs to, an archived flag, which lists show only if they are asked to.
+    """
+
+    kind: str
+    key: str
+    environment: str
+    archived: bool = False
+
+    def __str__(self) -> str:
+        """Render `flag 'key' in project/environment (archived)`."""
+        return f"{self.kind} {self.key!r} in {self.environment}{' (archived)' if self.archived else ''}"
+
+
 class InUseError(DomainError):
     """What the input would remove is used; names the users."""
 
     code = ErrorCode.IN_USE
 
-    def __init__(self, kind: str, key: str, users: Sequence[tuple[str, str]]) -> None:
-        names = ", ".join(f"{user_kind} {user_key!r}" for user_kind, user_key in users[:5])
+    def __init__(self, kind: str, key: str, users: Sequence[UsedBy]) -> None:
+        names = ", ".join(map(str, users[:5]))
         more = f" and {len(users) - 5} more" if len(users) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
         super().__init__(
             f"{kind} {key!r} is used by {names}{more}",
-            details={"kind": kind, "key": key, "users": [{"kind": k, "key": key} for k, key in users]},
+            details={"kind": kind, "key": key, "users": [asdict(user) for user in users]},
         )
 
 

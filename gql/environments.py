@@ -84,7 +84,10 @@ def _segments(  # noqa: PLR0913 - GraphQL's arguments
     ] = None,
     used: Annotated[
         bool | None,
-        strawberry.argument(description="Only segments that a flag or segment refers to, or that none does."),
+        strawberry.argument(
+            description="Only segments that a rule of a flag or of another segment names, or that none does: "
+            "those that can be deleted. Archived flags count here (they may be restored); `usage` leaves them out."
+        ),
     ] = None,
 ) -> Page[EnvironmentSegment]:
     wanted = SegmentFilter(query=query, tags=tags, kinds=kinds, used=used)

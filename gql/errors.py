@@ -23,7 +23,8 @@ register_enum(
         ErrorCode.NOT_FOUND: "What the input names does not exist: see `kind` and `key`.",
         ErrorCode.ALREADY_EXISTS: "What the input would create exists: see `kind` and `key`.",
         ErrorCode.VERSION_CONFLICT: "It changed meanwhile: see `expectedVersion` and `actualVersion`.",
-        ErrorCode.IN_USE: "What the input would remove is used: see `users`, each with `kind` and `key`.",
+        ErrorCode.IN_USE: "What the input would remove is used: see `users`, each with `kind`, `key`, "
+        "`environment` (`project/environment`) and `archived`: of an archived flag, which lists hide by default.",
         ErrorCode.LIMIT_EXCEEDED: "A limit of the settings is exceeded: see `setting`, `limit` and `actual`.",
         ErrorCode.UNAVAILABLE: "The store cannot be reached; try again.",
     },

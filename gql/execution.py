@@ -158,8 +158,6 @@ class _Compiler:
         return complete
 
     def _function(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> str:
-        if object_type.is_type_of:
-            raise _NotPlainError
         grouped = self.executor.collect_subfields(object_type, fields).grouped_field_set
         reads: list[str] = []
         entries: list[str] = []
@@ -172,6 +170,10 @@ class _Compiler:
             entries.append(f"{response_name!r}: {self._expression(return_type, selected, f'v{number}')}")
         name = f"complete_{len(self.names)}"
         check = "    if source.__class__ not in objects: check(source.__class__)\n"
+        if object_type.is_type_of:
+            self.names[f"is_{name}"] = object_type.is_type_of
+            # One that asks for more than the object, or returns an awaitable, is left to stock execution too.
+            check += f"    if is_{name}(source, None) is not True: unusual()\n"
         code = f"def {name}(source):\n{check}{''.join(reads)}    return {{{', '.join(entries)}}}\n"
         exec(code, self.names)  # noqa: S102 - made of GraphQL names and of attributes that the schema names
         return name

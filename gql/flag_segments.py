@@ -37,7 +37,9 @@ class FlagSegmentNodeView:
     )
 
 
-@strawberry.type(name="FlagSegmentConnection", description="A page of segments, by rule and segment.")
+@strawberry.type(
+    name="FlagSegmentConnection", description="A page of segments, by rule and segment, the negated last."
+)
 class FlagSegmentConnection(Connection[FlagSegmentNodeView]):
     """View of domain.pages.Page."""
 

@@ -83,7 +83,8 @@ class SegmentUsageView:
     flags = strawberry.field(
         resolver=_flags,
         graphql_type=SegmentUsageConnection,
-        description="The rules that target it, by flag and rule; one of several paths to it is the shortest.",
+        description="The rules that target it, by flag and rule, each by the shortest path. A rule that has paths "
+        "for those in it and for those not in it is there twice, the negated one last.",
     )
     segments: list[SegmentRef] = strawberry.field(description="The segments that refer to it, by key.")
 
@@ -115,7 +116,8 @@ class EarlyAccessProgramView:
         "`segment { usage { flags } }`, in pages, with filters.",
     )
     variations: list[FlagVariationsView] = strawberry.field(
-        description="Which variations those rules serve, flag by flag."
+        description="What its members get: the variations that rules for those in it serve, for each flag that "
+        "is on. `usage` has the rules of flags that are off, and those for who is not in it, too."
     )
 
 

@@ -1,7 +1,10 @@
 """Snapshots: everything that evaluation in one environment needs, compiled, at one revision, never changed."""
 
-from collections.abc import Iterable, Mapping
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from domain.evaluation.flags import compile_flag
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
@@ -17,7 +20,12 @@ from domain.model.contexts import Context
 from domain.model.flags import EnvironmentFlag
 from domain.model.segments import Segment
 
+T = TypeVar("T")
+
 _NOT_LOOKED_UP: Mapping[str, Membership] = {}
+_CALLS_A_STEP = 5
+"""How many calls lead from one segment or flag to the next at most: own, share, rule, clause and look-up."""
+_deep_chain = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,9 @@ class Snapshot:
             for key, flag in self.live_flags.items()
             if flag.client_side_availability.using_environment_id
         }
-        self.usage = UsageIndex(self.flags, dict(sorted(segments.items())))
+        self.usage: UsageIndex = UsageIndex(
+            self.flags, dict(sorted(segments.items())), None if before is None else before.usage
+        )
         self.segments = self.usage.segments
         self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
         self.removals = tuple(segment for segment in segments.values() if segment.removals)
@@ -122,13 +132,13 @@ class Snapshot:
             return failed(flag_key, EvaluationErrorKind.FLAG_NOT_FOUND)
         subject.status = None
         try:
-            result = flag(subject)
+            try:
+                result = flag(subject)
+            except RecursionError:
+                result = self._ask_deeply(flag, subject)
         except MalformedError:
-            subject.forget_undecided()
+            subject.end_malformed()
             result = failed(flag_key, EvaluationErrorKind.MALFORMED_FLAG)
-        except RecursionError:  # a chain of some hundred segments or prerequisites
-            subject.forget_undecided()
-            result = failed(flag_key, EvaluationErrorKind.EXCEPTION)
         status = subject.status
         if status is None:
             return result
@@ -149,15 +159,15 @@ class Snapshot:
         reason = rule_index = error_kind = None
         is_member = False
         try:
-            is_member = subject.is_in_segment(segment.key)
+            try:
+                is_member = subject.is_in_segment(segment.key)
+            except RecursionError:
+                is_member = self._ask_deeply(lambda again: again.is_in_segment(segment.key), subject)
             if is_member:
                 reason, rule_index = self._compiled_segments[segment.key].explain(subject)
         except MalformedError:
-            subject.forget_undecided()
+            subject.end_malformed()
             error_kind = EvaluationErrorKind.MALFORMED_FLAG
-        except RecursionError:
-            subject.forget_undecided()
-            error_kind = EvaluationErrorKind.EXCEPTION
         return SegmentMembership(
             segment,
             is_member=is_member,
@@ -166,3 +176,21 @@ class Snapshot:
             big_segments_status=subject.status,
             error_kind=error_kind,
         )
+
+    def _ask_deeply(self, question: Callable[[Subject], T], subject: Subject) -> T:
+        """Ask again with room for a chain of all flags and segments: one of some hundred exceeds the usual limit.
+
+        The calls of an evaluation are Python's own, which take no place on the machine's stack.
+
+        Raises:
+            MalformedError: Something reached is broken.
+        """
+        subject.forget_undecided()
+        subject.status = None
+        with _deep_chain:
+            usual = sys.getrecursionlimit()
+            sys.setrecursionlimit(usual + _CALLS_A_STEP * (len(self._flags) + len(self._segments)))
+            try:
+                return question(subject)
+            finally:
+                sys.setrecursionlimit(usual)

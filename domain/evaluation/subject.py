@@ -43,8 +43,8 @@ class Subject:
     Attributes:
         individuals: The context's attributes by kind.
         user_key: The key of kind user, if there is one.
-        decided_segments: By key, whether the context is in it; None while that is being decided.
-        decided_flags: By key, a prerequisite's evaluation; None while it is being decided.
+        decided_segments: By key, whether the context is in it; None while being decided, or where it is broken.
+        decided_flags: By key, a prerequisite's evaluation; None while being decided, or where it is broken.
         statuses: By segment or flag, the worst status of the large lists that deciding it consulted.
         status: The same for the evaluation that is under way.
         asked_in_vain: Whether a large list was consulted for a key that was not looked up.
@@ -161,9 +161,17 @@ class Subject:
         return True
 
     def forget_undecided(self) -> None:
-        """Drop the marks that an evaluation left when it was cut short."""
+        """Drop the marks that an evaluation left when it was cut short, to begin it again."""
         self.decided_segments = {k: v for k, v in self.decided_segments.items() if v is not None}
         self.decided_flags = {k: v for k, v in self.decided_flags.items() if v is not None}
+
+    def end_malformed(self) -> None:
+        """End an evaluation that met something broken: all that was being decided is broken too, and stays marked.
+
+        Where large lists were consulted it is decided anew each time, since their status depends on the way to it.
+        """
+        if self.statuses:
+            self.forget_undecided()
 
     def consult(self, context_key: str) -> Membership:
         """Return what is known of a key's large lists, and remember the status (semantics 2.7)."""

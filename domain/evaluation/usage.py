@@ -1,21 +1,17 @@
 """Usage: which flags and segments refer to a segment, directly or through other segments, and what they serve.
 
-Everything is found in an index that is made once per snapshot; the size of a segment's lists costs nothing.
+Everything is found in an index of references, which a snapshot takes over from the one before where rules are the
+same. Ways are followed when somebody asks, for the segments that he asks for; the size of lists costs nothing.
 """
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 from domain.clock import now_ms
-from domain.evaluation.operators import SEGMENT_MATCH
+from domain.evaluation.references import Reached, Reference, References, follow
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.segments import ScheduledRemoval, Segment, SegmentKind, SegmentRule, TargetedContext
-from domain.model.targeting import Clause
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ class EnvironmentSegment:
 
     @property
     def is_used(self) -> bool:
-        """Whether a flag, archived ones included, or another segment refers to it."""
+        """Whether a flag, archived ones included, or another segment names it, so that it cannot be deleted."""
         return self.index.is_used(self.key)
 
     def usage(self, *, transitive: bool) -> "SegmentUsage":
@@ -97,22 +93,23 @@ class EnvironmentSegment:
     @property
     def program(self) -> "EarlyAccessProgram":
         """The segment as an early access program."""
-        return self.index.program(self.key)
+        return EarlyAccessProgram(self, self.index)
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentUsageNode:
-    """A rule of a flag that targets a segment.
+    """A rule of a flag that targets a segment, on one way to it.
 
     Attributes:
-        negated: Whether the rule is for those who are not in the segment (an odd number of times on the path).
-        path: The segments on the way from the segment to the flag, nearest to the segment first; empty if direct.
+        rule_index: The rule's place among the flag's rules, from 0.
+        negated: Whether the rule is for those who are not in the segment (an odd number of times on the way).
     """
 
     flag: EnvironmentFlag
-    rule: ServingRule
+    rule_index: int
     negated: bool
-    path: tuple[EnvironmentSegment, ...]
+    _reached: Reached
+    _index: "UsageIndex"
 
     @property
     def on(self) -> bool:
@@ -120,23 +117,24 @@ class SegmentUsageNode:
         return self.flag.on
 
     @property
-    def rule_index(self) -> int:
-        """The rule's place among the flag's rules, from 0."""
-        return self.rule.index
+    def rule(self) -> ServingRule:
+        """The rule."""
+        return self.flag.serving_rule(self.rule_index)
+
+    @property
+    def path(self) -> list[EnvironmentSegment]:
+        """The segments from the segment to the flag, nearest to the segment first; empty if direct."""
+        return [self._index.segments[key] for key in self._reached.way[1:]]
 
     @property
     def serves(self) -> tuple[ServedVariation, ...]:
         """What the rule serves."""
         return self.rule.serves
 
-    def serves_to_somebody(self, variation: int) -> bool:
-        """Tell whether the rule serves the variation in a place, by any share."""
-        return any(share.variation.index == variation and share.weight > 0 for share in self.serves)
-
     @property
     def sort_key(self) -> str:
-        """Order by flag, then by rule."""
-        return f"{self.flag.key}\0{self.rule_index:08}"
+        """Order by flag, then by rule, the negated one last."""
+        return f"{self.flag.key}\0{self.rule_index:08}\0{self.negated:d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +142,8 @@ class SegmentUsage:
     """What refers to a segment.
 
     Attributes:
-        rules: One node for each rule of a flag that is not archived, by flag and rule.
+        rules: The rules of flags that are not archived, by flag and rule; a rule for those who are in the segment
+            and for those who are not has two nodes.
         segments: The segments that refer to it, by key.
     """
 
@@ -160,7 +159,7 @@ class SegmentUsage:
             for node in self.rules
             if on in {None, node.on}
             and (tags is None or not set(tags).isdisjoint(node.flag.tags))
-            and (variation is None or node.serves_to_somebody(variation))
+            and (variation is None or variation in node.flag.served_by(node.rule_index))
         ]
 
     @property
@@ -171,52 +170,47 @@ class SegmentUsage:
 
 @dataclass(frozen=True, slots=True)
 class FlagVariations:
-    """A flag, and which of its variations the rules on a segment serve, in their order."""
+    """A flag, and which of its variations rules on a segment serve.
+
+    Attributes:
+        places: Where the variations stand among the flag's.
+    """
 
     flag: EnvironmentFlag
-    variations: Sequence[IndexedVariation]
+    places: set[int]
+
+    @property
+    def variations(self) -> list[IndexedVariation]:
+        """Those variations, in their order."""
+        return [self.flag.indexed_variation(place) for place in sorted(self.places)]
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyAccessProgram:
-    """A segment that is an early access program, with the flags that target it, directly or through others.
-
-    Attributes:
-        usage: The rules that target it, by flag and rule.
-        variations: The variations that those rules serve, flag by flag.
-    """
+    """A segment that is an early access program, with the flags that target it, directly or through others."""
 
     segment: EnvironmentSegment
-    usage: Sequence[SegmentUsageNode]
-    variations: Sequence[FlagVariations]
+    _index: "UsageIndex"
 
     @property
     def active(self) -> bool:
         """Whether a flag that is on targets it, those who are in it or those who are not."""
-        return any(node.on for node in self.usage)
+        return self._index.is_active(self.segment.key)
 
     @property
     def flag_count(self) -> int:
         """The number of flags that target it."""
-        return len(self.variations)
+        return len({flag.key for flag, _, _ in self._index.uses(self.segment.key)})
 
+    @property
+    def usage(self) -> Sequence[SegmentUsageNode]:
+        """The rules that target it, by flag and rule."""
+        return self._index.rules_using(self.segment.key, transitive=True)
 
-def _variations(rules: Sequence[SegmentUsageNode]) -> list[FlagVariations]:
-    """Return the variations that rules serve to somebody, flag by flag."""
-    served: dict[str, tuple[EnvironmentFlag, dict[int, IndexedVariation]]] = {}
-    for node in rules:
-        variations = served.setdefault(node.flag.key, (node.flag, {}))[1]
-        variations.update({share.variation.index: share.variation for share in node.serves if share.weight > 0})
-    return [FlagVariations(flag, [found[i] for i in sorted(found)]) for flag, found in served.values()]
-
-
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    """A rule that names a segment."""
-
-    user: str
-    rule_index: int
-    negated: bool
+    @property
+    def variations(self) -> Sequence[FlagVariations]:
+        """What its members get: the variations that rules of flags that are on serve to those in it, by flag."""
+        return self._index.variations_for_members(self.segment.key)
 
 
 class UsageIndex:
@@ -226,104 +220,98 @@ class UsageIndex:
         segments: The environment's segments by key, in the order of keys.
     """
 
-    def __init__(self, flags: Mapping[str, EnvironmentFlag], segments: Mapping[str, Segment]) -> None:
+    def __init__(
+        self,
+        flags: Mapping[str, EnvironmentFlag],
+        segments: Mapping[str, Segment],
+        before: "UsageIndex | None" = None,
+    ) -> None:
         self._flags = flags
-        # Decided when first asked, and true as long as the snapshot.
-        self._usages: dict[tuple[str, bool], SegmentUsage] = {}
-        self._programs: dict[str, EarlyAccessProgram] = {}
         self.segments = {key: EnvironmentSegment(segment, self) for key, segment in segments.items()}
+        self.rules_of_flags: References = References(flags, None if before is None else before.rules_of_flags)
+        self.rules_of_segments: References = References(
+            segments, None if before is None else before.rules_of_segments
+        )
 
     def usage(self, key: str, *, transitive: bool) -> SegmentUsage:
         """Return what refers to a segment."""
-        found = self._usages.get((key, transitive))
-        if found is None:
-            rules = self.rules_using(key, transitive=transitive)
-            found = SegmentUsage(rules, self.segments_using(key, transitive=transitive))
-            self._usages[key, transitive] = found
-        return found
-
-    def program(self, key: str) -> EarlyAccessProgram:
-        """Return a segment as an early access program."""
-        found = self._programs.get(key)
-        if found is None:
-            rules = self.usage(key, transitive=True).rules
-            found = self._programs[key] = EarlyAccessProgram(self.segments[key], rules, _variations(rules))
-        return found
+        rules = self.rules_using(key, transitive=transitive)
+        return SegmentUsage(rules, self.segments_using(key, transitive=transitive))
 
     def is_used(self, key: str) -> bool:
-        """Tell whether any rule names the segment, of an archived flag too."""
-        return key in self._rules_of_flags or key in self._rules_of_segments
+        """Tell whether a rule of a flag, archived ones included, or of another segment names the segment."""
+        users = self.rules_of_segments.by_segment.get(key, ())
+        return key in self.rules_of_flags.by_segment or any(reference.user != key for reference in users)
+
+    def is_active(self, key: str) -> bool:
+        """Tell whether a flag that is on, and not archived, targets the segment, directly or through others."""
+        return key in self._active
 
     def flags_using(self, key: str) -> frozenset[str]:
         """Return the flags, archived ones included, that refer to the segment, directly or through others."""
-        reaching = (user for user, _, _ in self.reaching(key, transitive=True))
-        return frozenset(reference.user for user in reaching for reference in self._rules_of_flags.get(user, ()))
+        named = self.rules_of_flags.by_segment
+        return frozenset(
+            reference.user for reached in self.reaching(key) for reference in named.get(reached.key, ())
+        )
 
     def flags_naming(self, key: str) -> frozenset[str]:
         """Return the flags, archived ones included, whose own rules name the segment."""
-        return frozenset(reference.user for reference in self._rules_of_flags.get(key, ()))
+        return frozenset(reference.user for reference in self.rules_of_flags.by_segment.get(key, ()))
+
+    def uses(self, key: str, *, transitive: bool = True) -> Iterator[tuple[EnvironmentFlag, Reference, Reached]]:
+        """Yield the references of flags that are not archived, by which they target the segment, nearest first."""
+        flags, named = self._flags, self.rules_of_flags.by_segment
+        for reached in self.reaching(key) if transitive else [Reached(key, negated=False)]:
+            for reference in named.get(reached.key, ()):
+                flag = flags[reference.user]
+                if not flag.flag.archived:
+                    yield flag, reference, reached
 
     def rules_using(self, key: str, *, transitive: bool) -> list[SegmentUsageNode]:
-        """Return the rules of flags that target the segment, each once, by the shortest path to it."""
-        nodes: dict[tuple[str, int], SegmentUsageNode] = {}
-        for user, path, negated in self.reaching(key, transitive=transitive):
-            for reference in self._rules_of_flags.get(user, ()):
-                flag = self._flags[reference.user]
-                place = (reference.user, reference.rule_index)
-                if not flag.archived and place not in nodes:
-                    rule = flag.serving_rule(reference.rule_index)
-                    nodes[place] = SegmentUsageNode(flag, rule, negated is not reference.negated, path)
+        """Return the rules of flags that target the segment, plain and negated each once, by the shortest way."""
+        nodes: dict[tuple[str, int, bool], SegmentUsageNode] = {}
+        for flag, reference, reached in self.uses(key, transitive=transitive):
+            negated = reached.negated is not reference.negated
+            place = (reference.user, reference.rule_index, negated)
+            if place not in nodes:
+                nodes[place] = SegmentUsageNode(flag, reference.rule_index, negated, reached, self)
         return [nodes[place] for place in sorted(nodes)]
 
+    def variations_for_members(self, key: str) -> list[FlagVariations]:
+        """Return which variations flags that are on serve to those in the segment, by flag."""
+        served: dict[str, FlagVariations] = {}
+        for flag, reference, reached in self.uses(key):
+            if flag.on and reached.negated is reference.negated:
+                found = served.get(reference.user)
+                if found is None:
+                    found = served[reference.user] = FlagVariations(flag, set())
+                found.places.update(flag.served_by(reference.rule_index))
+        return [served[user] for user in sorted(served)]
+
     def segments_using(self, key: str, *, transitive: bool) -> list[EnvironmentSegment]:
-        """Return the segments that refer to the segment, by key."""
-        users = {reference.user for reference in self._rules_of_segments.get(key, ())}
+        """Return the other segments that refer to the segment, by key."""
         if transitive:
-            users |= {user for user, _, _ in self.reaching(key) if user != key}
-        return [self.segments[user] for user in sorted(users)]
+            users = {reached.key for reached in self.reaching(key)}
+        else:
+            users = {reference.user for reference in self.rules_of_segments.by_segment.get(key, ())}
+        return [self.segments[user] for user in sorted(users - {key})]
 
-    def reaching(
-        self, key: str, *, transitive: bool = True
-    ) -> Iterator[tuple[str, tuple[EnvironmentSegment, ...], bool]]:
-        """Yield the segment, then those that refer to it, nearest first, each once, with the path and negation."""
-        waiting: list[tuple[str, tuple[EnvironmentSegment, ...], bool]] = [(key, (), False)]
-        seen = {key}
-        for user, path, negated in waiting:
-            yield user, path, negated
-            for reference in self._rules_of_segments.get(user, ()) if transitive else ():
-                if reference.user not in seen:
-                    seen.add(reference.user)
-                    longer = (*path, self.segments[reference.user])
-                    waiting.append((reference.user, longer, negated is not reference.negated))
+    def reaching(self, key: str) -> Iterator[Reached]:
+        """Yield the segment, then those that refer to it, nearest first, plain and negated each once."""
+        return follow([Reached(key, negated=False)], self._users)
+
+    def _users(self, key: str) -> list[tuple[str, bool]]:
+        references = self.rules_of_segments.by_segment.get(key, ())
+        return [(reference.user, reference.negated) for reference in references]
 
     @cached_property
-    def _rules_of_flags(self) -> Mapping[str, Sequence[_Reference]]:
-        return _references((key, [rule.clauses for rule in flag.rules]) for key, flag in self._flags.items())
-
-    @cached_property
-    def _rules_of_segments(self) -> Mapping[str, Sequence[_Reference]]:
-        return _references(
-            (key, [rule.clauses for rule in segment.rules]) for key, segment in self.segments.items()
-        )
-
-
-def named_segments(clauses: Sequence[Clause]) -> list[tuple[str, bool]]:
-    """Return the segments that clauses name, in their order, each with whether its clause is negated."""
-    return [
-        (key, clause.negate)
-        for clause in clauses
-        if clause.op == SEGMENT_MATCH
-        for key in dict.fromkeys(value for value in clause.values if isinstance(value, str))
-    ]
-
-
-def _references(
-    users: Iterator[tuple[str, list[tuple[Clause, ...]]]],
-) -> Mapping[str, Sequence[_Reference]]:
-    """Index rules by the segments that their clauses name."""
-    references: dict[str, list[_Reference]] = defaultdict(list)
-    for user, rules in users:
-        for index, clauses in enumerate(rules):
-            for key, negated in named_segments(clauses):
-                references[key].append(_Reference(user, index, negated))
-    return dict(references)
+    def _active(self) -> frozenset[str]:
+        """Find what flags that are on target, all in one walk."""
+        live = [key for key, flag in self._flags.items() if flag.on and not flag.archived]
+        waiting = [reference.segment for key in live for reference in self.rules_of_flags.by_user[key]]
+        seen: set[str] = set()
+        for key in waiting:
+            if key not in seen:
+                seen.add(key)
+                waiting += [reference.segment for reference in self.rules_of_segments.by_user.get(key, ())]
+        return frozenset(seen)

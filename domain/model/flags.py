@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.targeting import (
-    FULL_WEIGHT,
     Clause,
     ClientSideAvailability,
     FlagRule,
@@ -220,10 +219,12 @@ class EnvironmentFlag:
     @property
     def indexed_variations(self) -> tuple[IndexedVariation, ...]:
         """The variations that hold in this environment, with their places."""
-        return tuple(
-            IndexedVariation(index, variation.value, variation.name, variation.description)
-            for index, variation in enumerate(self.variations)
-        )
+        return tuple(map(self.indexed_variation, range(len(self.variations))))
+
+    def indexed_variation(self, index: int) -> IndexedVariation:
+        """Return the variation at an index."""
+        variation = self.variations[index]
+        return IndexedVariation(index, variation.value, variation.name, variation.description)
 
     @property
     def serving_rules(self) -> tuple[ServingRule, ...]:
@@ -235,6 +236,11 @@ class EnvironmentFlag:
         rule = self.targeting.rules[index]
         return ServingRule(index, rule, self._served(rule.serves))
 
+    def served_by(self, rule_index: int) -> set[int]:
+        """Return the places of the variations that the rule at an index serves to somebody."""
+        shares = self.targeting.rules[rule_index].serves.shares
+        return {index for index, weight in shares if weight > 0 and 0 <= index < len(self.variations)}
+
     @property
     def fallthrough_serves(self) -> tuple[ServedVariation, ...]:
         """What is served when nothing else matches."""
@@ -242,10 +248,8 @@ class EnvironmentFlag:
 
     def _served(self, serves: VariationOrRollout) -> tuple[ServedVariation, ...]:
         variations = self.indexed_variations
-        if serves.variation is not None:
-            shares = [(serves.variation, FULL_WEIGHT)]
-        else:
-            shares = [(s.variation, s.weight) for s in serves.rollout.variations] if serves.rollout else []
         return tuple(
-            ServedVariation(variations[index], weight) for index, weight in shares if 0 <= index < len(variations)
+            ServedVariation(variations[index], weight)
+            for index, weight in serves.shares
+            if 0 <= index < len(variations)
         )

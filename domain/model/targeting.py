@@ -67,6 +67,13 @@ class VariationOrRollout:
         shares = self.rollout.variations if self.rollout else ()
         return frozenset((*alone, *(share.variation for share in shares)))
 
+    @property
+    def shares(self) -> list[tuple[int, int]]:
+        """The variations with their weights; one alone has all the weight."""
+        if self.variation is not None:
+            return [(self.variation, FULL_WEIGHT)]
+        return [(share.variation, share.weight) for share in self.rollout.variations] if self.rollout else []
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prerequisite:

@@ -49,7 +49,7 @@ class SegmentFilter:
     Attributes:
         query: A part of the key or name, in any case.
         tags: At least one of these.
-        used: Whether a flag or another segment refers to it.
+        used: Whether a flag, archived ones included, or another segment names it, so that it cannot be deleted.
     """
 
     query: str | None = None

@@ -6,8 +6,8 @@ from enum import Enum
 
 from domain.access.principals import Principal
 from domain.errors import Violation
+from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
-from domain.evaluation.usage import named_segments
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import refusal
 from domain.instructions.rules import rule_names

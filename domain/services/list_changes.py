@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import AlreadyExistsError, DomainError, InUseError, InvalidInputError, NotFoundError, Violation
+from domain.errors import (
+    AlreadyExistsError,
+    DomainError,
+    InUseError,
+    InvalidInputError,
+    NotFoundError,
+    UsedBy,
+    Violation,
+)
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.keys import EnvironmentRef
@@ -174,7 +182,7 @@ class ListChanges:
         last = changes[-1] if changes else None
         if last is not None and last.is_open:
             if not is_dead(last):
-                raise InUseError("segment", new.segment_key, [("import", last.id)])
+                raise InUseError("segment", new.segment_key, [UsedBy("import", last.id, str(environment))])
             last = await self._abandon(last, "the process that made it is gone", last.counts) or last
         current = segment.generation
         change = ListChange(
@@ -194,7 +202,7 @@ class ListChanges:
         try:
             await self._store.commit(Commit(writes=(Save(change, None), *forgotten), entry=None))
         except AlreadyExistsError:
-            raise InUseError("segment", new.segment_key, [("import", change.id)]) from None
+            raise InUseError("segment", new.segment_key, [UsedBy("import", change.id, str(environment))]) from None
         running = RunningChange(self._store, change)
         try:
             # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.errors import InUseError, Violation
+from domain.errors import InUseError, UsedBy, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.flags import AddPrerequisites, FlagInstruction, ReplacePrerequisites
 from domain.model.flags import EnvironmentFlag
@@ -16,16 +16,14 @@ def refuse_if_prerequisite(snapshots: Snapshots, key: str) -> None:
     Raises:
         InUseError: It is a prerequisite of others, archived ones included.
     """
-    users = sorted(
-        {
-            user
-            for snapshot in snapshots.values()
-            for user, flag in snapshot.flags.items()
-            if user != key and any(prerequisite.key == key for prerequisite in flag.prerequisites)
-        }
-    )
+    users = [
+        UsedBy("flag", user, str(environment), flag.archived)
+        for environment, snapshot in snapshots.items()
+        for user, flag in snapshot.flags.items()
+        if user != key and any(prerequisite.key == key for prerequisite in flag.prerequisites)
+    ]
     if users:
-        raise InUseError("flag", key, [("flag", user) for user in users])
+        raise InUseError("flag", key, users)
 
 
 def added_prerequisite_violations(

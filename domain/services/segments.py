@@ -12,10 +12,12 @@ from domain.errors import (
     InUseError,
     InvalidInputError,
     NotFoundError,
+    UsedBy,
     Violation,
 )
+from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
-from domain.evaluation.usage import EnvironmentSegment, named_segments
+from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
 from domain.instructions.details import description_violations, new_name_violations, tag_violations
 from domain.instructions.segments import EditTargets, SegmentInstruction, conflicting_targets
@@ -271,11 +273,13 @@ class SegmentService:
             nonlocal deleted
             snapshot = snapshots[environment]
             segment = deleted = _find(snapshot, key, expected_version)
-            users = [("flag", flag) for flag in sorted(snapshot.usage.flags_naming(key))]
+            users = [
+                UsedBy("flag", user, str(environment), snapshot.flags[user].archived)
+                for user in sorted(snapshot.usage.flags_naming(key))
+            ]
             users += [
-                ("segment", user.key)
+                UsedBy("segment", user.key, str(environment))
                 for user in snapshot.usage.segments_using(key, transitive=False)
-                if user.key != key
             ]
             if users:
                 raise InUseError("segment", key, users)
@@ -347,9 +351,9 @@ def _find(snapshot: Snapshot, key: str, expected_version: int | None) -> Segment
 
 def _circle(key: str, referred: Collection[str], snapshot: Snapshot) -> list[str]:
     """Return the keys on a way from a segment, by one it is to refer to, back to it; nothing if there is none."""
-    for user, path, _ in snapshot.usage.reaching(key):
-        if user in referred:
-            return [key, *(segment.key for segment in reversed(path)), key]
+    for reached in snapshot.usage.reaching(key):
+        if reached.key in referred:
+            return [key, *reversed(reached.way[1:]), key]
     return []
 
 

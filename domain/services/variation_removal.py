@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from domain.errors import InUseError
+from domain.errors import InUseError, UsedBy
 from domain.instructions.flag_details import FlagDetailInstruction, RemoveVariation
 from domain.instructions.variation_removal import variation_users, without_variation
+from domain.model.targeting import Targeting
 from domain.ports import Save
 from domain.services.editing import NamedInstruction, Snapshots
 
@@ -28,7 +29,12 @@ def without_removed_variations(
     after = before
     indexes = [named.instruction.index for named in instructions if isinstance(named.instruction, RemoveVariation)]
     for index in indexes:
-        if users := [user for targeting in after for user in variation_users(targeting, key, index)]:
+        users = [
+            UsedBy(kind, path, str(targeting.environment), _is_archived(targeting, snapshots))
+            for targeting in after
+            for kind, path in variation_users(targeting, key, index)
+        ]
+        if users:
             raise InUseError("variation", f"{key}/{index}", users)
         after = [without_variation(targeting, key, index) for targeting in after]
     return [
@@ -36,3 +42,7 @@ def without_removed_variations(
         for old, new in zip(before, after, strict=True)
         if new != old
     ]
+
+
+def _is_archived(targeting: Targeting, snapshots: Snapshots) -> bool:
+    return snapshots[targeting.environment].flags[targeting.flag_key].archived

@@ -16,6 +16,7 @@ from domain.errors import (
     RevisionConflictError,
     UnauthenticatedError,
     UnavailableError,
+    UsedBy,
     VersionConflictError,
     Violation,
 )
@@ -28,7 +29,10 @@ ERRORS: list[tuple[DomainError, ErrorCode]] = [
     (AlreadyExistsError("flag", "x"), ErrorCode.ALREADY_EXISTS),
     (VersionConflictError("flag", "x", expected=1, actual=2), ErrorCode.VERSION_CONFLICT),
     (RevisionConflictError("shop/production", expected=1, actual=2), ErrorCode.VERSION_CONFLICT),
-    (InUseError("segment", "x", [("flag", str(number)) for number in range(7)]), ErrorCode.IN_USE),
+    (
+        InUseError("segment", "x", [UsedBy("flag", str(number), "shop/test") for number in range(7)]),
+        ErrorCode.IN_USE,
+    ),
     (LimitExceededError("flags", setting="FLAGS", limit=1, actual=2), ErrorCode.LIMIT_EXCEEDED),
     (UnavailableError("try again"), ErrorCode.UNAVAILABLE),
 ]

@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, EvaluationReason, ReasonKind
+from domain.evaluation.snapshot import SegmentMembership
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
 from gql.execution import COMPILED_SELECTIONS, CompiledExecution, _completers
 from gql.schema import build_schema
+from tests.builders import a_segment, a_snapshot
 
 COMPILED, STOCK = build_schema(), build_schema()
 COMPILED.runs_directly = STOCK.runs_directly = False
@@ -106,11 +108,11 @@ batches = st.builds(
 )
 
 
-async def answer(schema: Any, query: str, batch: Any, **variables: Any) -> Any:
-    async def evaluate_batch(*_: object) -> Any:
-        return batch
+async def answer(schema: Any, query: str, found: Any, **variables: Any) -> Any:
+    async def find(*_: object) -> Any:
+        return found
 
-    services = SimpleNamespace(evaluation=SimpleNamespace(evaluate_batch=evaluate_batch))
+    services = SimpleNamespace(evaluation=SimpleNamespace(evaluate_batch=find, segment_memberships=find))
     context = SimpleNamespace(caller=None, services=services)
     schema.process_errors = lambda *_: None  # keeps the errors as execution made them, and the log quiet
     return await schema.execute(query, variable_values=variables, context_value=context)
@@ -145,6 +147,30 @@ async def test_a_plain_selection_never_reaches_stock_execution(monkeypatch: pyte
     assert found.data == {
         "evaluateBatch": {"results": [{"evaluations": [{"k": "f", "value": {"x": 1}, "reason": {"kind": "OFF"}}]}]}
     }
+
+
+A_MEMBERSHIP = SegmentMembership(a_snapshot(segments=[a_segment(key="s")]).segments["s"], is_member=True)
+MEMBERSHIPS = '{ segmentMemberships(context: { key: "ann" }) { isMember segment { __typename key } } }'
+
+
+async def test_what_a_node_has_is_read_as_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stock(*_: object) -> None:
+        pytest.fail("a plain node was completed field by field")
+
+    monkeypatch.setattr(StrawberryGraphQLCoreExecutionContext, "complete_object_value", stock)
+    found = await answer(COMPILED, MEMBERSHIPS, [A_MEMBERSHIP])
+    assert found.data["segmentMemberships"] == [
+        {"isMember": True, "segment": {"__typename": "Segment", "key": "s"}}
+    ]
+
+
+async def test_what_is_not_of_a_nodes_type_is_the_error_that_it_was() -> None:
+    other = replace(A_MEMBERSHIP, segment=cast("Any", a_segment(key="has a key, too")))
+    ours, theirs = [
+        as_bytes(await answer(schema, MEMBERSHIPS, [A_MEMBERSHIP, other])) for schema in (COMPILED, STOCK)
+    ]
+    assert ours == theirs
+    assert b"Expected value of type 'Segment'" in ours
 
 
 @dataclass(frozen=True)

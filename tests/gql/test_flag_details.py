@@ -140,7 +140,9 @@ def test_a_variation_that_something_names_stays_and_every_place_is_told(server: 
     target(server, {"addPrerequisites": [{"key": "flag", "variation": 1}]}, key="other")
     refused = update(server, {"updateName": "not kept"}, {"removeVariation": {"index": 1}})
     assert refused.code == "IN_USE"
-    users = [(user["kind"], user["key"]) for user in refused.errors[0]["extensions"]["users"]]
+    found = refused.errors[0]["extensions"]["users"]
+    assert [user["environment"] for user in found] == ["default/production"] * 3 + ["default/test"] * 2
+    users = [(user["kind"], user["key"]) for user in found]
     kinds = [kind for kind, _ in users]
     assert kinds == ["offVariation", "fallthrough", "prerequisite", "targets", "rule"]
     assert users[2] == ("prerequisite", "default/production/other")

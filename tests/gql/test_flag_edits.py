@@ -247,7 +247,8 @@ def test_prerequisites_form_no_circle_and_protect_what_they_need(server: Server)
     for action in ("archiveFlag", "deleteFlag"):
         refused = mutate(server, action, "__typename", project="default", flagKey="c")
         assert refused.code == "IN_USE"
-        assert refused.errors[0]["extensions"]["users"] == [{"kind": "flag", "key": "b"}]
+        users = [(user["key"], user["environment"]) for user in refused.errors[0]["extensions"]["users"]]
+        assert users == [("b", "default/production")]
     updated(server, "b", {"removePrerequisites": ["c", "never there"]})
     assert not mutate(server, "archiveFlag", "__typename", project="default", flagKey="c").errors
 

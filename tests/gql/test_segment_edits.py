@@ -303,15 +303,21 @@ def test_what_is_used_is_not_deleted_and_its_users_are_named(server: Server) -> 
     server.import_flags(
         data_of(
             a_flag("f", rules=[a_rule_on_segments("used")]),
+            a_flag("old", rules=[a_rule_on_segments("used")]),
             segments=({"key": "used"}, {"key": "user", "rules": [a_rule_on_segments("used")]}),
         )
     )
+    text = 'mutation { archiveFlag(input: {project: "default", flagKey: "old"}) { __typename } }'
+    assert not server.post(text).errors
     answer = delete(server, "used")
     assert answer.code == "IN_USE"
+    place = "default/production"
     assert answer.errors[0]["extensions"]["users"] == [
-        {"kind": "flag", "key": "f"},
-        {"kind": "segment", "key": "user"},
+        {"kind": "flag", "key": "f", "environment": place, "archived": False},
+        {"kind": "flag", "key": "old", "environment": place, "archived": True},
+        {"kind": "segment", "key": "user", "environment": place, "archived": False},
     ]
+    assert f"flag 'old' in {place} (archived)" in answer.errors[0]["message"]
     server.import_flags(data_of(a_flag("f"), segments=({"key": "used"},)))
     assert delete(server, "used")["deleteSegment"]["deletedSegmentId"]
     assert delete(server, "used").code == "NOT_FOUND"

@@ -119,3 +119,58 @@ def test_a_programs_rules_are_capped_and_its_flags_are_not(server: Server) -> No
     assert program["segment"]["usage"]["flags"]["totalCount"] == 120
     refused = server.post(query.replace("first: 1", "first: -1"))
     assert refused.code == "BAD_USER_INPUT"
+
+
+def test_pages_hold_a_rule_for_those_in_a_segment_and_those_not_in_it_once_each(server: Server) -> None:
+    either = {**a_rule_on_segments("s"), "id": "either"}
+    either["clauses"] += a_rule_on_segments("s", negate=True)["clauses"]
+    server.import_flags(data_of(a_flag("f", rules=[either]), segments=({"key": "s", "version": 1},)))
+    found, after = [], None
+    for _ in range(3):
+        query = f"""query ($after: String) {{ {HEAD} {{ segment(key: "s") {{ usage {{ flagCount flags(first: 1, after: $after) {{
+            totalCount nodes {{ rule {{ id }} negated }} pageInfo {{ hasNextPage endCursor }} }} }} }} }} }}"""
+        usage = server.post(query, after=after)["environment"]["segment"]["usage"]
+        assert (usage["flagCount"], usage["flags"]["totalCount"]) == (1, 2)
+        found += [(node["rule"]["id"], node["negated"]) for node in usage["flags"]["nodes"]]
+        after = usage["flags"]["pageInfo"]["endCursor"]
+    assert found == [("either", False), ("either", True)]
+
+
+def test_a_programs_variations_leave_out_what_its_members_do_not_get(server: Server) -> None:
+    flags = (
+        a_flag("for-members", rules=[a_rule_on_segments("eap-x"), a_rule_on_segments("eap-x", variation=1, negate=True)]),
+        a_flag("for-others", rules=[a_rule_on_segments("eap-x", negate=True)]),
+        a_flag("off", on=False, rules=[a_rule_on_segments("eap-x")]),
+    )  # fmt: skip
+    server.import_flags(data_of(*flags, segments=({"key": "eap-x", "version": 1, "tags": ["eap"]},)))
+    [program] = programs(server)["nodes"]
+    assert program["variations"] == [{"flag": {"key": "for-members"}, "variations": [{"value": True}]}]
+    assert [(u["flag"]["key"], u["on"], u["negated"]) for u in program["usage"]] == [
+        ("for-members", True, False),
+        ("for-members", True, True),
+        ("for-others", True, True),
+        ("off", False, False),
+    ]
+    assert (program["active"], program["flagCount"]) == (True, 3)
+
+
+def test_an_unused_segment_is_one_that_can_be_deleted(server: Server) -> None:
+    loop = {"key": "loop", "version": 1, "rules": [a_rule_on_segments("loop")]}
+    inner, outer = (
+        {"key": "inner", "version": 1},
+        {"key": "outer", "version": 1, "rules": [a_rule_on_segments("inner")]},
+    )
+    kept = {"key": "kept", "version": 1}
+    flag = a_flag("old", rules=[a_rule_on_segments("kept")])
+    server.import_flags(data_of(flag, segments=(loop, inner, outer, kept)))
+    text = 'mutation { archiveFlag(input: {project: "default", flagKey: "old"}) { __typename } }'
+    assert not server.post(text).errors
+    query = f"""{{ {HEAD} {{ used: segments(used: true) {{ nodes {{ key usage {{ flagCount }} }} }}
+        unused: segments(used: false) {{ nodes {{ key }} }} }} }}"""
+    found = server.post(query)["environment"]
+    assert [(s["key"], s["usage"]["flagCount"]) for s in found["used"]["nodes"]] == [("inner", 0), ("kept", 0)]
+    assert [segment["key"] for segment in found["unused"]["nodes"]] == ["loop", "outer"]
+    text = """mutation ($input: DeleteSegmentInput!) { deleteSegment(input: $input) { __typename } }"""
+    place = {"project": "default", "environment": "production"}
+    refused = {key: bool(server.post(text, input={"environment": place, "segmentKey": key}).errors) for key in ("inner", "kept", "loop", "outer")}  # fmt: skip
+    assert refused == {"inner": True, "kept": True, "loop": False, "outer": False}

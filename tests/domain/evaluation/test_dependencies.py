@@ -42,6 +42,23 @@ def test_each_rule_leads_to_each_segment_once_by_the_shortest_way() -> None:
     ]
 
 
+def test_a_segment_that_a_rule_depends_on_plain_and_negated_is_there_twice() -> None:
+    data = {
+        "flags": {"f": flag(on("outside", "both"))},
+        "segments": {
+            "s": {},
+            "outside": {"rules": [on("s", negate=True)]},
+            "both": {"rules": [on("s"), on("outside")]},
+        },
+    }
+    assert [row for row in rows(data, "f") if row[1] == "s"] == [
+        (0, "s", False, ["both"]),
+        (0, "s", True, ["outside"]),
+    ]
+    nodes = segments_of(a_snapshot_of(data).flags["f"], a_snapshot_of(data).segments, transitive=True)
+    assert len({node.sort_key for node in nodes}) == len(nodes)
+
+
 def test_without_transitivity_only_what_rules_name_is_told() -> None:
     assert [(rule, key) for rule, key, _, _ in rows(NESTED, "flag", transitive=False)] == [
         (0, "outermost"),
@@ -60,12 +77,12 @@ def test_a_flag_depends_on_a_segment_where_the_segment_is_used_by_the_flag(seed:
     snapshot = a_snapshot_of(random_world(random.Random(seed)).data)  # noqa: S311 - repeatable, not secret
     for transitive in (True, False):
         from_flags = {
-            (flag.key, node.rule_index, node.segment.key, len(node.path))
+            (flag.key, node.rule_index, node.segment.key, node.negated, len(node.path))
             for flag in snapshot.flags.values()
             for node in segments_of(flag, snapshot.segments, transitive=transitive)
         }
         from_segments = {
-            (node.flag.key, node.rule_index, segment.key, len(node.path))
+            (node.flag.key, node.rule_index, segment.key, node.negated, len(node.path))
             for segment in snapshot.segments.values()
             for node in segment.usage(transitive=transitive).rules
         }

@@ -1,6 +1,7 @@
 """Snapshots: many answers for one context, in any order; and the compiled evaluator against a naive one."""
 
 import random
+import sys
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -9,6 +10,8 @@ from hypothesis import given, settings
 
 from domain.evaluation.results import BigSegmentsStatus, EvaluationErrorKind
 from domain.evaluation.snapshot import Snapshot
+from domain.evaluation.subject import Subject
+from domain.evaluation.usage import SegmentUsageNode
 from domain.model.contexts import parse_context
 from tests.builders import (
     ENVIRONMENT,
@@ -104,6 +107,52 @@ def test_memberships_may_be_asked_between_evaluations() -> None:
     assert snapshot.memberships(subject) == memberships
 
 
+def a_long_chain(length: int) -> Snapshot:
+    """Segments and prerequisites one after the other, by as many calls a step as there can be."""
+    first = a_segment(key="s0", rules=[a_segment_rule(a_clause(values=["ann"]))])
+    segments = [
+        a_segment(key=f"s{n}", rules=[a_segment_rule(a_clause(), in_segments(f"s{n - 1}"), weight=100_000)])
+        for n in range(1, length)
+    ]
+    last = a_flag(key="p0", rules=[a_rule(in_segments(f"s{length - 1}"))])
+    flags = [a_flag(key=f"p{n}", fallthrough=2, prerequisites=[(f"p{n - 1}", 2)]) for n in range(1, length)]
+    return a_snapshot(flags=[last, *flags], segments=[first, *segments])
+
+
+def test_a_chain_of_any_length_is_answered_alone_as_beside_others() -> None:
+    snapshot = a_long_chain(1_500)
+    limit = sys.getrecursionlimit()
+    alone = snapshot.evaluate("p1499", snapshot.subject(a_context()))
+    assert alone.value == "match"
+    for keys in (sorted(snapshot.flags), sorted(snapshot.flags, reverse=True)):
+        answers = snapshot.evaluate_all(keys, snapshot.subject(a_context()))
+        assert {(answer.value, answer.reason.error_kind) for answer in answers} == {("match", None)}
+    memberships = snapshot.memberships(snapshot.subject(a_context()))
+    assert all(found.is_member and found.error_kind is None for found in memberships)
+    assert sys.getrecursionlimit() == limit
+
+
+def test_a_long_circle_is_malformed_and_costs_its_length_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    length = 600
+    segments = [
+        a_segment(key=f"s{n}", rules=[a_segment_rule(in_segments(f"s{(n + 1) % length}"))]) for n in range(length)
+    ]
+    flags = [a_flag(key=f"f{n}", rules=[a_rule(in_segments(f"s{n}"))]) for n in range(length)]
+    snapshot = a_snapshot(flags=flags, segments=segments)
+    asked: list[str] = []
+    is_in_segment = Subject.is_in_segment
+
+    def counted(subject: Subject, key: str) -> bool:
+        asked.append(key)
+        return is_in_segment(subject, key)
+
+    monkeypatch.setattr(Subject, "is_in_segment", counted)
+    subject = snapshot.subject(a_context())
+    assert snapshot.evaluate_all(snapshot.flags, subject) == [malformed(key) for key in snapshot.flags]
+    assert {found.error_kind for found in snapshot.memberships(subject)} == {EvaluationErrorKind.MALFORMED_FLAG}
+    assert len(asked) < 5 * length
+
+
 def test_contexts_do_not_see_each_other() -> None:
     snapshot = a_snapshot(
         flags=[a_flag(rules=[a_rule(in_segments("s"))])], segments=[a_segment(key="s", included=["ann"])]
@@ -173,7 +222,11 @@ def check_growth(world: World, other: World, rng: random.Random) -> None:
             assert (answer, repr(answer.value)) == (expected, repr(expected.value))
     for key in segments:
         used, expected_use = (snapshot.usage.rules_using(key, transitive=True) for snapshot in (grown, anew))
-        assert [(u.flag, u.rule, u.negated) for u in used] == [(u.flag, u.rule, u.negated) for u in expected_use]
+        assert [shown(u) for u in used] == [shown(u) for u in expected_use]
+
+
+def shown(node: SegmentUsageNode) -> tuple[object, ...]:
+    return node.flag, node.rule, node.negated, [segment.key for segment in node.path]
 
 
 def both(first: Mapping[str, T], second: Mapping[str, T]) -> dict[str, list[T]]:

@@ -1,8 +1,22 @@
 """Usage: who refers to a segment, by which way, and what is served there."""
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from tests.builders import a_snapshot_of
+import pytest
+
+from domain.evaluation.references import Reached
+from domain.evaluation.snapshot import Snapshot
+from domain.evaluation.usage import UsageIndex
+from domain.model.flags import EnvironmentFlag
+from domain.model.projects import Environment
+from domain.model.targeting import Targeting
+from domain.pages import PageRequest
+from domain.services.catalog import EnvironmentCatalog
+from tests.builders import ENVIRONMENT, a_snapshot_of
+
+OFF = Targeting(environment=ENVIRONMENT, flag_key="direct", on=False)
 
 
 def on(*segments: str, negate: bool = False, **rule: Any) -> dict[str, Any]:
@@ -70,6 +84,24 @@ def test_of_several_ways_to_a_rule_the_shortest_is_told() -> None:
     assert rows(data, "s") == [("f", 0, False, ["top"])]
 
 
+def test_a_rule_for_those_in_a_segment_and_for_those_not_in_it_is_told_twice() -> None:
+    either = {"clauses": [*on("s")["clauses"], *on("s", negate=True)["clauses"]], "variation": 0}
+    data = {
+        "flags": {"direct": flag(either), "nested": flag(on("out", "in"))},
+        "segments": {"s": {}, "out": {"rules": [on("s", negate=True)]}, "in": {"rules": [on("out", negate=True)]}},
+    }
+    assert rows(data, "s") == [
+        ("direct", 0, False, []),
+        ("direct", 0, True, []),
+        ("nested", 0, False, ["out", "in"]),
+        ("nested", 0, True, ["out"]),
+    ]
+    usage = a_snapshot_of(data).segments["s"].usage(transitive=True)
+    assert usage.flag_count == 2
+    keys = [node.sort_key for node in usage.rules]
+    assert keys == sorted(set(keys))
+
+
 def test_a_circle_of_segments_ends() -> None:
     data = {
         "flags": {"f": flag(on("b"))},
@@ -102,13 +134,58 @@ def test_a_program_is_active_when_a_flag_that_is_on_targets_it_through_whatever(
         assert segment.program.active is is_on
 
 
-def test_a_programs_variations_are_those_its_rules_serve_to_somebody() -> None:
+def test_a_programs_variations_are_those_that_flags_that_are_on_serve_to_its_members() -> None:
     rollout = {"variations": [{"variation": 1, "weight": 0}, {"variation": 2, "weight": 100000}]}
-    data = {"flags": {"f": flag(on("s"), on("s", rollout=rollout)), "g": flag(on("s"))}, "segments": {"s": {}}}
-    segment = a_snapshot_of(data).segments["s"]
-    program = segment.program
-    assert program.flag_count == 2
+    data = {
+        "flags": {
+            "f": flag(on("s", variation=2), on("s", negate=True, variation=1), on("s", rollout=rollout), on("s")),
+            "g": flag(on("not-out")),
+            "off": flag(on("s"), is_on=False),
+            "others": flag(on("out"), on("s", negate=True)),
+        },
+        "segments": {
+            "s": {},
+            "out": {"rules": [on("s", negate=True)]},
+            "not-out": {"rules": [on("out", negate=True)]},
+        },
+    }
+    program = a_snapshot_of(data).segments["s"].program
     assert [(v.flag.key, [variation.value for variation in v.variations]) for v in program.variations] == [
         ("f", ["a", "c"]),
         ("g", ["a"]),
     ]
+    assert (program.active, program.flag_count) == (True, 4)
+
+
+def test_what_names_what_is_found_anew_only_where_rules_changed() -> None:
+    before = a_snapshot_of(NESTED)
+    segments = {key: seen.segment for key, seen in before.segments.items()}
+    described = replace(segments["inner"], description="changed")
+    flags = {**before.flags, "direct": EnvironmentFlag(before.flags["direct"].flag, OFF)}
+    after = Snapshot(ENVIRONMENT, 2, before.flags, {**segments, "inner": described}, before=before)
+    assert after.usage.rules_of_flags.by_segment is before.usage.rules_of_flags.by_segment
+    assert after.usage.rules_of_segments.by_segment is before.usage.rules_of_segments.by_segment
+    later = Snapshot(ENVIRONMENT, 3, flags, segments, before=after)
+    assert later.usage.rules_of_flags.by_user["through"] is before.usage.rules_of_flags.by_user["through"]
+    assert [n.flag.key for n in later.segments["other"].usage(transitive=True).rules] == ["elsewhere"]
+
+
+def test_a_page_of_programs_follows_ways_for_what_is_asked_of_its_own_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else each change makes the next page as dear as everything that refers to any program."""
+    followed: list[str] = []
+    reaching = UsageIndex.reaching
+
+    def counted(index: UsageIndex, key: str) -> Iterator[Reached]:
+        followed.append(key)
+        return reaching(index, key)
+
+    monkeypatch.setattr(UsageIndex, "reaching", counted)
+    chain = {f"s{n}": {"tags": ["eap"], "rules": [on(f"s{n - 1}")] if n else []} for n in range(9)}
+    snapshot = a_snapshot_of({"flags": {"f": flag(on("s7"))}, "segments": chain})
+    catalog = EnvironmentCatalog(Environment(project="shop", key="production"), snapshot)
+    page = catalog.early_access_programs("eap", PageRequest(2), active=True)
+    assert (page.total_count, followed) == (8, [])
+    assert [program.flag_count for program in page.nodes] == [1, 1]
+    assert followed == ["s0", "s1"]
