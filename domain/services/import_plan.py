@@ -68,7 +68,6 @@ class ImportPlan:
         project_flags: All flags of the project, by key, in whatever environments they are.
         used_elsewhere: By flag key, the other environments that target it.
         mode: What becomes of what the data does not mention.
-        now_ms: When it is imported, in epoch milliseconds: targets whose removal has come are gone.
     """
 
     def __init__(
@@ -77,13 +76,11 @@ class ImportPlan:
         project_flags: Mapping[str, Flag],
         used_elsewhere: Mapping[str, frozenset[EnvironmentRef]],
         mode: ImportMode,
-        now_ms: int,
     ) -> None:
         self.state = state
         self._project_flags = project_flags
         self._used_elsewhere = used_elsewhere
         self._mode = mode
-        self._now_ms = now_ms
         self.writes: list[Save | Delete] = []
         self.items: list[ImportedItem] = []
         self.revised: set[EnvironmentRef] = set()
@@ -173,7 +170,6 @@ class ImportPlan:
         if before is None:
             outcome = ImportOutcome.CREATED
         else:
-            current = before.at(self._now_ms)
             kept = {
                 name: getattr(before, name) for name in ("name", "description", "tags") if name not in read.given
             }
@@ -185,9 +181,9 @@ class ImportPlan:
                 kept["list_uid"] = before.list_uid  # an import that fills it for the first time may be under way
             else:
                 self._forget_list(before)
-            segment = replace(segment, **kept, version=before.version, removals=current.removals)
+            segment = replace(segment, **kept, version=before.version, removals=before.removals)
             segment = segment.with_removals_of_targets()
-            if same_json(write_segment(segment), write_segment(current)):
+            if same_json(write_segment(segment), write_segment(before)):
                 outcome = ImportOutcome.UNCHANGED
             else:
                 outcome = ImportOutcome.UPDATED

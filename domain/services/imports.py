@@ -20,8 +20,10 @@ from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Store
 from domain.services.audit import describe_changes, unlisted_count
+from domain.services.editing import EnvironmentEditor
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
+from domain.services.removals import remove_expired_targets
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -65,6 +67,7 @@ class ImportService:
     def __init__(self, store: Store, snapshots: SnapshotService) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._editor = EnvironmentEditor(store, snapshots)
 
     async def import_flag_data(
         self,
@@ -84,10 +87,16 @@ class ImportService:
         principal.require_management("importFlagData", str(environment))
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
+        begun_ms = now_ms()
         tries = Tries(str(environment))
         while True:
             await tries.next()
             plan = await self._plan(environment, read, mode)
+            segments = plan.state.segments.values()
+            if expired := [segment.key for segment in segments if segment.at(begun_ms) is not segment]:
+                for key in expired:  # what is due to be removed is not the import's doing
+                    await remove_expired_targets(self._editor, environment, key)
+                continue
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
@@ -128,7 +137,6 @@ class ImportService:
             {flag.key: flag for flag in project_flags},
             {key: frozenset(others) for key, others in used_elsewhere.items()},
             mode,
-            now_ms(),
         )
         plan.add_flags(read.flags)
         plan.add_segments(read.segments)
