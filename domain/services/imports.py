@@ -19,7 +19,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Store
-from domain.services.audit import describe_changes, unlisted_count
+from domain.services.audit import told_by
 from domain.services.editing import EnvironmentEditor
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
@@ -102,7 +102,9 @@ class ImportService:
                 return ImportReport(environment, revision, plan.items)
             records = [record for segment in plan.gone_lists for record in await records_of(self._store, segment)]
             try:
-                revisions = await self._snapshots.commit(_commit(principal, plan, mode, records))
+                # To tell what thousands of writes change takes a while; evaluations go on meanwhile.
+                commit = await asyncio.to_thread(_commit, principal, plan, mode, records)
+                revisions = await self._snapshots.commit(commit)
             except (RevisionConflictError, VersionConflictError, AlreadyExistsError):
                 continue  # the environment changed since it was looked at: look again
             for segment in plan.gone_lists:
@@ -145,17 +147,19 @@ class ImportService:
 
 def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode, records: Sequence[Delete]) -> Commit:
     environment = str(plan.state.environment)
-    entry = AuditEntry(
-        actor=principal.actor,
-        action="importFlagData",
-        resource=environment,
-        scope=environment,
-        summary={"mode": mode.value, **asdict(_count(plan.items))},
-        changes=describe_changes(plan.writes, plan.stored),
-        unlisted_count=unlisted_count(plan.writes),
+    entry, beside = told_by(
+        AuditEntry(
+            actor=principal.actor,
+            action="importFlagData",
+            resource=environment,
+            scope=environment,
+            summary={"mode": mode.value, **asdict(_count(plan.items))},
+        ),
+        plan.writes,
+        plan.stored,
     )
     return Commit(
-        writes=(*plan.writes, *records),
+        writes=(*plan.writes, *records, *beside),
         revise=frozenset(map(str, plan.revised)),
         based_on={environment: plan.state.revision},
         entry=entry,
