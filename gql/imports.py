@@ -48,6 +48,7 @@ class ImportFlagDataInput:
     mode: ImportMode = strawberry.field(
         default=ImportMode.MERGE, description="What becomes of what the data does not mention."
     )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
 @strawberry.type(name="ImportedItem", description="What the import did with one flag or segment.")
@@ -103,5 +104,6 @@ class ImportsMutation:
             input.environment.to_domain(),
             input.data,
             input.mode,
-            ("input", "data"),
+            comment=input.comment,
+            path=("input", "data"),
         )

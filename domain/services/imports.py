@@ -69,12 +69,14 @@ class ImportService:
         self._snapshots = snapshots
         self._editor = EnvironmentEditor(store, snapshots)
 
-    async def import_flag_data(
+    async def import_flag_data(  # noqa: PLR0913 - who imports what, where to, how and why
         self,
         principal: Principal,
         environment: EnvironmentRef,
         data: Json,
         mode: ImportMode,
+        *,
+        comment: str = "",
         path: tuple[str | int, ...] = (),
     ) -> ImportReport:
         """Import LaunchDarkly's flag data JSON; when it returns, evaluations here know of it.
@@ -84,7 +86,7 @@ class ImportService:
             NotFoundError: There is no such environment.
             DomainError: As `Principal.require_management` says.
         """
-        principal.require_management("importFlagData", str(environment))
+        principal.require_management("importFlagData", _resource(environment))
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
         begun_ms = now_ms()
@@ -103,7 +105,7 @@ class ImportService:
             records = [record for segment in plan.gone_lists for record in await records_of(self._store, segment)]
             try:
                 # To tell what thousands of writes change takes a while; evaluations go on meanwhile.
-                commit = await asyncio.to_thread(_commit, principal, plan, mode, records)
+                commit = await asyncio.to_thread(_commit, principal, plan, mode, comment, records)
                 revisions = await self._snapshots.commit(commit)
             except (RevisionConflictError, VersionConflictError, AlreadyExistsError):
                 continue  # the environment changed since it was looked at: look again
@@ -118,7 +120,7 @@ class ImportService:
             NotFoundError: There is no such environment.
             DomainError: As `Principal.require_management` says.
         """
-        principal.require_management("exportFlagData", str(environment))
+        principal.require_management("exportFlagData", _resource(environment))
         state = await self._store.load_environment(environment)
         await self._store.get(Environment, str(environment))
         now = now_ms()
@@ -145,14 +147,17 @@ class ImportService:
         return plan
 
 
-def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode, records: Sequence[Delete]) -> Commit:
+def _commit(
+    principal: Principal, plan: ImportPlan, mode: ImportMode, comment: str, records: Sequence[Delete]
+) -> Commit:
     environment = str(plan.state.environment)
     entry, beside = told_by(
         AuditEntry(
             actor=principal.actor,
             action="importFlagData",
-            resource=environment,
+            resource=_resource(plan.state.environment),
             scope=environment,
+            comment=comment,
             summary={"mode": mode.value, **asdict(_count(plan.items))},
         ),
         plan.writes,
@@ -164,3 +169,7 @@ def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode, records: S
         based_on={environment: plan.state.revision},
         entry=entry,
     )
+
+
+def _resource(environment: EnvironmentRef) -> str:
+    return f"proj/{environment.project}:env/{environment.environment}"

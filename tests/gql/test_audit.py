@@ -87,6 +87,13 @@ def test_a_thing_has_its_own_history_imports_included(server: Server) -> None:
     assert [entry["action"] for entry in by_node] == ["importFlagData", "createSegment"]
 
 
+def test_an_import_says_why_and_names_its_environment_as_policies_do(server: Server) -> None:
+    wish = {"environment": PRODUCTION, "data": data_of(a_flag("f")), "comment": "from the old one"}
+    assert mutate(server, "importFlagData", "revision", **wish)["importFlagData"]
+    [entry] = log(server, e=PRODUCTION, first=1)
+    assert (entry["comment"], entry["resource"]) == ("from the old one", "proj/default:env/production")
+
+
 def test_a_flag_that_was_imported_with_many_others_finds_its_change(server: Server) -> None:
     for on in (False, True):
         flags = [a_flag(f"f{number:03}", on=on) for number in range(250)]
