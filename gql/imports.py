@@ -58,7 +58,9 @@ class ImportedItemView:
     kind: ImportedKind = strawberry.field(description="What it is.")
     key: str = strawberry.field(description="Its key.")
     outcome: ImportOutcome = strawberry.field(description="What became of it.")
-    notes: list[str] = strawberry.field(description="What was ignored, or is kept although it can never match.")
+    notes: list[str] = strawberry.field(
+        description="What was ignored, or is kept although it can never match or makes the item malformed."
+    )
 
 
 @strawberry.type(name="ImportCounts", description="How many items had which outcome.")

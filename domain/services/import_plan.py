@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from domain.evaluation.usage import named_segments
 from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
@@ -12,6 +13,7 @@ from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.segments import Segment, new_list_uid
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Delete, Entity, EnvironmentState, Save
+from domain.services.circles import circles
 
 
 class ImportMode(Enum):
@@ -108,6 +110,22 @@ class ImportPlan:
                 self._forget_list(before)
                 self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
 
+    def note_circles(self) -> None:
+        """Note of each item the circle that it is in now; evaluation finds it malformed there."""
+        flags = {key: _prerequisites(flag.targeting) for key, flag in self.state.flags.items()}
+        segments = {key: _segments(segment) for key, segment in self.state.segments.items()}
+        for write in self.writes:
+            entity = write.entity
+            if isinstance(entity, Targeting):
+                flags[entity.flag_key] = _prerequisites(entity) if isinstance(write, Save) else []
+            elif isinstance(entity, Segment):
+                segments[entity.key] = _segments(entity) if isinstance(write, Save) else []
+        found = {ImportedKind.FLAG: circles(flags), ImportedKind.SEGMENT: circles(segments)}
+        for index, item in enumerate(self.items):
+            if circle := found[item.kind].get(item.key):
+                note = f"kept in a circle, which makes it malformed: {' -> '.join(circle)}"
+                self.items[index] = replace(item, notes=(*item.notes, note))
+
     def stored(self, entity: Entity) -> Entity | None:
         """Return what is stored in the place of an entity that the plan writes."""
         if isinstance(entity, Flag):
@@ -191,6 +209,14 @@ class ImportPlan:
         self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, notes))
         if outcome is not ImportOutcome.UNCHANGED:
             self._write(Save(segment, None if before is None else before.version))
+
+
+def _prerequisites(targeting: Targeting) -> list[str]:
+    return [prerequisite.key for prerequisite in targeting.prerequisites]
+
+
+def _segments(segment: Segment) -> list[str]:
+    return [key for rule in segment.rules for key, _ in named_segments(rule.clauses)]
 
 
 def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:

@@ -144,6 +144,7 @@ class ImportService:
         )
         plan.add_flags(read.flags)
         plan.add_segments(read.segments)
+        plan.note_circles()
         return plan
 
 
