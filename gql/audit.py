@@ -239,7 +239,7 @@ class AuditQuery:
             AuditFilter(
                 project=project,
                 environment=environment_or_none(environment),
-                node=None if node_id is None else read_global_id(node_id),
+                node=None if node_id is None else read_global_id(node_id, ("nodeId",)),
                 actor=actor,
                 action=action,
                 since_ms=epoch_ms_or_none(since),

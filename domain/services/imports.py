@@ -20,7 +20,7 @@ from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Store
 from domain.services.audit import told_by
-from domain.services.editing import EnvironmentEditor
+from domain.services.editing import EnvironmentEditor, check_comment
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.removals import remove_expired_targets
@@ -87,6 +87,7 @@ class ImportService:
             DomainError: As `Principal.require_management` says.
         """
         principal.require_management("importFlagData", _resource(environment))
+        check_comment(comment)
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
         begun_ms = now_ms()

@@ -149,8 +149,6 @@ class SegmentService:
         violations += tag_violations(new.tags, ("tags",))
         if new.list_context_kind is not None and not is_context_kind(new.list_context_kind):
             violations.append(Violation(("largeList", "contextKind"), "is not a context kind"))
-        if violations:
-            raise below_input(violations)
         self._limit.check_input(named.instruction for named in new.instructions)
         blank = Segment(
             environment=environment,
@@ -168,7 +166,7 @@ class SegmentService:
             snapshot = snapshots[environment]
             if key in snapshot.segments:
                 raise AlreadyExistsError("segment", key)
-            return [Save(self._apply(new.instructions, blank, snapshot), None)]
+            return [Save(self._apply(new.instructions, blank, snapshot, violations), None)]
 
         edit = Edit(
             action="createSegment",
@@ -292,11 +290,15 @@ class SegmentService:
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
     def _apply(
-        self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
+        self,
+        instructions: Sequence[NamedInstruction[SegmentInstruction]],
+        before: Segment,
+        snapshot: Snapshot,
+        known: Sequence[Violation] = (),
     ) -> Segment:
-        """Apply instructions one after the other; collect what is wrong with any of them."""
+        """Apply instructions one after the other; add what is wrong with any of them to what is known to be."""
         segment, violations = apply_all(instructions, before, edit_scope(snapshot))
-        self._check(before, segment, snapshot, violations, ("instructions",))
+        self._check(before, segment, snapshot, [*known, *violations], ("instructions",))
         return segment
 
     def _check(
