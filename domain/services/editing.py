@@ -133,7 +133,7 @@ class EnvironmentEditor:
             tries = Tries(edit.scope)
             while True:
                 await tries.next()
-                snapshots = await self._at(await list_environments(), revisions)
+                snapshots = await self._those_listed(list_environments, revisions)
                 try:
                     decided = edit.decide(snapshots)
                     writes = await decided if isinstance(decided, Awaitable) else decided
@@ -159,6 +159,19 @@ class EnvironmentEditor:
                 else:
                     removed = _removed(writes)
                     return await self._at([ref for ref in snapshots if ref not in removed], revisions)
+
+    async def _those_listed(
+        self, list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]], revisions: Mapping[str, int]
+    ) -> Snapshots:
+        """Return the environments of a list at these revisions or later."""
+        while True:
+            environments = await list_environments()
+            try:
+                return await self._at(environments, revisions)
+            except NotFoundError:
+                # One that has been deleted since is listed no more.
+                if await list_environments() == environments:
+                    raise
 
     async def _later(self, snapshots: Snapshots) -> Mapping[str, int]:
         """Return the store's revisions if one of them is later than its snapshot, else none."""
