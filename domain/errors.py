@@ -111,8 +111,9 @@ class NotFoundError(DomainError):
 
     code = ErrorCode.NOT_FOUND
 
-    def __init__(self, kind: str, key: str) -> None:
-        super().__init__(f"{kind} {key!r} does not exist", details={"kind": kind, "key": key})
+    def __init__(self, kind: str, key: str, *, environment: str | None = None) -> None:
+        place = "" if environment is None else f" in {environment}"
+        super().__init__(f"{kind} {key!r} does not exist{place}", details={"kind": kind, "key": key})
 
 
 class AlreadyExistsError(DomainError):

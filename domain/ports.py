@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from domain.access.credentials import Credential
 from domain.keys import EnvironmentRef
-from domain.model.changes import AuditEntry, EntryFilter
+from domain.model.changes import AuditEntry, ChangesPage, EntryFilter
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
@@ -19,8 +19,8 @@ from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 
-Entity = Project | Environment | Flag | Targeting | Segment | Credential | ListChange
-E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, ListChange)
+Entity = Project | Environment | Flag | Targeting | Segment | Credential | ListChange | ChangesPage
+E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, ListChange, ChangesPage)
 
 V = TypeVar("V")
 
@@ -73,9 +73,11 @@ class Commit:
     def subjects(self) -> frozenset[str]:
         """What the change touches, each as `kind/id`: what it writes, and the environments and projects of that.
 
-        Credentials are left out: their ids say something of secrets. So is how far the import of a list has come.
+        Credentials are left out: their ids say something of secrets. So is how far the import of a list has come,
+        and what the entry itself has no room for.
         """
-        entities = [w.entity for w in self.writes if not isinstance(w.entity, Credential | ListChange)]
+        untold = Credential | ListChange | ChangesPage
+        entities = [write.entity for write in self.writes if not isinstance(write.entity, untold)]
         places = {place for place in (*self.revise, *(entity.scope for entity in entities)) if place}
         environments = {place for place in places if "/" in place}
         projects = {place.partition("/")[0] for place in places - {ACCESS_SCOPE}}

@@ -115,11 +115,13 @@ def serve(
 
 
 @app.command("import")
-def import_(
+def import_(  # noqa: PLR0913 - a command's options
     file: Annotated[Path, typer.Argument(help="Flag data JSON, as LaunchDarkly's SDKs read it.")],
     project: ProjectOption = "default",
     environment: EnvironmentOption = "production",
+    *,
     mode: Annotated[Mode, typer.Option(help="Whether to keep what the file does not mention.")] = Mode.MERGE,
+    comment: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
     store: StoreOption = None,
 ) -> None:
     """Import a file into an environment, all or nothing; a running service takes it up at once."""
@@ -130,7 +132,7 @@ def import_(
             data = await asyncio.to_thread(_read_json, file, settings.max_body_bytes)
             status.update("Checking and storing …")
             ref = _environment(project, environment)
-            return await imports.import_flag_data(_OPERATOR, ref, data, ImportMode[mode.name])
+            return await imports.import_flag_data(_OPERATOR, ref, data, ImportMode[mode.name], comment=comment)
 
     console = Console(stderr=True)
     _report(_with_imports(settings, run))

@@ -67,8 +67,12 @@ class TargetsChangeView:
     variation: int | None = strawberry.field(description="The place of the variation that a flag serves them.")
     added_count: int = strawberry.field(description="How many came.")
     removed_count: int = strawberry.field(description="How many went.")
-    added: list[str] = strawberry.field(description="The keys of those that came: the first 100, in order.")
-    removed: list[str] = strawberry.field(description="The keys of those that went: the first 100, in order.")
+    added: list[str] = strawberry.field(
+        description="The keys of those that came, in order: as many as an entry has room for, some thousands."
+    )
+    removed: list[str] = strawberry.field(
+        description="The keys of those that went, in order: as many as an entry has room for, some thousands."
+    )
 
 
 @strawberry.type(name="EntityChange", description="What a change did to one thing.")
@@ -129,9 +133,12 @@ class AuditEntryView:
         resolver=_summary, description="Names of instructions, counts of an import and the like."
     )
     changes: list[EntityChangeView] = strawberry.field(
-        description="What it did to each thing that it changed: the first 200."
+        description="What it did to each thing that it changed: the first 200. In the history of a flag or "
+        "segment, and in the log by its `nodeId`, what it did to that one, however many others it changed."
     )
-    unlisted_count: int = strawberry.field(description="How many more things it changed.")
+    unlisted_count: int = strawberry.field(
+        description="How many more things it changed. Ask for one of them by its `nodeId`."
+    )
     revisions = strawberry.field(
         resolver=_revisions,
         graphql_type=list[ScopeRevisionView],
@@ -232,7 +239,7 @@ class AuditQuery:
             AuditFilter(
                 project=project,
                 environment=environment_or_none(environment),
-                node=None if node_id is None else read_global_id(node_id),
+                node=None if node_id is None else read_global_id(node_id, ("nodeId",)),
                 actor=actor,
                 action=action,
                 since_ms=epoch_ms_or_none(since),

@@ -277,5 +277,6 @@ class EnvironmentsQuery:
     ) -> Sequence[object | None]:
         """Ask the catalog for nodes."""
         return await info.context.services.catalog.nodes(
-            info.context.principal, [read_global_id(node_id) for node_id in ids]
+            info.context.principal,
+            [read_global_id(node_id, ("ids", index)) for index, node_id in enumerate(ids)],
         )

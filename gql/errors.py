@@ -43,4 +43,10 @@ def map_error(error: GraphQLError) -> None:
         error.message = f"Internal error, incident {incident}"
         error.extensions = {"code": "INTERNAL_SERVER_ERROR", "incident": incident}
     elif error.path is not None and "code" not in (error.extensions or {}):
-        error.extensions = {**(error.extensions or {}), "code": ErrorCode.BAD_USER_INPUT.value}
+        # An argument that does not fit; GraphQL says where in words only.
+        violations = [{"path": [], "message": error.message}]
+        error.extensions = {
+            **(error.extensions or {}),
+            "code": ErrorCode.BAD_USER_INPUT.value,
+            "violations": violations,
+        }

@@ -88,7 +88,8 @@ class FlagCopiesMutation:
     @strawberry.mutation(
         graphql_type=CopyFlagTargetingPayload | None,
         description="Copy a flag's targeting from one environment of its project to another. The salt stays the "
-        "target's own, so that a rollout splits there as it did.",
+        "target's own, so that a rollout splits there as it did. A flag that an import brought to the source only "
+        "is new in the target: off, but for the parts that are copied.",
     )
     async def copy_flag_targeting(
         self,

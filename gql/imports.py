@@ -48,6 +48,7 @@ class ImportFlagDataInput:
     mode: ImportMode = strawberry.field(
         default=ImportMode.MERGE, description="What becomes of what the data does not mention."
     )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
 @strawberry.type(name="ImportedItem", description="What the import did with one flag or segment.")
@@ -57,7 +58,9 @@ class ImportedItemView:
     kind: ImportedKind = strawberry.field(description="What it is.")
     key: str = strawberry.field(description="Its key.")
     outcome: ImportOutcome = strawberry.field(description="What became of it.")
-    notes: list[str] = strawberry.field(description="What was ignored, or is kept although it can never match.")
+    notes: list[str] = strawberry.field(
+        description="What was ignored, or is kept although it can never match or makes the item malformed."
+    )
 
 
 @strawberry.type(name="ImportCounts", description="How many items had which outcome.")
@@ -103,5 +106,6 @@ class ImportsMutation:
             input.environment.to_domain(),
             input.data,
             input.mode,
-            ("input", "data"),
+            comment=input.comment,
+            path=("input", "data"),
         )

@@ -20,10 +20,9 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     parse,
-    specified_rules,
+    validate,
 )
 from graphql.language.parser import MAX_NESTING_DEPTH
-from strawberry.schema.schema import validate_document
 
 from domain.errors import LimitExceededError
 
@@ -204,5 +203,5 @@ def _refuse(violations: list[LimitExceededError]) -> None:
 
 @lru_cache(maxsize=CACHED_DOCUMENTS)
 def validation_errors(schema: GraphQLSchema, text: str, limits: DocumentLimits) -> tuple[GraphQLError, ...]:
-    """Validate a document that is admitted, by the rules of GraphQL and of Strawberry; once per text."""
-    return tuple(validate_document(schema, admitted_document(text, limits), tuple(specified_rules)))
+    """Validate a document that is admitted, by the rules of GraphQL; once per text."""
+    return tuple(validate(schema, admitted_document(text, limits)))

@@ -20,8 +20,8 @@ def global_id(type_name: str, entity_id: str) -> strawberry.ID:
     return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{entity_id}".encode()).decode())
 
 
-def read_global_id(node_id: str) -> tuple[str, str]:
-    """Split a global id into the type's name and the entity's id.
+def read_global_id(node_id: str, path: tuple[str | int, ...] = ("id",)) -> tuple[str, str]:
+    """Split a global id, which stands at a path of the input, into the type's name and the entity's id.
 
     Raises:
         InvalidInputError: It is none of ours.
@@ -31,5 +31,5 @@ def read_global_id(node_id: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeError, ValueError):
         type_name, separator, entity_id = "", "", ""
     if not separator:
-        raise InvalidInputError([Violation(("id",), "is not an id that this service gave out")])
+        raise InvalidInputError([Violation(path, "is not an id that this service gave out")])
     return type_name, entity_id

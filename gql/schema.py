@@ -6,11 +6,19 @@ from inspect import isawaitable
 from typing import Any
 
 import strawberry
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, execute
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    GraphQLInputObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    execute,
+)
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.schema.name_converter import NameConverter
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
@@ -40,7 +48,7 @@ from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
-from gql.variables import count_values, declared_variables
+from gql.variables import count_values, declared_variables, error_of_variables
 
 DEFAULT_LIMITS = DocumentLimits()
 
@@ -81,6 +89,7 @@ class Schema(strawberry.Schema):
     ) -> None:
         config = StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNames())
         super().__init__(query, mutation, types=types, config=config, execution_context_class=CompiledExecution)
+        _mark_one_ofs(self._schema)
         self.limits = limits
         self.runs_directly = True
 
@@ -125,6 +134,9 @@ class Schema(strawberry.Schema):
             executed = await self._execute(
                 document, root_value, context_value, variable_values, operation_name, operation_extensions
             )
+        if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
+            refused = error_of_variables(self._schema, operation, variable_values or {})
+            executed.errors = [refused] if refused else executed.errors
         if executed.errors:
             self.process_errors(executed.errors)
         return executed
@@ -168,6 +180,14 @@ class CachedNames(NameConverter):
     def apply_naming_config(self, name: str) -> str:
         """Turn a Python name into GraphQL's."""
         return super().apply_naming_config(name)
+
+
+def _mark_one_ofs(schema: GraphQLSchema) -> None:
+    """Let graphql-core know the `@oneOf` inputs, which Strawberry checks itself and tells without their place."""
+    for found in schema.type_map.values():
+        definition = found.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+        if isinstance(found, GraphQLInputObjectType) and definition is not None:
+            found.is_one_of = definition.is_one_of
 
 
 def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionNode:

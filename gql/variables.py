@@ -1,20 +1,29 @@
-"""How much there is in an operation's variables: GraphQL looks at each value while every other request waits."""
+"""An operation's variables: how much there is in them, and all that is wrong with them.
+
+GraphQL looks at each value while every other request waits.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from graphql import (
+    GraphQLError,
     GraphQLInputObjectType,
+    GraphQLInputType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLSchema,
     GraphQLType,
     OperationDefinitionNode,
+    Undefined,
+    VariableDefinitionNode,
     get_named_type,
     type_from_ast,
 )
+from graphql.utilities import validate_input_value
 
+from domain.errors import InvalidInputError, Violation
 from gql.limits import CACHED_DOCUMENTS, DocumentLimits, admitted_document
 
 Declared: TypeAlias = tuple[str, GraphQLType | None]
@@ -76,3 +85,34 @@ def count_values(declared: Sequence[Declared], variables: Mapping[str, Any], mos
             count += len(fields)
             pending += [(fields[name].type, each) for name, each in value.items() if name in fields]
     return count
+
+
+def error_of_variables(
+    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> GraphQLError | None:
+    """Return the error that lists everything in which variables do not fit their types; None if they fit.
+
+    Stock execution ends at the first value of some kinds, and says where it stands only in words.
+    """
+    violations: list[Violation] = []
+    nodes: list[VariableDefinitionNode] = []
+    for definition in operation.variable_definitions or ():
+        name = definition.variable.name.value
+        if name not in variables and definition.default_value:
+            continue
+        found: list[Violation] = []
+
+        def refuse(
+            error: GraphQLError, path: list[str | int], name: str = name, found: list[Violation] = found
+        ) -> None:
+            found.append(Violation((name, *path), error.message))
+
+        declared = cast("GraphQLInputType", type_from_ast(schema, definition.type))
+        validate_input_value(variables.get(name, Undefined), declared, refuse)
+        if found:
+            nodes.append(definition)
+            violations += found
+    if not violations:
+        return None
+    error = InvalidInputError(violations)
+    return GraphQLError(error.message, nodes, original_error=error)

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from domain.errors import InvalidInputError, Violation
-from domain.instructions.clauses import EditScope, check_variation, refusal
-from domain.instructions.segments import TargetAction
-from domain.model.contexts import is_context_kind
+from domain.instructions.clauses import EditScope, variation_violations
+from domain.instructions.segments import TargetAction, target_violations
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Target, Targeting
 
 
@@ -22,11 +21,9 @@ class EditFlagTargets:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the keys; one that another variation has is refused."""
-        check_variation(self.variation, scope, ("variation",))
-        if not is_context_kind(self.context_kind):
-            raise refusal(("contextKind",), "is not a context kind")
-        if "" in self.keys:
-            raise refusal(("keys", [*self.keys].index("")), "a key is not empty")
+        found = variation_violations(self.variation, scope, ("variation",))
+        if found := found + target_violations(self.context_kind, self.keys):
+            raise InvalidInputError(found)
         targets = _ordered(targeting)
         place = (self.context_kind, self.variation)
         before = dict.fromkeys(targets.get(place, ()))

@@ -57,15 +57,20 @@ class EditTargets:
         """Return the segment with the list edited."""
         if segment.unbounded:
             raise refusal((), "a large list has no individual targets")
-        if not is_context_kind(self.context_kind):
-            raise refusal(("contextKind",), "is not a context kind")
-        if "" in self.keys:
-            raise refusal(("keys", [*self.keys].index("")), "a key is not empty")
+        if found := target_violations(self.context_kind, self.keys):
+            raise InvalidInputError(found)
         edited = _edit_targets(segment, self).with_removals_of_targets()
         if self.remove_at_ms is None:
             return edited
         schedule = ScheduleRemoval(self.list, self.context_kind, self.keys, self.remove_at_ms)
         return schedule.apply(edited, scope)
+
+
+def target_violations(context_kind: str, keys: Sequence[str]) -> list[Violation]:
+    """Return what is wrong with individual targets of one kind."""
+    found = [] if is_context_kind(context_kind) else [Violation(("contextKind",), "is not a context kind")]
+    found += [Violation(("keys", index), "a key is not empty") for index, key in enumerate(keys) if not key]
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,9 @@ class RuleChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetsChange:
-    """Which context keys of a kind came into a list of individual targets, and which went; at most 100 of each.
+    """Which context keys of a kind came into a list of individual targets, and which went.
+
+    They are counted, and named as far as there is room.
 
     Attributes:
         target_list: `targets` of a flag; `included` or `excluded` of a segment.
@@ -103,6 +105,40 @@ class EntityChange:
     targets: tuple[TargetsChange, ...] = ()
     omitted_count: int = 0
 
+    @property
+    def subject(self) -> str:
+        """Name the entity among all kinds: what the entries of its history are found by."""
+        return f"{self.kind}/{self.entity_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangesPage:
+    """Changes that are stored beside an entry, which has no room for them: a stretch of them, by subject.
+
+    Attributes:
+        number: Its place among the entry's pages, from 0.
+    """
+
+    entry_id: str
+    number: int
+    changes: tuple[EntityChange, ...] = ()
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        """Identify the page."""
+        return self.id_of(self.entry_id, self.number)
+
+    @property
+    def scope(self) -> str:
+        """Name what it is listed under: its entry."""
+        return self.entry_id
+
+    @staticmethod
+    def id_of(entry_id: str, number: int) -> str:
+        """Return the id of an entry's page."""
+        return f"{entry_id}/{number:06}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
@@ -116,6 +152,7 @@ class AuditEntry:
         summary: Counts and names of what changed, in JSON types.
         changes: What changed in whom, as far as there is room.
         unlisted_count: How many more entities changed.
+        page_starts: The first subject of each page that tells of those.
         revisions: The revisions that the change produced, by scope; filled in by the store as it commits.
         id: Begins with the moment of the change, in nanoseconds.
     """
@@ -128,6 +165,7 @@ class AuditEntry:
     summary: Mapping[str, object] = field(default_factory=dict)
     changes: tuple[EntityChange, ...] = ()
     unlisted_count: int = 0
+    page_starts: tuple[str, ...] = ()
     revisions: Mapping[str, int] = field(default_factory=dict)
     id: str = field(default_factory=_entry_id)
     version: int = 1

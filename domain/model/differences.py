@@ -10,19 +10,20 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from itertools import accumulate, takewhile
 from typing import Any, TypeAlias
 
 from domain.json import Json, same_json
 from domain.model.changes import FieldChange, RuleChange, RuleChangeKind, TargetsChange
-from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, TargetList
+from domain.model.segments import Segment, SegmentRule, TargetList
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Targeting
 
 VALUE_CHARACTERS = 2_000
 """How long a value's JSON text may be to be kept whole."""
-KEYS_LIMIT = 100
-"""How many added, and how many removed, targets are named."""
 _CHANGE_CHARACTERS = 100
 """What a change takes beside its values."""
+_SEPARATOR = 2
+"""What a key in a list takes beside itself."""
 
 # What identifies the entity, what every change changes, and what nobody reads.
 _UNTOLD = {"version", "salt", "list_uid", "key", "flag_key", "project", "environment"}
@@ -35,6 +36,8 @@ _TOLD_APART = {
     "included_contexts",
     "excluded_contexts",
 }
+
+_REMOVALS = "removals"
 
 _Rule: TypeAlias = FlagRule | SegmentRule
 _ListName: TypeAlias = tuple[str, str, int | None]
@@ -57,21 +60,28 @@ class Room:
         self.characters -= needed
         return True
 
+    def first_of(self, keys: Sequence[str]) -> tuple[str, ...]:
+        """Take the room for as many of the keys as fit into half of it."""
+        ends = accumulate(len(json.dumps(key)) + _SEPARATOR for key in keys)
+        taken = list(takewhile(lambda end: 2 * end <= self.characters, ends))
+        self.characters -= taken[-1] if taken else 0
+        return tuple(keys[: len(taken)])
+
 
 def changed_fields(before: object | None, after: object | None, room: Room) -> tuple[FieldChange, ...]:
     """Compare the fields of two dataclasses; of one that is alone, those that differ from their defaults."""
     declared = fields(after if before is None else before)  # type: ignore[arg-type]  # one of them is there
-    told = [field.name for field in declared if field.name not in _UNTOLD | _TOLD_APART]
-    olds, news = ({name: _as_json(getattr(thing, name, None)) for name in told} for thing in (before, after))
-    blank = {field.name: _as_json(field.default) for field in declared}
     found: list[FieldChange] = []
-    for name in told:
-        old, new = olds[name], news[name]
-        is_blank = (before is None and same_json(new, blank[name])) or (
-            after is None and same_json(old, blank[name])
-        )
-        if not is_blank:
-            _compare(_api_name(name), old, new, found, is_whole=before is None or after is None)
+    for field in declared:
+        if field.name in _UNTOLD | _TOLD_APART:
+            continue
+        values = [field.default if thing is None else getattr(thing, field.name) for thing in (before, after)]
+        if values[0] is values[1]:  # most fields of most changes, and quickly told
+            continue
+        old, new = (_field_json(field.name, value) for value in values)
+        if not same_json(old, new):
+            old, new = None if before is None else old, None if after is None else new
+            _compare(_api_name(field.name), old, new, found, is_whole=before is None or after is None)
     return tuple(change for change in found if room.takes(change.before, change.after))
 
 
@@ -112,8 +122,7 @@ def changed_targets(before: object | None, after: object | None, room: Room) -> 
         added, removed = sorted(news[name] - olds[name]), sorted(olds[name] - news[name])
         if not added and not removed:
             continue
-        shown = added[:KEYS_LIMIT], removed[:KEYS_LIMIT]
-        if not room.takes(*map(list, shown)):
+        if not room.takes():
             continue
         target_list, context_kind, variation = name
         found.append(
@@ -123,11 +132,18 @@ def changed_targets(before: object | None, after: object | None, room: Room) -> 
                 variation=variation,
                 added_count=len(added),
                 removed_count=len(removed),
-                added=tuple(shown[0]),
-                removed=tuple(shown[1]),
+                added=room.first_of(added),
+                removed=room.first_of(removed),
             )
         )
     return tuple(found)
+
+
+def _field_json(name: str, value: Any) -> Json:  # noqa: ANN401 - whatever a model's field holds
+    """Write a field's value in JSON types; removals by their targets, those of none too."""
+    if name == _REMOVALS and isinstance(value, tuple):
+        return {f"{r.target_list.value} {r.context_kind}:{r.key}": r.remove_at.isoformat() for r in value}
+    return _as_json(value)
 
 
 def _as_json(value: Any) -> Json:  # noqa: ANN401 - whatever a model's field holds
@@ -136,8 +152,6 @@ def _as_json(value: Any) -> Json:  # noqa: ANN401 - whatever a model's field hol
         return str(value.name)
     if is_dataclass(value):
         return {_api_name(field.name): _as_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple) and any(isinstance(item, ScheduledRemoval) for item in value):
-        return {f"{r.target_list.value} {r.context_kind}:{r.key}": r.remove_at.isoformat() for r in value}
     if isinstance(value, tuple):
         return [_as_json(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str | list | dict):

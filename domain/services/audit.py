@@ -1,46 +1,82 @@
 """The audit log: what each change puts into it, and reading it."""
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from domain.access.credentials import Credential
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
-from domain.model.changes import AuditEntry, EntityChange, EntryFilter
+from domain.model.changes import AuditEntry, ChangesPage, EntityChange, EntryFilter
 from domain.model.differences import Room, changed_fields, changed_rules, changed_targets
 from domain.model.lists import ListChange
 from domain.pages import PageRequest, Stretch, cut_stretch
 from domain.ports import Delete, Entity, Save, Store, kind_of
 
 CHANGES_LIMIT = 200
-"""How many entities an entry tells of."""
+"""How many entities an entry tells of itself."""
 ENTRY_CHARACTERS = 200_000
-"""How much an entry tells of all of them together."""
+"""How much it tells of all of them together."""
+PAGE_LIMIT = 50
+"""How many entities a page beside it tells of."""
+PAGE_CHARACTERS = 50_000
+"""How much a page tells of all of them together."""
 _SUBJECT_TYPES = ("Project", "Environment", "Flag", "Segment")
+_THINGS = ("Flag", "Segment")
+"""Those of which an entry's changes concern one or two; of the others they may concern all."""
+
+_FindBefore: TypeAlias = Callable[[Entity], Entity | None]
+"""Returns what is stored in the place of an entity that is there."""
 
 
-def describe_changes(
-    writes: Sequence[Save | Delete], find_before: Callable[[Entity], Entity | None]
-) -> tuple[EntityChange, ...]:
-    """Tell what writes change, for the first `CHANGES_LIMIT` of them and in bounded space.
+def told_by(
+    entry: AuditEntry, writes: Sequence[Save | Delete], find_before: _FindBefore
+) -> tuple[AuditEntry, Sequence[Save]]:
+    """Return an entry that tells what writes change, with the storing of what it has no room for.
 
-    Args:
-        writes: The writes.
-        find_before: Returns what is stored in the place of an entity that is there.
+    The entry tells of the first `CHANGES_LIMIT`, pages beside it of the others, by what they change: so the change
+    of one thing is found without the others.
     """
-    characters = ENTRY_CHARACTERS
+    listed = told(writes)
+    others = sorted(listed[CHANGES_LIMIT:], key=_subject)
+    parts = [others[begin : begin + PAGE_LIMIT] for begin in range(0, len(others), PAGE_LIMIT)]
+    pages = [
+        ChangesPage(entry_id=entry.id, number=number, changes=_describe_all(part, find_before, PAGE_CHARACTERS))
+        for number, part in enumerate(parts)
+    ]
+    entry = replace(
+        entry,
+        changes=describe_changes(listed[:CHANGES_LIMIT], find_before),
+        unlisted_count=len(others),
+        page_starts=tuple(_subject(part[0]) for part in parts),
+    )
+    return entry, [Save(page, None) for page in pages]
+
+
+def describe_changes(writes: Sequence[Save | Delete], find_before: _FindBefore) -> tuple[EntityChange, ...]:
+    """Tell what some writes change, in the space that an entry has."""
+    return _describe_all(writes, find_before, ENTRY_CHARACTERS)
+
+
+def _describe_all(
+    writes: Sequence[Save | Delete], find_before: _FindBefore, characters: int
+) -> tuple[EntityChange, ...]:
     changes: list[EntityChange] = []
-    for write in told(writes)[:CHANGES_LIMIT]:
+    for write in writes:
         room = Room(characters)
         changes.append(_describe(write, find_before, room))
         characters = room.characters
     return tuple(changes)
 
 
-def unlisted_count(writes: Sequence[Save | Delete]) -> int:
-    """Return how many writes `describe_changes` leaves out."""
-    return max(0, len(told(writes)) - CHANGES_LIMIT)
+def _subject(write: Save | Delete) -> str:
+    return f"{kind_of(type(write.entity))}/{_told_id(write.entity)}"
+
+
+def _told_id(entity: Entity) -> str:
+    return entity.name if isinstance(entity, Credential) else entity.id
 
 
 def told(writes: Sequence[Save | Delete]) -> Sequence[Save | Delete]:
@@ -48,7 +84,7 @@ def told(writes: Sequence[Save | Delete]) -> Sequence[Save | Delete]:
     return [write for write in writes if not isinstance(write.entity, ListChange)]
 
 
-def _describe(write: Save | Delete, find_before: Callable[[Entity], Entity | None], room: Room) -> EntityChange:
+def _describe(write: Save | Delete, find_before: _FindBefore, room: Room) -> EntityChange:
     entity = write.entity
     before = entity if isinstance(write, Delete) else None
     version_before = entity.version if isinstance(write, Delete) else write.expected_version
@@ -57,7 +93,7 @@ def _describe(write: Save | Delete, find_before: Callable[[Entity], Entity | Non
     after = write.entity if isinstance(write, Save) else None
     change = EntityChange(
         kind=kind_of(type(entity)),
-        entity_id=entity.name if isinstance(entity, Credential) else entity.id,
+        entity_id=_told_id(entity),
         version_before=version_before,
         version_after=None if after is None else after.version,
     )
@@ -66,9 +102,9 @@ def _describe(write: Save | Delete, find_before: Callable[[Entity], Entity | Non
     rules_before, rules_after = (getattr(thing, "rules", ()) for thing in (before, after))
     return replace(
         change,
-        fields=changed_fields(before, after, room),
         rules=changed_rules(rules_before, rules_after, room),
         targets=changed_targets(before, after, room),
+        fields=changed_fields(before, after, room),
         omitted_count=room.omitted_count,
     )
 
@@ -151,8 +187,22 @@ class AuditService:
         """
         principal.require_management("viewAuditLog", "proj/*")
         entries = wanted.to_entries()
-        return await cut_stretch(
-            lambda first, after: self._store.list_entries(None, first=first, before=after, wanted=entries),
-            page,
-            lambda entry: entry.id,
-        )
+        is_of_thing = wanted.node is not None and wanted.node[0] in _THINGS
+
+        async def read(first: int, after: str) -> Sequence[AuditEntry]:
+            found = await self._store.list_entries(None, first=first, before=after, wanted=entries)
+            if not is_of_thing:
+                return found
+            return [await self._only_of(entry, entries.subjects or ()) for entry in found]
+
+        return await cut_stretch(read, page, lambda entry: entry.id)
+
+    async def _only_of(self, entry: AuditEntry, subjects: Collection[str]) -> AuditEntry:
+        """Return an entry with the changes of some subjects only; the others are counted."""
+        found = [change for change in entry.changes if change.subject in subjects]
+        missing = set(subjects) - {change.subject for change in found}
+        for number in sorted({bisect_right(entry.page_starts, subject) - 1 for subject in missing} - {-1}):
+            beside = await self._store.get(ChangesPage, ChangesPage.id_of(entry.id, number))
+            found += [change for change in beside.changes if change.subject in missing]
+        count = len(entry.changes) + entry.unlisted_count
+        return replace(entry, changes=tuple(found), unlisted_count=count - len(found))

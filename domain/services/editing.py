@@ -30,7 +30,7 @@ from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
-from domain.services.audit import describe_changes, unlisted_count
+from domain.services.audit import told_by
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -133,7 +133,7 @@ class EnvironmentEditor:
             tries = Tries(edit.scope)
             while True:
                 await tries.next()
-                snapshots = await self._at(await list_environments(), revisions)
+                snapshots = await self._those_listed(list_environments, revisions)
                 try:
                     decided = edit.decide(snapshots)
                     writes = await decided if isinstance(decided, Awaitable) else decided
@@ -147,7 +147,9 @@ class EnvironmentEditor:
                         continue
                     return snapshots
                 try:
-                    revisions = await self._snapshots.commit(_commit(principal, edit, snapshots, writes))
+                    # To tell what thousands of writes change takes a while; evaluations go on meanwhile.
+                    commit = await asyncio.to_thread(_commit, principal, edit, snapshots, writes)
+                    revisions = await self._snapshots.commit(commit)
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
                 except VersionConflictError as conflict:
@@ -157,6 +159,19 @@ class EnvironmentEditor:
                 else:
                     removed = _removed(writes)
                     return await self._at([ref for ref in snapshots if ref not in removed], revisions)
+
+    async def _those_listed(
+        self, list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]], revisions: Mapping[str, int]
+    ) -> Snapshots:
+        """Return the environments of a list at these revisions or later."""
+        while True:
+            environments = await list_environments()
+            try:
+                return await self._at(environments, revisions)
+            except NotFoundError:
+                # One that has been deleted since is listed no more.
+                if await list_environments() == environments:
+                    raise
 
     async def _later(self, snapshots: Snapshots) -> Mapping[str, int]:
         """Return the store's revisions if one of them is later than its snapshot, else none."""
@@ -225,18 +240,20 @@ def check_comment(comment: str) -> None:
 
 
 def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes) -> Commit:
-    entry = AuditEntry(
-        actor=principal.actor,
-        action=edit.action,
-        resource=edit.resource,
-        scope=edit.scope,
-        comment=edit.comment,
-        summary=edit.summary,
-        changes=describe_changes(writes, partial(_stored, snapshots)),
-        unlisted_count=unlisted_count(writes),
+    entry, beside = told_by(
+        AuditEntry(
+            actor=principal.actor,
+            action=edit.action,
+            resource=edit.resource,
+            scope=edit.scope,
+            comment=edit.comment,
+            summary=edit.summary,
+        ),
+        writes,
+        partial(_stored, snapshots),
     )
     return Commit(
-        writes=tuple(writes),
+        writes=(*writes, *beside),
         revise=frozenset(map(str, snapshots)) | edit.revise,
         based_on={str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
         entry=entry,

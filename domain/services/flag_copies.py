@@ -17,6 +17,7 @@ from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import FlagRule, Prerequisite, Targeting
 from domain.ports import Delete, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
+from domain.services.environments import first_targeting
 from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of
 
@@ -82,10 +83,12 @@ class FlagCopyService:
     async def copy(self, principal: Principal, wanted: FlagCopy) -> CopiedFlag:
         """Copy a flag's targeting. Its salt stays the target's own, so a rollout splits there as it did.
 
+        A flag that came with an import may not be in the target yet; then it is there from now on.
+
         Raises:
             InvalidInputError: Something names what the target lacks, and is not to be left out; or a circle of
                 prerequisites would be closed.
-            NotFoundError: There is no such flag in one of the environments.
+            NotFoundError: There is no such flag in the source; or a version is expected, and the target has none.
             VersionConflictError: In the target it is not at the version expected.
             DomainError: As `EnvironmentEditor.edit` says.
         """
@@ -96,8 +99,8 @@ class FlagCopyService:
         skipped: list[SkippedPart] = []
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-            before = find_flag(snapshots[target], key)
-            check_flag_version(before, wanted.expected_version)
+            if wanted.expected_version is not None:
+                check_flag_version(find_flag(snapshots[target], key), wanted.expected_version)
             copying = Copying(snapshots[source], snapshots[target], key)
             after = copying.apply(wanted.include)
             if copying.circles:
@@ -105,6 +108,9 @@ class FlagCopyService:
             if copying.skipped and not wanted.skip_missing:
                 raise below_input([_violation(left_out) for left_out in copying.skipped])
             skipped[:] = copying.skipped
+            before = snapshots[target].flags.get(key)
+            if before is None:
+                return [Save(after, None)]
             if same_json(write_targeting(before.targeting), write_targeting(after)):
                 return []
             return [Save(replace(after, version=before.version + 1), before.version)]
@@ -133,7 +139,9 @@ class Copying:
         self._source = source
         self._target = target
         self._from = find_flag(source, key)
-        self._to = find_flag(target, key)
+        flag = self._from.flag
+        # Where the flag is new, it is off until the copy says otherwise.
+        self._to = target.flags.get(key) or EnvironmentFlag(flag, first_targeting(flag, target.environment))
         self.skipped: list[SkippedPart] = []
         self.circles: list[Violation] = []
 

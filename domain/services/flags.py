@@ -329,7 +329,7 @@ def find_flag(snapshot: Snapshot, key: str) -> EnvironmentFlag:
         NotFoundError: There is none.
     """
     if key not in snapshot.flags:
-        raise NotFoundError("flag", key)
+        raise NotFoundError("flag", key, environment=str(snapshot.environment))
     return snapshot.flags[key]
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
+from domain.evaluation.usage import named_segments
 from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
@@ -12,6 +13,7 @@ from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.segments import Segment, new_list_uid
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Delete, Entity, EnvironmentState, Save
+from domain.services.circles import circles
 
 
 class ImportMode(Enum):
@@ -68,7 +70,6 @@ class ImportPlan:
         project_flags: All flags of the project, by key, in whatever environments they are.
         used_elsewhere: By flag key, the other environments that target it.
         mode: What becomes of what the data does not mention.
-        now_ms: When it is imported, in epoch milliseconds: targets whose removal has come are gone.
     """
 
     def __init__(
@@ -77,13 +78,11 @@ class ImportPlan:
         project_flags: Mapping[str, Flag],
         used_elsewhere: Mapping[str, frozenset[EnvironmentRef]],
         mode: ImportMode,
-        now_ms: int,
     ) -> None:
         self.state = state
         self._project_flags = project_flags
         self._used_elsewhere = used_elsewhere
         self._mode = mode
-        self._now_ms = now_ms
         self.writes: list[Save | Delete] = []
         self.items: list[ImportedItem] = []
         self.revised: set[EnvironmentRef] = set()
@@ -110,6 +109,22 @@ class ImportPlan:
                 self._write(Delete(before))
                 self._forget_list(before)
                 self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
+
+    def note_circles(self) -> None:
+        """Note of each item the circle that it is in now; evaluation finds it malformed there."""
+        flags = {key: _prerequisites(flag.targeting) for key, flag in self.state.flags.items()}
+        segments = {key: _segments(segment) for key, segment in self.state.segments.items()}
+        for write in self.writes:
+            entity = write.entity
+            if isinstance(entity, Targeting):
+                flags[entity.flag_key] = _prerequisites(entity) if isinstance(write, Save) else []
+            elif isinstance(entity, Segment):
+                segments[entity.key] = _segments(entity) if isinstance(write, Save) else []
+        found = {ImportedKind.FLAG: circles(flags), ImportedKind.SEGMENT: circles(segments)}
+        for index, item in enumerate(self.items):
+            if circle := found[item.kind].get(item.key):
+                note = f"kept in a circle, which makes it malformed: {' -> '.join(circle)}"
+                self.items[index] = replace(item, notes=(*item.notes, note))
 
     def stored(self, entity: Entity) -> Entity | None:
         """Return what is stored in the place of an entity that the plan writes."""
@@ -173,7 +188,6 @@ class ImportPlan:
         if before is None:
             outcome = ImportOutcome.CREATED
         else:
-            current = before.at(self._now_ms)
             kept = {
                 name: getattr(before, name) for name in ("name", "description", "tags") if name not in read.given
             }
@@ -185,9 +199,9 @@ class ImportPlan:
                 kept["list_uid"] = before.list_uid  # an import that fills it for the first time may be under way
             else:
                 self._forget_list(before)
-            segment = replace(segment, **kept, version=before.version, removals=current.removals)
+            segment = replace(segment, **kept, version=before.version, removals=before.removals)
             segment = segment.with_removals_of_targets()
-            if same_json(write_segment(segment), write_segment(current)):
+            if same_json(write_segment(segment), write_segment(before)):
                 outcome = ImportOutcome.UNCHANGED
             else:
                 outcome = ImportOutcome.UPDATED
@@ -195,6 +209,14 @@ class ImportPlan:
         self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, notes))
         if outcome is not ImportOutcome.UNCHANGED:
             self._write(Save(segment, None if before is None else before.version))
+
+
+def _prerequisites(targeting: Targeting) -> list[str]:
+    return [prerequisite.key for prerequisite in targeting.prerequisites]
+
+
+def _segments(segment: Segment) -> list[str]:
+    return [key for rule in segment.rules for key, _ in named_segments(rule.clauses)]
 
 
 def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:

@@ -19,9 +19,11 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Store
-from domain.services.audit import describe_changes, unlisted_count
+from domain.services.audit import told_by
+from domain.services.editing import EnvironmentEditor, check_comment
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
+from domain.services.removals import remove_expired_targets
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -65,13 +67,16 @@ class ImportService:
     def __init__(self, store: Store, snapshots: SnapshotService) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._editor = EnvironmentEditor(store, snapshots)
 
-    async def import_flag_data(
+    async def import_flag_data(  # noqa: PLR0913 - who imports what, where to, how and why
         self,
         principal: Principal,
         environment: EnvironmentRef,
         data: Json,
         mode: ImportMode,
+        *,
+        comment: str = "",
         path: tuple[str | int, ...] = (),
     ) -> ImportReport:
         """Import LaunchDarkly's flag data JSON; when it returns, evaluations here know of it.
@@ -81,19 +86,28 @@ class ImportService:
             NotFoundError: There is no such environment.
             DomainError: As `Principal.require_management` says.
         """
-        principal.require_management("importFlagData", str(environment))
+        principal.require_management("importFlagData", _resource(environment))
+        check_comment(comment)
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
+        begun_ms = now_ms()
         tries = Tries(str(environment))
         while True:
             await tries.next()
             plan = await self._plan(environment, read, mode)
+            segments = plan.state.segments.values()
+            if expired := [segment.key for segment in segments if segment.at(begun_ms) is not segment]:
+                for key in expired:  # what is due to be removed is not the import's doing
+                    await remove_expired_targets(self._editor, environment, key)
+                continue
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
             records = [record for segment in plan.gone_lists for record in await records_of(self._store, segment)]
             try:
-                revisions = await self._snapshots.commit(_commit(principal, plan, mode, records))
+                # To tell what thousands of writes change takes a while; evaluations go on meanwhile.
+                commit = await asyncio.to_thread(_commit, principal, plan, mode, comment, records)
+                revisions = await self._snapshots.commit(commit)
             except (RevisionConflictError, VersionConflictError, AlreadyExistsError):
                 continue  # the environment changed since it was looked at: look again
             for segment in plan.gone_lists:
@@ -107,7 +121,7 @@ class ImportService:
             NotFoundError: There is no such environment.
             DomainError: As `Principal.require_management` says.
         """
-        principal.require_management("exportFlagData", str(environment))
+        principal.require_management("exportFlagData", _resource(environment))
         state = await self._store.load_environment(environment)
         await self._store.get(Environment, str(environment))
         now = now_ms()
@@ -128,27 +142,36 @@ class ImportService:
             {flag.key: flag for flag in project_flags},
             {key: frozenset(others) for key, others in used_elsewhere.items()},
             mode,
-            now_ms(),
         )
         plan.add_flags(read.flags)
         plan.add_segments(read.segments)
+        plan.note_circles()
         return plan
 
 
-def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode, records: Sequence[Delete]) -> Commit:
+def _commit(
+    principal: Principal, plan: ImportPlan, mode: ImportMode, comment: str, records: Sequence[Delete]
+) -> Commit:
     environment = str(plan.state.environment)
-    entry = AuditEntry(
-        actor=principal.actor,
-        action="importFlagData",
-        resource=environment,
-        scope=environment,
-        summary={"mode": mode.value, **asdict(_count(plan.items))},
-        changes=describe_changes(plan.writes, plan.stored),
-        unlisted_count=unlisted_count(plan.writes),
+    entry, beside = told_by(
+        AuditEntry(
+            actor=principal.actor,
+            action="importFlagData",
+            resource=_resource(plan.state.environment),
+            scope=environment,
+            comment=comment,
+            summary={"mode": mode.value, **asdict(_count(plan.items))},
+        ),
+        plan.writes,
+        plan.stored,
     )
     return Commit(
-        writes=(*plan.writes, *records),
+        writes=(*plan.writes, *records, *beside),
         revise=frozenset(map(str, plan.revised)),
         based_on={environment: plan.state.revision},
         entry=entry,
     )
+
+
+def _resource(environment: EnvironmentRef) -> str:
+    return f"proj/{environment.project}:env/{environment.environment}"

@@ -9,7 +9,7 @@ from domain.errors import Violation
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
-from domain.services.audit import describe_changes, unlisted_count
+from domain.services.audit import told_by
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
@@ -62,17 +62,19 @@ class ProjectService:
         sdk_keys = [key for place in places for key in new_sdk_keys(place.ref)]
         created: list[Entity] = [project, *places, *(key.credential for key in sdk_keys)]
         writes = tuple(Save(entity, None) for entity in created)
-        entry = AuditEntry(
-            actor=principal.actor,
-            action="createProject",
-            resource=_resource(project.key),
-            scope=project.id,
-            comment=comment,
-            changes=describe_changes(writes, lambda _entity: None),
-            unlisted_count=unlisted_count(writes),
+        entry, beside = told_by(
+            AuditEntry(
+                actor=principal.actor,
+                action="createProject",
+                resource=_resource(project.key),
+                scope=project.id,
+                comment=comment,
+            ),
+            writes,
+            lambda _entity: None,
         )
         revise = frozenset({ACCESS_SCOPE, *(place.id for place in places)})
-        await self._snapshots.commit(Commit(writes=writes, revise=revise, entry=entry))
+        await self._snapshots.commit(Commit(writes=(*writes, *beside), revise=revise, entry=entry))
         return CreatedProject(project, sdk_keys)
 
     async def update(self, principal: Principal, key: str, change: PlaceEdit) -> Project:

@@ -1,14 +1,19 @@
-"""Cleans up after scheduled removals: evaluation knows the moment, the stored entry goes a little later."""
+"""Cleans up after scheduled removals: evaluation knows the moment, the stored entry goes a little later.
+
+An edit that comes between has it cleaned up first, so that its own entry of the audit log tells of nothing else.
+"""
 
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable
 from dataclasses import replace
 
-from domain.access.principals import SYSTEM
+from domain.access.principals import SYSTEM, Principal
 from domain.clock import now_ms
 from domain.errors import DomainError
-from domain.model.segments import Segment
+from domain.evaluation.snapshot import Snapshot
+from domain.keys import EnvironmentRef
 from domain.ports import Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, resource
 from domain.services.snapshots import SnapshotService
@@ -44,24 +49,58 @@ class RemovalService:
             for segment in snapshot.removals:
                 if segment.at(now_ms()) is not segment:
                     try:
-                        await self._clean_up(segment)
+                        await remove_expired_targets(self._editor, snapshot.environment, segment.key)
                     except DomainError as error:
                         _log.warning("scheduled removals are not cleaned up yet: %s", error.message)
 
-    async def _clean_up(self, segment: Segment) -> None:
-        environment = segment.environment
 
-        def decide(snapshots: Snapshots) -> Writes:
-            found = snapshots[environment].segments.get(segment.key)
-            if found is None:
-                return []
-            left = found.segment.at(now_ms())
-            return [] if left is found.segment else [Save(replace(left, version=left.version + 1), left.version)]
+class _ExpiredTargetsError(Exception):
+    """An edit was to be decided on targets whose moment had come when it began."""
 
-        edit = Edit(
-            action="removeExpiredTargets",
-            resource=resource(environment, "segment", segment.key),
-            scope=str(environment),
-            decide=decide,
-        )
-        await self._editor.edit(SYSTEM, environment, edit)
+
+async def edit_segment(
+    editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, key: str, edit: Edit
+) -> Snapshot:
+    """Make an edit of a segment without the targets whose moment has come, which the system removes before.
+
+    Those whose moment comes while it is made are still there for it.
+
+    Raises:
+        DomainError: As `EnvironmentEditor.edit` says.
+    """
+    begun_ms = now_ms()
+
+    def decide(snapshots: Snapshots) -> Writes | Awaitable[Writes]:
+        found = snapshots[environment].segments.get(key)
+        if found is not None and found.segment.at(begun_ms) is not found.segment:
+            raise _ExpiredTargetsError
+        return edit.decide(snapshots)
+
+    while True:
+        try:
+            return await editor.edit(principal, environment, replace(edit, decide=decide))
+        except _ExpiredTargetsError:
+            await remove_expired_targets(editor, environment, key)
+
+
+async def remove_expired_targets(editor: EnvironmentEditor, environment: EnvironmentRef, key: str) -> None:
+    """Remove a segment's targets whose moment has come, in the system's name; nothing if somebody else did.
+
+    Raises:
+        DomainError: As `EnvironmentEditor.edit` says.
+    """
+
+    def decide(snapshots: Snapshots) -> Writes:
+        found = snapshots[environment].segments.get(key)
+        if found is None:
+            return []
+        left = found.segment.at(now_ms())
+        return [] if left is found.segment else [Save(replace(left, version=left.version + 1), left.version)]
+
+    edit = Edit(
+        action="removeExpiredTargets",
+        resource=resource(environment, "segment", key),
+        scope=str(environment),
+        decide=decide,
+    )
+    await editor.edit(SYSTEM, environment, edit)

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
-from domain.clock import now_ms
 from domain.errors import (
     AlreadyExistsError,
     InUseError,
@@ -38,6 +37,7 @@ from domain.services.editing import (
     resource,
 )
 from domain.services.environments import deletion_of
+from domain.services.removals import edit_segment
 from domain.services.target_limit import TargetLimit
 
 
@@ -151,8 +151,6 @@ class SegmentService:
         violations += tag_violations(new.tags, ("tags",))
         if new.list_context_kind is not None and not is_context_kind(new.list_context_kind):
             violations.append(Violation(("largeList", "contextKind"), "is not a context kind"))
-        if violations:
-            raise below_input(violations)
         self._limit.check_input(named.instruction for named in new.instructions)
         blank = Segment(
             environment=environment,
@@ -170,7 +168,7 @@ class SegmentService:
             snapshot = snapshots[environment]
             if key in snapshot.segments:
                 raise AlreadyExistsError("segment", key)
-            return [Save(self._apply(new.instructions, blank, snapshot), None)]
+            return [Save(self._apply(new.instructions, blank, snapshot, violations), None)]
 
         edit = Edit(
             action="createSegment",
@@ -197,8 +195,7 @@ class SegmentService:
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
-            current = before.at(now_ms())
-            return _saves(before, current, self._apply(edit.instructions, current, snapshot))
+            return _saves(before, self._apply(edit.instructions, before, snapshot))
 
         change = Edit(
             action="updateSegment",
@@ -208,7 +205,7 @@ class SegmentService:
             comment=edit.comment,
             summary={"instructions": [named.name for named in edit.instructions]},
         )
-        return _changed(await self._editor.edit(principal, environment, change), key)
+        return _changed(await edit_segment(self._editor, principal, environment, key, change), key)
 
     async def bulk_edit(
         self, principal: Principal, environment: EnvironmentRef, edit: SegmentBulkEdit
@@ -226,14 +223,13 @@ class SegmentService:
             nonlocal counts
             snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
-            current = before.at(now_ms())
             try:
-                after = edit.targets.apply(current, edit_scope(snapshot))
+                after = edit.targets.apply(before, edit_scope(snapshot))
             except InvalidInputError as error:
                 raise below_input(error.violations) from error
-            self._check(current, after, snapshot, [], ("keys",))
-            counts = _count(edit.targets, current, after)
-            return _saves(before, current, after)
+            self._check(before, after, snapshot, [], ("keys",))
+            counts = _count(edit.targets, before, after)
+            return _saves(before, after)
 
         change = Edit(
             action="bulkEditSegmentTargets",
@@ -247,7 +243,7 @@ class SegmentService:
                 "contextKind": edit.targets.context_kind,
             },
         )
-        snapshot = await self._editor.edit(principal, environment, change)
+        snapshot = await edit_segment(self._editor, principal, environment, key, change)
         return BulkEditedSegment(snapshot.segments[key], snapshot.revision, counts)
 
     async def delete(
@@ -292,17 +288,21 @@ class SegmentService:
             decide=decide,
             comment=comment,
         )
-        snapshot = await self._editor.edit(principal, environment, edit)
+        snapshot = await edit_segment(self._editor, principal, environment, key, edit)
         if deleted is not None and deleted.unbounded:
             await self._store.discard_members(deleted.list_id, None)
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 
     def _apply(
-        self, instructions: Sequence[NamedInstruction[SegmentInstruction]], before: Segment, snapshot: Snapshot
+        self,
+        instructions: Sequence[NamedInstruction[SegmentInstruction]],
+        before: Segment,
+        snapshot: Snapshot,
+        known: Sequence[Violation] = (),
     ) -> Segment:
-        """Apply instructions one after the other; collect what is wrong with any of them."""
+        """Apply instructions one after the other; add what is wrong with any of them to what is known to be."""
         segment, violations = apply_all(instructions, before, edit_scope(snapshot))
-        self._check(before, segment, snapshot, violations, ("instructions",))
+        self._check(before, segment, snapshot, [*known, *violations], ("instructions",))
         return segment
 
     def _check(
@@ -366,9 +366,9 @@ def _changed(snapshot: Snapshot, key: str) -> ChangedSegment:
     return ChangedSegment(snapshot.segments[key], snapshot.revision)
 
 
-def _saves(before: Segment, current: Segment, after: Segment) -> list[Save | Delete]:
-    """Return what stores a segment that was `before`, is `current` now, and is to be `after`."""
-    if same_json(write_segment(current), write_segment(after)) and current.removals == after.removals:
+def _saves(before: Segment, after: Segment) -> list[Save | Delete]:
+    """Return what stores a segment that was `before` and is to be `after`."""
+    if same_json(write_segment(before), write_segment(after)) and before.removals == after.removals:
         return []
     return [Save(replace(after, version=before.version + 1), before.version)]
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.gql.conftest import a_flag, data_of
 from tests.gql.test_flag_edits import create, mutate
 from tests.gql.test_segment_lists import create as create_list
 from tests.gql.test_segment_lists import load
@@ -84,6 +85,28 @@ def test_a_thing_has_its_own_history_imports_included(server: Server) -> None:
     assert [node["action"] for node in segment["history"]["nodes"]][:2] == ["importFlagData", "createSegment"]
     by_node = log(server, n=segment["id"], first=2)
     assert [entry["action"] for entry in by_node] == ["importFlagData", "createSegment"]
+
+
+def test_an_import_says_why_and_names_its_environment_as_policies_do(server: Server) -> None:
+    wish = {"environment": PRODUCTION, "data": data_of(a_flag("f")), "comment": "from the old one"}
+    assert mutate(server, "importFlagData", "revision", **wish)["importFlagData"]
+    [entry] = log(server, e=PRODUCTION, first=1)
+    assert (entry["comment"], entry["resource"]) == ("from the old one", "proj/default:env/production")
+
+
+def test_a_flag_that_was_imported_with_many_others_finds_its_change(server: Server) -> None:
+    for on in (False, True):
+        flags = [a_flag(f"f{number:03}", on=on) for number in range(250)]
+        assert server.import_flags(data_of(*flags))["importFlagData"]
+    query = """{ environment(project: "default", key: "production") { flag(key: "f249") { id history(first: 1) {
+        nodes { unlistedCount changes { entityId fields { path before after } } } } } } }"""
+    flag = server.post(query)["environment"]["flag"]
+    [entry] = flag["history"]["nodes"]
+    [change] = entry["changes"]
+    assert change["entityId"] == "default/production/f249"
+    assert change["fields"] == [{"path": "on", "before": False, "after": True}]
+    assert entry["unlistedCount"] == 249
+    assert log(server, n=flag["id"], first=1)[0]["changes"][0]["fields"] == change["fields"]
 
 
 def test_an_import_of_members_is_one_entry(server: Server) -> None:

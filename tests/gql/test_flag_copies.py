@@ -76,6 +76,27 @@ def test_everything_is_copied_but_the_salt(server: Server) -> None:
     assert [value(server, "f", {"key": f"u{n}"}) for n in range(20)] == buckets
 
 
+@pytest.mark.parametrize("parts", [None, ["RULES"]])
+def test_a_flag_that_an_import_brought_to_one_environment_is_new_in_the_other(
+    server: Server, parts: list[str] | None
+) -> None:
+    server.import_flags(data_of(a_flag("f", rules=[RULE], salt="of-the-test")), environment="test", mode="MERGE")
+    assert server.evaluate("f", ADA)["evaluate"]["reason"]["errorKind"] == "FLAG_NOT_FOUND"
+    found = copied(server, **({} if parts is None else {"include": parts}))
+    assert (found["flag"]["on"], found["flag"]["version"]) == (parts is None, 1)
+    assert [rule["id"] for rule in found["flag"]["rules"]] == ["by-plan"]
+    assert server.evaluate("f", ADA)["evaluate"]["reason"]["kind"] == ("FALLTHROUGH" if parts is None else "OFF")
+    query = """{ auditLog(first: 1) { nodes { action revisions { scope }
+        changes { kind entityId versionBefore versionAfter } } } }"""
+    [entry] = server.post(query)["auditLog"]["nodes"]
+    assert entry["action"] == "copyFlagTargeting"
+    assert entry["changes"] == [
+        {"kind": "targeting", "entityId": "default/production/f", "versionBefore": None, "versionAfter": 1}
+    ]
+    assert "default/production" in {revision["scope"] for revision in entry["revisions"]}
+    assert copied(server, include=["ON"])["flag"]["on"]
+
+
 def test_only_the_parts_asked_for_are_copied(server: Server) -> None:
     in_test(server, a_flag("f", rules=[RULE], offVariation=0))
     flag = copied(server, include=["RULES", "OFF_VARIATION"])["flag"]
@@ -169,5 +190,11 @@ def test_both_environments_must_be_there_and_be_two_of_one_project(server: Serve
     assert copy(server, target=nowhere).code == "NOT_FOUND"
     assert copy(server, source=nowhere).code == "NOT_FOUND"
     server.import_flags(data_of(a_flag("only-in-test")), environment="test", mode="MERGE")
-    assert copy(server, flagKey="only-in-test").code == "NOT_FOUND"
+    for wish in (
+        {"flagKey": "only-in-test", "expectedVersion": 1},
+        {"flagKey": "nowhere", "target": TEST, "source": PRODUCTION},
+    ):
+        answer = copy(server, **wish)
+        assert answer.code == "NOT_FOUND"
+        assert answer.errors[0]["message"].endswith("does not exist in default/production")
     assert value(server, "f", ADA) is False

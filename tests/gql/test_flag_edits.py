@@ -234,6 +234,17 @@ def test_everything_wrong_is_listed_at_its_instruction(server: Server) -> None:
     assert updated(server, "f")["version"] == 1
 
 
+def test_everything_wrong_with_targets_is_listed_at_once(server: Server) -> None:
+    create(server, "Flag")
+    wish = {"addTargets": {"variation": 9, "contextKind": "a b", "keys": ["", "x"]}}
+    place = "input.instructions.0.addTargets"
+    assert set(violations(update(server, "flag", wish))) == {
+        f"{place}.variation",
+        f"{place}.contextKind",
+        f"{place}.keys.0",
+    }
+
+
 def test_prerequisites_form_no_circle_and_protect_what_they_need(server: Server) -> None:
     for key in "abc":
         create(server, key)

@@ -140,6 +140,60 @@ def test_unknown_operators_are_kept_and_reported(server: Server) -> None:
     assert "'sounds like'" in answer["importFlagData"]["items"][0]["notes"][0]
 
 
+def notes(answer: Any) -> dict[str, list[str]]:
+    items = answer["importFlagData"]["items"]
+    return {item["key"]: item["notes"] for item in items if item["outcome"] != "DELETED"}
+
+
+def test_a_key_that_is_not_what_it_stands_under_is_reported(server: Server) -> None:
+    data = {"flags": {"a": a_flag("b")}, "segments": {"s": {"key": "t"}, "u": {}}}
+    assert notes(server.import_flags(data)) == {
+        "b": ["it stands under 'a', but is 'b' by its key"],
+        "t": ["it stands under 's', but is 't' by its key"],
+        "u": [],
+    }
+
+
+def test_variations_that_do_not_exist_are_kept_and_reported(server: Server) -> None:
+    shares = [{"variation": 1, "weight": 50000}, {"variation": 3, "weight": 50000}]
+    flag = a_flag(
+        "f",
+        rules=[{**a_rule_on_segments("s"), "variation": -1}, a_rule_on_segments("s", variation=1)],
+        targets=[{"variation": 2, "values": ["ada"]}],
+        fallthrough={"rollout": {"variations": shares}},
+        offVariation=9,
+    )
+    assert notes(server.import_flags(data_of(flag)))["f"] == [
+        f"kept the variation {place} of {what}, which does not exist"
+        for place, what in ((-1, "rule 0"), (2, "a target"), (3, "the fallthrough"), (9, "offVariation"))
+    ]
+    assert server.evaluate("f", ADA)["evaluate"]["reason"]["errorKind"] == "MALFORMED_FLAG"
+
+
+def in_segment(key: str, *others: str) -> dict[str, Any]:
+    clauses = [{"attribute": "", "op": "segmentMatch", "values": list(others)}]
+    return {"key": key, "rules": [{"id": "r", "clauses": clauses}]}
+
+
+def test_circles_are_kept_and_reported_also_those_closed_with_what_is_there(server: Server) -> None:
+    def needing(key: str, *others: str) -> dict[str, Any]:
+        return a_flag(key, prerequisites=[{"key": other, "variation": 0} for other in others])
+
+    data = data_of(needing("f1", "f2"), needing("f2", "f1"), segments=(in_segment("s1", "s2"), in_segment("s3")))
+    assert notes(server.import_flags(data)) == {
+        "f1": ["kept in a circle, which makes it malformed: f1 -> f2 -> f1"],
+        "f2": ["kept in a circle, which makes it malformed: f1 -> f2 -> f1"],
+        "s1": [],
+        "s3": [],
+    }
+    assert server.evaluate("f1", ADA)["evaluate"]["reason"]["errorKind"] == "MALFORMED_FLAG"
+    closing = data_of(needing("f2"), segments=(in_segment("s2", "s1"),))
+    assert notes(server.import_flags(closing, mode="MERGE")) == {
+        "f2": [],
+        "s2": ["kept in a circle, which makes it malformed: s1 -> s2 -> s1"],
+    }
+
+
 def nested(depth: int) -> Any:
     value: Any = 1
     for _ in range(depth):

@@ -58,9 +58,11 @@ def test_what_was_imported_comes_out_again(store: str, tmp_path: Path) -> None:
 def test_a_running_service_takes_up_an_import_at_once(tmp_path: Path) -> None:
     with Server(f"sqlite:///{tmp_path}/earlybird.db") as server:
         file = write(tmp_path, {"flagValues": {"from-the-shell": 7}})
-        assert earlybird("import", file, store=server.store).returncode == 0
+        assert earlybird("import", file, "--comment", "by hand", store=server.store).returncode == 0
         values = [server.evaluate("from-the-shell", ADA)["evaluate"]["value"] for _ in range(200)]
         assert values[-1] == 7
+        [entry] = server.post("{ auditLog(first: 1) { nodes { actor comment } } }")["auditLog"]["nodes"]
+        assert entry == {"actor": "token/command-line", "comment": "by hand"}
 
 
 @pytest.mark.parametrize(

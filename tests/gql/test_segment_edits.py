@@ -230,6 +230,20 @@ def test_everything_wrong_is_listed_at_its_instruction_and_nothing_changes(serve
     assert updated(server, "s")["tags"] == []
 
 
+def test_everything_wrong_with_a_new_segment_is_listed_with_its_instructions(server: Server) -> None:
+    wish = [{"updateName": ""}, {"addTargets": {"list": "INCLUDED", "contextKind": "a b", "keys": ["", "x", ""]}}]
+    answer = create(server, "New", key="--", tags=["ok", "x y"], instructions=wish)
+    place = "input.instructions"
+    assert [path for path, _ in violations(answer)] == [
+        "input.key",
+        "input.tags.1",
+        f"{place}.0.updateName",
+        f"{place}.1.addTargets.contextKind",
+        f"{place}.1.addTargets.keys.0",
+        f"{place}.1.addTargets.keys.2",
+    ]
+
+
 def test_closing_a_circle_of_segments_is_refused_with_the_way(server: Server) -> None:
     for key in "abc":
         create(server, key)

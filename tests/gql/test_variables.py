@@ -1,4 +1,4 @@
-"""Variables are counted before GraphQL looks at each of their values."""
+"""Variables are counted before GraphQL looks at each of their values, and refused with all that is wrong in them."""
 
 from typing import Any
 
@@ -81,3 +81,60 @@ def test_a_document_of_flag_data_counts_as_one_value(server: Server) -> None:
     flags = {f"f{number}": {"variations": [*range(300)], "fallthrough": {"variation": 0}} for number in range(400)}
     assert not server.import_flags({"flags": flags}).errors
     server.import_flags({})
+
+
+BAD_INSTRUCTIONS = [{"turnOn": True, "turnOff": True}, {"explode": 1}, {}, {"turnOn": "yes"}]
+
+
+def test_everything_that_does_not_fit_its_type_is_listed_where_it_stands(server: Server) -> None:
+    (error,) = server.post(TARGETING, **targeting(*BAD_INSTRUCTIONS)).errors
+    found = [(v["path"], v["message"]) for v in error["extensions"]["violations"]]
+    place = ["input", "instructions"]
+    assert [path for path, _ in found] == [
+        [*place, 0],
+        [*place, 1],
+        [*place, 1],
+        [*place, 2],
+        [*place, 3, "turnOn"],
+    ]
+    assert "exactly one field" in found[0][1]
+    assert "unknown field 'explode'" in found[1][1]
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert error["locations"] == [{"line": 1, "column": 11}]
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "path"),
+    [
+        ("query ($n: Int!) { auditLog(first: $n) { nodes { id } } }", {}, ["n"]),
+        ("query ($n: Int = 7) { auditLog(first: $n) { nodes { id } } }", {"n": "7"}, ["n"]),
+        ('query ($s: String = "a") { project(key: $s) { id } }', {"s": None}, []),
+    ],
+)
+def test_a_single_value_that_does_not_fit_is_a_violation(
+    server: Server, query: str, variables: dict[str, Any], path: list[str]
+) -> None:
+    (error,) = server.post(query, **variables).errors
+    assert error["extensions"]["code"] == "BAD_USER_INPUT"
+    assert [violation["path"] for violation in error["extensions"]["violations"]] == [path]
+
+
+def test_instructions_in_the_document_are_one_each_too(server: Server) -> None:
+    query = """mutation { updateFlagTargeting(input: {environment: {project: "default", environment: "production"},
+        flagKey: "f", instructions: [{turnOn: true, turnOff: true}]}) { revision } }"""
+    (error,) = server.post(query).errors
+    assert error["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+    assert error["locations"] == [{"line": 2, "column": 38}]
+
+
+@pytest.mark.parametrize(
+    ("query", "path"),
+    [
+        ('{ auditLog(nodeId: "xx") { nodes { id } } }', ["nodeId"]),
+        ('{ nodes(ids: ["UHJvamVjdDpkZWZhdWx0", "zz"]) { id } }', ["ids", 1]),
+        ('{ node(id: "zz") { id } }', ["id"]),
+    ],
+)
+def test_an_id_that_is_none_is_told_where_it_stands(server: Server, query: str, path: list[str | int]) -> None:
+    (error,) = server.post(query).errors
+    assert [violation["path"] for violation in error["extensions"]["violations"]] == [path]

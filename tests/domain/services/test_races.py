@@ -7,11 +7,12 @@ from typing import Any, cast
 import pytest
 
 from domain.access.principals import Principal
-from domain.errors import NotFoundError
+from domain.errors import InvalidInputError, NotFoundError
 from domain.instructions.details import UpdateName
 from domain.instructions.flag_details import RemoveVariation
 from domain.instructions.flags import UpdateOffVariation
 from domain.keys import EnvironmentRef
+from domain.model.projects import Environment
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Store
 from domain.services.editing import EnvironmentEditor, NamedInstruction
@@ -63,6 +64,19 @@ async def test_nothing_is_imported_into_an_environment_that_is_deleted_meanwhile
         await imports.import_flag_data(owner, TEST, {"flagValues": {"f": 1}}, ImportMode.MERGE)
     assert await store.list_all(Targeting, str(TEST)) == []
     await environments(store).create(owner, "default", NewPlace(name="Test"))
+
+
+@pytest.mark.parametrize("step", ["load_environment", "commit"])
+async def test_of_two_who_delete_the_last_environments_the_second_is_told_that_it_is_the_last(
+    store: Store, owner: Principal, step: str
+) -> None:
+    async def delete_the_other() -> None:
+        await environments(store).delete(owner, PRODUCTION)
+
+    interposed = cast("Store", Interposed(store, step, delete_the_other))
+    with pytest.raises(InvalidInputError, match="environment: is the last environment of its project"):
+        await environments(interposed).delete(owner, TEST)
+    assert [place.ref for place in await store.list_all(Environment, "default")] == [TEST]
 
 
 async def test_a_deletion_that_names_no_version_outlasts_a_rename(store: Store, owner: Principal) -> None:

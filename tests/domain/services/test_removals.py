@@ -1,13 +1,14 @@
 """Scheduled removals are cleaned up once, whoever looks, and whatever the store does meanwhile."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import pytest
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.instructions.segments import ScheduleRemoval
+from domain.instructions.segments import EditTargets, ScheduleRemoval, TargetAction
 from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.segments import Segment, TargetList
 from domain.ports import Store
@@ -16,7 +17,7 @@ from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.import_plan import ImportMode, ImportOutcome
 from domain.services.imports import ImportReport, ImportService
 from domain.services.removals import RemovalService
-from domain.services.segments import SegmentEdit, SegmentService
+from domain.services.segments import SegmentBulkEdit, SegmentEdit, SegmentService, TargetCounts
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
@@ -38,14 +39,24 @@ async def moment(store: Store, snapshots: SnapshotService, owner: Principal) -> 
     at_ms = now_ms() + SOON_MS
     schedule = ScheduleRemoval(TargetList.INCLUDED, "user", ["ada"], at_ms)
     edit = SegmentEdit(segment_key="beta", instructions=[NamedInstruction("scheduleRemoval", schedule)])
-    service = SegmentService(store, EnvironmentEditor(store, snapshots), TargetLimit(10))
-    await service.update(owner, PRODUCTION, edit)
+    await segments_of(store, snapshots).update(owner, PRODUCTION, edit)
     return at_ms
 
 
 async def after(moment: int) -> None:
     await asyncio.sleep((moment - now_ms() + 1) / 1000)
     assert now_ms() >= moment
+
+
+def segments_of(store: Store, snapshots: SnapshotService) -> SegmentService:
+    return SegmentService(store, EnvironmentEditor(store, snapshots), TargetLimit(10))
+
+
+def targets(entry: AuditEntry) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return who came by a change of one list, and who went."""
+    [change] = entry.changes
+    [changed] = change.targets
+    return changed.added, changed.removed
 
 
 async def entries(store: Store) -> list[AuditEntry]:
@@ -98,14 +109,60 @@ async def test_clean_up_outlasts_the_store(
     assert running.cancelled()
 
 
-async def test_an_import_adds_a_target_anew_whose_removal_has_come(
-    store: Store, snapshots: SnapshotService, owner: Principal, moment: int
-) -> None:
-    """Were its removal kept, the next clean-up would take away what the import was told to bring."""
-    await after(moment)
+ADD_ADA = EditTargets(TargetAction.ADD, TargetList.INCLUDED, "user", ["ada"])
+
+
+async def update(store: Store, snapshots: SnapshotService, owner: Principal) -> None:
+    edit = SegmentEdit(segment_key="beta", instructions=[NamedInstruction("addTargets", ADD_ADA)])
+    await segments_of(store, snapshots).update(owner, PRODUCTION, edit)
+
+
+async def edit_in_bulk(store: Store, snapshots: SnapshotService, owner: Principal) -> None:
+    edit = SegmentBulkEdit(segment_key="beta", targets=ADD_ADA)
+    edited = await segments_of(store, snapshots).bulk_edit(owner, PRODUCTION, edit)
+    assert edited.counts == TargetCounts(added=1, removed=0, unchanged=0)
+
+
+async def import_over(store: Store, snapshots: SnapshotService, owner: Principal) -> None:
     [item] = (await import_beta(store, snapshots, owner)).items
     assert item.outcome is ImportOutcome.UPDATED
+
+
+@pytest.mark.parametrize("edit", [update, edit_in_bulk, import_over])
+async def test_an_edit_after_the_moment_has_the_system_remove_first_and_tells_of_itself_only(
+    store: Store,
+    snapshots: SnapshotService,
+    owner: Principal,
+    moment: int,
+    edit: Callable[[Store, SnapshotService, Principal], Awaitable[None]],
+) -> None:
+    """Were the removal kept, the next clean-up would take away what the edit was told to bring."""
+    await after(moment)
+    await edit(store, snapshots, owner)
     await RemovalService(snapshots, EnvironmentEditor(store, snapshots)).clean_up()
     beta = await store.get(Segment, f"{PRODUCTION}/beta")
-    assert (beta.included, beta.removals) == (("ada", "bob"), ())
+    assert (sorted(beta.included), beta.removals) == (["ada", "bob"], ())
+    newest, removal, *_ = await store.list_entries(None, first=3)
+    assert (removal.actor, removal.action) == ("system", "removeExpiredTargets")
+    assert [targets(entry) for entry in (removal, newest)] == [((), ("ada",)), (("ada",), ())]
+    assert newest.actor == owner.actor
+    assert newest.changes[0].fields == ()
+
+
+async def test_a_deletion_after_the_moment_removes_those_who_were_left(
+    store: Store, snapshots: SnapshotService, owner: Principal, moment: int
+) -> None:
+    await after(moment)
+    await segments_of(store, snapshots).delete(owner, PRODUCTION, "beta")
+    newest, removal, *_ = await store.list_entries(None, first=3)
+    assert [targets(entry) for entry in (removal, newest)] == [((), ("ada",)), ((), ("bob",))]
+
+
+async def test_an_edit_before_the_moment_leaves_the_removal_to_come(
+    store: Store, snapshots: SnapshotService, owner: Principal, moment: int
+) -> None:
+    edit = SegmentEdit(segment_key="beta", instructions=[NamedInstruction("addTargets", ADD_ADA)])
+    await segments_of(store, snapshots).update(owner, PRODUCTION, edit)
+    assert now_ms() < moment
+    assert (await store.get(Segment, f"{PRODUCTION}/beta")).version == 2
     assert await entries(store) == []
