@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from domain.evaluation.usage import named_segments
+from domain.evaluation.references import named_segments
 from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
