@@ -85,6 +85,12 @@ class Commit:
             + [f"project/{project}" for project in projects]
         )
 
+    @property
+    def ended_list_changes(self) -> list[ListChange]:
+        """The changes of large lists that it ends, as they ended."""
+        saved = [write.entity for write in self.writes if isinstance(write, Save)]
+        return [entity for entity in saved if isinstance(entity, ListChange) and not entity.is_open]
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:

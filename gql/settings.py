@@ -34,6 +34,9 @@ class Settings(BaseSettings):
         description="On an empty store: a folder of example data, or a file of flag data, for default/production.",
     )
     ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
+    metrics: Literal["on", "token", "off"] = Field(
+        "on", description="Who may read /metrics: everybody, whoever shows an owner token, or nobody."
+    )
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     cache_entries: int = Field(
         100_000, ge=0, description="Answers, and memberships of large lists, that are kept; 0 keeps none."
