@@ -43,6 +43,7 @@ from gql.metrics import FOLDER
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
+from storage.cache import RedisTexts
 from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
@@ -246,6 +247,8 @@ async def _check_start(settings: Settings) -> None:
     """Leave in words if the start can never work; a store that is away may come."""
     try:
         read_examples(settings.examples)
+        if settings.cache_url is not None:
+            await RedisTexts(settings.cache_url.get_secret_value(), namespace="").close()
         await (await open_store(settings.store)).close()
     except InvalidInputError as error:
         _fail(*map(str, error.violations))

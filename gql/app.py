@@ -5,6 +5,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -27,6 +28,7 @@ from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
 from domain.services.gone_lists import discard_gone_lists
+from domain.services.histories import HistoryService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.memberships import MembershipService
@@ -48,9 +50,10 @@ from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
 from storage import open_store
-from storage.cache import MemoryCache
+from storage.cache import MemoryCache, RedisTexts
 from storage.key_spool import TemporaryKeySpool
 from storage.metered import metered
+from storage.shared_cache import MEMBERSHIPS, SharedCache
 
 T = TypeVar("T")
 
@@ -59,6 +62,7 @@ _START_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _PING_SECONDS = 2.0
 _COUNT_SECONDS = 1.0
+_NAMESPACE = f"earlybird-{version('earlybird')}"  # other versions may mean other things by their values
 _GUESSABLE_TOKEN = 16
 
 
@@ -72,6 +76,8 @@ class Backend:
         self._snapshots: SnapshotService | None = None
         self._services: Services | None = None
         self._contexts: ContextService | None = None
+        url = settings.cache_url
+        self._redis = RedisTexts(url.get_secret_value(), namespace=_NAMESPACE) if url else None
         self._connected = asyncio.Event()
         self.responses: Cache[bytes] = self._cache()
 
@@ -100,13 +106,17 @@ class Backend:
         )
         self._snapshots = snapshots
         memberships = self._cache()
+        lookups = MembershipService(store, snapshots, memberships)
+        if self._redis is not None:
+            memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
+            lookups = MembershipService(store, snapshots, memberships, HistoryService(store, snapshots))
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
             caches=CacheService({"responses": self.responses, "largeLists": memberships}),
-            evaluation=EvaluationService(snapshots, MembershipService(store, snapshots, memberships), contexts),
+            evaluation=EvaluationService(snapshots, lookups, contexts),
             flags=FlagService(editor, TargetLimit(self.settings.max_targets)),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -138,6 +148,8 @@ class Backend:
         """Finish what was accepted, and release the store."""
         if self._contexts is not None:
             await self._contexts.flush()
+        if self._redis is not None:
+            await self._redis.close()
         if self.store is not None:
             await self.store.close()
 
@@ -174,11 +186,18 @@ class Backend:
         return {
             "ready": reachable and readiness.ready,
             "store": "reachable" if reachable else "away",
+            **self._cache_readiness(),
             "snapshots": {
                 "loaded": len(readiness.revisions),
                 "staleSeconds": round(readiness.store_away_seconds or 0, 1),
             },
         }
+
+    def _cache_readiness(self) -> dict[str, object]:
+        """Tell whether the shared cache answers, if there is one; without it answers are only slower."""
+        if self._redis is None:
+            return {}
+        return {"cache": "reachable" if self._redis.away_seconds is None else "away"}
 
     def gauges(self) -> Gauges:
         """Return what is to be measured at the moment of a scrape."""
@@ -196,7 +215,7 @@ class Backend:
             self.metrics.count_caches(self._cache_statistics())
             await asyncio.sleep(_COUNT_SECONDS)
 
-    def _cache(self) -> MemoryCache[Any]:
+    def _cache(self) -> Cache[Any]:
         """Make the cache of one unit: each of the two has half of the memory."""
         settings = self.settings
         return MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_bytes // 2)

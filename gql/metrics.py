@@ -93,6 +93,13 @@ class Metrics:
                 ("evictions", "Values that had to go from a cache for others."),
             )
         }
+        self._shared_counters = {
+            name: Counter(f"earlybird_shared_cache_{name}", text, ["unit"], registry=counted)
+            for name, text in (
+                ("hits", "Values that the shared cache had."),
+                ("misses", "Values that the shared cache had not, or not in time."),
+            )
+        }
         self._caches: Mapping[str, CacheStatistics] = {}
 
     def count_request(self, route: str, status: str, seconds: float) -> None:
@@ -136,6 +143,9 @@ class Metrics:
             before = self._caches.get(item.unit, _EMPTY)
             for name, counter in self._cache_counters.items():
                 counter.labels(item.unit).inc(getattr(item.counts, name) - getattr(before, name))
+            for name, counter in self._shared_counters.items() if item.counts.shared else ():
+                grown = getattr(item.counts.shared, name) - getattr(before.shared, name, 0)
+                counter.labels(item.unit).inc(grown)
         self._caches = {item.unit: item.counts for item in units}
 
     def write(self, gauges: "Gauges", accept: str) -> tuple[bytes, str]:
@@ -186,10 +196,17 @@ class Gauges(Collector):
         yield from (revision, taken)
         entries = GaugeMetricFamily("earlybird_cache_entries", "Values that a cache holds.", labels=["unit"])
         size = GaugeMetricFamily("earlybird_cache_bytes", "About how much memory they take.", labels=["unit"])
+        shared = GaugeMetricFamily(
+            "earlybird_shared_cache_away_seconds",
+            "How long the shared cache has not answered; 0 while it does.",
+            labels=["unit"],
+        )
         for item in self.caches():
+            if item.counts.shared is not None:
+                shared.add_metric([item.unit], item.counts.shared.away_seconds or 0)
             entries.add_metric([item.unit], item.counts.entries)
             size.add_metric([item.unit], item.counts.bytes)
-        yield from (entries, size)
+        yield from (entries, size, shared)
 
 
 class CountedRequests:

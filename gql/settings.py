@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         100_000, ge=0, description="Answers, and memberships of large lists, that are kept; 0 keeps none."
     )
     cache_bytes: int = Field(134_217_728, ge=0, description="Memory for both together, in bytes.")
+    cache_url: Annotated[SecretStr | None, BeforeValidator(_strip)] = Field(
+        None, description="A Redis in which several processes share memberships of large lists: `redis://host/0`."
+    )
     max_body_bytes: int = Field(
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )
