@@ -162,10 +162,7 @@ class RedisTexts:
             InvalidInputError: The URL has another form, or the package redis is not installed.
         """
         if not url.startswith(REDIS_SCHEMES):
-            message = f"is none of {', '.join(f'{scheme}…' for scheme in REDIS_SCHEMES)}"
-            raise InvalidInputError(
-                [Violation(("EARLYBIRD_CACHE_URL",), message)]
-            )  # the URL itself may hold a password
+            raise _refused(f"is none of {', '.join(f'{scheme}…' for scheme in REDIS_SCHEMES)}")
         try:
             from aiocache import RedisCache  # noqa: PLC0415 - only who wants Redis has its driver
             from aiocache.serializers import NullSerializer  # noqa: PLC0415 - beside it
@@ -173,8 +170,7 @@ class RedisTexts:
             from redis.asyncio.retry import Retry  # noqa: PLC0415 - beside it
             from redis.backoff import NoBackoff  # noqa: PLC0415 - beside it
         except ImportError as error:
-            message = "needs the package redis: install earlybird[redis]"
-            raise InvalidInputError([Violation(("EARLYBIRD_CACHE_URL",), message)]) from error
+            raise _refused("needs the package redis: install earlybird[redis]") from error
 
         def pool(**_: object) -> BlockingConnectionPool:
             # RESP2 needs no greeting. Tries and times are ours: those of redis-py rest on wait_for, which costs a
@@ -191,8 +187,7 @@ class RedisTexts:
                 connection_pool_class=pool,
             )
         except ValueError as error:
-            message = "is no URL of a Redis: redis://user:password@host:port/database"
-            raise InvalidInputError([Violation(("EARLYBIRD_CACHE_URL",), message)]) from error
+            raise _refused("is no URL of a Redis: redis://user:password@host:port/database") from error
         self._seconds = seconds
         self._failures_in_a_row = 0
         self._failed_at = 0.0
@@ -259,6 +254,11 @@ class RedisTexts:
             self._failures_in_a_row = 0
             self._away_since = None
             return
+
+
+def _refused(message: str) -> InvalidInputError:
+    """Return the error of a URL, which is not repeated: it may hold a password."""
+    return InvalidInputError([Violation(("EARLYBIRD_CACHE_URL",), message)])
 
 
 def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:

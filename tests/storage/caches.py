@@ -46,12 +46,18 @@ async def started(work: Work) -> None:
         await work.begun.acquire()
 
 
+PATIENT_SECONDS = 5.0
+"""What a test waits for a Redis that is well, on a busy machine."""
+
+
 class Machine:
     """A cache of any JSON, as one process has it; those of one namespace share what is in Redis."""
 
-    def __init__(self, url: str, namespace: str | None = None, *, max_entries: int = 1_000) -> None:
+    def __init__(
+        self, url: str, namespace: str | None = None, *, max_entries: int = 1_000, seconds: float = PATIENT_SECONDS
+    ) -> None:
         self.namespace = namespace or uuid.uuid4().hex
-        self.texts = RedisTexts(url, namespace=self.namespace)
+        self.texts = RedisTexts(url, namespace=self.namespace, seconds=seconds)
         memory = MemoryCache[Any](max_entries=max_entries, max_bytes=1_000_000)
         self.cache: SharedCache[Any] = SharedCache(memory, self.texts, unit="unit", codec=Codec(_itself, _itself))
 

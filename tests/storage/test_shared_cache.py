@@ -1,6 +1,7 @@
 """The shared cache: what one process computed others have, and Redis can do no harm, whatever becomes of it."""
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -204,7 +205,7 @@ async def eventually(ask: Callable[[], bool]) -> None:
 async def test_redis_away_or_hanging_costs_little_and_is_taken_up_again(
     own: RedisServer, machines: Machines, harm: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    machine, other = (machines(own, "harm") for _ in range(2))
+    machine, other = machines(own, "harm", seconds=REDIS_SECONDS), machines(own, "harm")
     await bounded(machine, "before")
     getattr(own, harm)()
     async with asyncio.TaskGroup() as group:
@@ -229,7 +230,7 @@ async def test_redis_away_or_hanging_costs_little_and_is_taken_up_again(
     assert shared.hits == 1
 
 
-async def test_one_failure_is_none_yet(own: RedisServer, machines: Machines) -> None:
+async def test_connections_that_redis_closed_are_opened_again(own: RedisServer, machines: Machines) -> None:
     machine = machines(own)
     await bounded(machine, "a")
     await machine.written()
@@ -274,3 +275,20 @@ async def test_it_is_not_connected_to_before_it_is_asked_nor_after_it_was_closed
 def test_other_urls_are_refused_in_words_without_their_secrets(url: str) -> None:
     with pytest.raises(InvalidInputError, match="redis://"):
         RedisTexts(url, namespace="")
+
+
+def test_without_the_package_redis_it_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(InvalidInputError, match=r"earlybird\[redis\]"):
+        RedisTexts("redis://localhost", namespace="")
+
+
+async def test_what_fails_together_counts_once(own: RedisServer, machines: Machines) -> None:
+    machine = machines(own, seconds=REDIS_SECONDS)
+    await bounded(machine, "before")
+    own.pause()
+    async with asyncio.TaskGroup() as group:
+        for number in range(10):
+            group.create_task(bounded(machine, f"at-once-{number}"))
+    assert not is_away(machine)
+    own.resume()
