@@ -5,7 +5,7 @@ COPY domain domain
 COPY gql gql
 COPY storage storage
 COPY examples examples
-RUN pip install --no-cache-dir --constraint constraints.txt . \
+RUN pip install --no-cache-dir --constraint constraints.txt '.[redis]' \
     && useradd --system --create-home earlybird && install -d -o earlybird data
 USER earlybird
 EXPOSE 8000

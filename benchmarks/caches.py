@@ -1,10 +1,12 @@
 """What a cache saves: each cached unit as a hit, as a miss, and in a service that keeps nothing; over HTTP.
 
-Two services on the embedded store, asked by turns; medians are compared: `python -m benchmarks.caches`.
+Two services on one store each, asked by turns; medians are compared: `python -m benchmarks.caches`. The rows of
+Redis are those of a service that keeps nothing itself, and finds in Redis what another one has looked up.
 """
 
 import json
 import tempfile
+import time
 from collections.abc import Iterator
 from itertools import count, islice, repeat
 from pathlib import Path
@@ -14,12 +16,16 @@ from typing import Any
 from benchmarks.dataset import CONTEXTS, contexts, flag_data
 from benchmarks.http import ALL, MANY, ONE, REQUESTS, WARM, Connections, batched, post
 from tests.servers import Server
+from tests.storage.redis_server import RedisServer
+from tests.storage.servers import MongoServer
 
 ROUNDS = 12
 LISTED = ONE.replace("flag-0", "on-a-list")
 FILL = """mutation ($keys: [String!]!) { addSegmentMembers(input: {
     environment: {project: "default", environment: "production"}, segmentKey: "list", keys: $keys}) {
     segment { key } } }"""
+SHARED = "{ cacheStatistics { counts { shared { hits } } } }"
+SETTLED_SECONDS = 2.0
 UNITS = {
     "responses: evaluate": (ONE, 1),
     "responses: evaluateFlags, 50 flags": (ALL, 1),
@@ -53,6 +59,36 @@ def main() -> None:
             unknown = (question(LISTED, [user]) for user in new_users())
             rows = (batched(asked, REQUESTS) for asked in (known, unknown))
             print_row("largeLists: evaluate, a flag on a large list", kept, nothing, *rows)
+        measure_redis(f"sqlite:///{folder}/shared.db", "SQLite", examples)
+        with MongoServer(standalone=False, storage_path=f"{folder}/mongo") as mongo:
+            measure_redis(mongo.url("caches"), "MongoDB", examples)
+
+
+def measure_redis(store: str, name: str, examples: Path) -> None:
+    """Measure memberships in Redis, on a store."""
+    options = ("--examples", str(examples))
+    with (
+        RedisServer() as redis,
+        Server(store, *options, cache_url=redis.url) as other,
+        Server(store, cache_url=redis.url, cache_entries="0") as sharing,
+        Server(store, cache_entries="0") as forgetting,
+    ):
+        other.post(FILL, keys=[user["key"] for user in contexts()[::2]])["addSegmentMembers"]
+        time.sleep(SETTLED_SECONDS)  # the others follow
+        Connections(other.port).time([question(LISTED, [user]) for user in contexts(WARM)])
+        users = contexts(WARM)
+        known = (question(LISTED, [dict(users[n % WARM], visit=n)]) for n in count())
+        unknown = (question(LISTED, [user]) for user in new_users())
+        rows = (batched(asked, REQUESTS) for asked in (known, unknown))
+        print_row(
+            f"largeLists: the same in Redis, {name}",
+            Connections(sharing.port),
+            Connections(forgetting.port),
+            *rows,
+        )
+        units = [unit["counts"]["shared"] for unit in sharing.post(SHARED)["cacheStatistics"]]
+        hits = sum(shared["hits"] for shared in units if shared)
+        print(f"  {hits / ((ROUNDS + 1) * REQUESTS):.0%} of the hits came from Redis in time")
 
 
 def data_with_a_list() -> dict[str, Any]:

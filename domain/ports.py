@@ -87,6 +87,12 @@ class Commit:
             + [f"project/{project}" for project in projects]
         )
 
+    @property
+    def ended_list_changes(self) -> list[ListChange]:
+        """The changes of large lists that it ends, as they ended."""
+        saved = [write.entity for write in self.writes if isinstance(write, Save)]
+        return [entity for entity in saved if isinstance(entity, ListChange) and not entity.is_open]
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentState:
@@ -252,6 +258,26 @@ Compute: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Computed[V
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharedStatistics:
+    """How this process did with the cache that it shares with others.
+
+    Attributes:
+        hits: Values that were not here but there.
+        misses: Values that were not there either, or could not be had in time.
+        away_seconds: For how long the shared cache has not answered; None while it does.
+    """
+
+    hits: int
+    misses: int
+    away_seconds: float | None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the shared cache does not answer."""
+        return self.away_seconds is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStatistics:
     """How a cache did since the process began.
 
@@ -260,6 +286,7 @@ class CacheStatistics:
         hits: Values that were there.
         misses: Values that were not, whoever did the work.
         evictions: Values that had to go for others.
+        shared: How the shared cache behind it did; None if there is none.
     """
 
     entries: int
@@ -267,6 +294,7 @@ class CacheStatistics:
     hits: int
     misses: int
     evictions: int
+    shared: SharedStatistics | None = None
 
 
 class Cache(Protocol[V]):

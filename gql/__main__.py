@@ -2,10 +2,11 @@
 
 import asyncio
 import codecs
+import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -38,9 +39,11 @@ from domain.services.list_changes import ChangedList, NewListChange
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
 from gql.examples import read_examples
+from gql.metrics import FOLDER
 from gql.schema import build_schema
 from gql.settings import Settings
 from storage import open_store
+from storage.cache import RedisTexts
 from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
@@ -95,23 +98,24 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Serve /graphql, /healthz and /readyz until stopped; requests in flight are then answered."""
+    """Serve /graphql, /healthz, /readyz and /metrics until stopped; requests in flight are then answered."""
     options = {"host": host, "port": port, "store": store, "workers": workers, "examples": examples}
     # Worker processes read their settings from the environment.
     os.environ.update({f"EARLYBIRD_{k.upper()}": str(v) for k, v in options.items() if v is not None})
     settings = _settings()
     asyncio.run(_check_start(settings))
-    uvicorn.run(
-        "gql.app:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        log_level=settings.log_level,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
+    with _counting_together() if settings.workers > 1 else contextlib.nullcontext():
+        uvicorn.run(
+            "gql.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            log_level=settings.log_level,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_seconds,
+        )
 
 
 @app.command("import")
@@ -233,10 +237,20 @@ def _environment(project: str, environment: str) -> EnvironmentRef:
     return EnvironmentRef(project, environment)
 
 
+@contextlib.contextmanager
+def _counting_together() -> Iterator[None]:
+    """Let the processes that are started meanwhile keep their metrics in one folder."""
+    with tempfile.TemporaryDirectory(prefix="earlybird-metrics-") as folder:
+        os.environ[FOLDER] = folder
+        yield
+
+
 async def _check_start(settings: Settings) -> None:
     """Leave in words if the start can never work; a store that is away may come."""
     try:
         read_examples(settings.examples)
+        if settings.cache_url is not None:
+            await RedisTexts(settings.cache_url.get_secret_value(), namespace="").close()
         await (await open_store(settings.store)).close()
     except InvalidInputError as error:
         _fail(*map(str, error.violations))

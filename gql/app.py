@@ -5,20 +5,21 @@ import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from domain.access.principals import Principal
-from domain.errors import UnavailableError
+from domain.access.principals import SYSTEM, Principal
+from domain.errors import DomainError, UnavailableError
 from domain.ports import Cache, Store
 from domain.services.audit import AuditService
-from domain.services.caches import CacheService
+from domain.services.caches import CacheService, UnitStatistics
 from domain.services.catalog import CatalogService
 from domain.services.contexts import ContextService
 from domain.services.editing import EnvironmentEditor
@@ -27,6 +28,7 @@ from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
 from domain.services.gone_lists import discard_gone_lists
+from domain.services.histories import HistoryService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.memberships import MembershipService
@@ -34,21 +36,24 @@ from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
 from domain.services.segments import SegmentService
 from domain.services.setup import FirstSecrets, set_up_store
-from domain.services.snapshots import SnapshotService
+from domain.services.snapshots import Readiness, SnapshotService
 from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
 from gql.examples import read_examples
-from gql.http import GraphQLView
+from gql.http import RESOURCE_STATUS_BY_CODE, GraphQLView, error_response
 from gql.ide import ide_routes
 from gql.member_files import member_file_routes
+from gql.metrics import CountedRequests, Gauges, Metrics
 from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
 from storage import open_store
-from storage.cache import MemoryCache
+from storage.cache import MemoryCache, RedisTexts
 from storage.key_spool import TemporaryKeySpool
+from storage.metered import metered
+from storage.shared_cache import MEMBERSHIPS, SharedCache
 
 T = TypeVar("T")
 
@@ -56,18 +61,23 @@ _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
 _RETRY_SECONDS = 1.0
 _PING_SECONDS = 2.0
+_COUNT_SECONDS = 1.0
+_NAMESPACE = f"earlybird-{version('earlybird')}"  # other versions may mean other things by their values
 _GUESSABLE_TOKEN = 16
 
 
 class Backend:
     """The store and the services of one process; not connected while the store is away at the start."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
+        self.metrics = metrics
         self.store: Store | None = None
         self._snapshots: SnapshotService | None = None
         self._services: Services | None = None
         self._contexts: ContextService | None = None
+        url = settings.cache_url
+        self._redis = RedisTexts(url.get_secret_value(), namespace=_NAMESPACE) if url else None
         self._connected = asyncio.Event()
         self.responses: Cache[bytes] = self._cache()
 
@@ -96,13 +106,17 @@ class Backend:
         )
         self._snapshots = snapshots
         memberships = self._cache()
+        lookups = MembershipService(store, snapshots, memberships)
+        if self._redis is not None:
+            memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
+            lookups = MembershipService(store, snapshots, memberships, HistoryService(store, snapshots))
         self._services = Services(
             audit=AuditService(store),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
             caches=CacheService({"responses": self.responses, "largeLists": memberships}),
-            evaluation=EvaluationService(snapshots, MembershipService(store, snapshots, memberships), contexts),
+            evaluation=EvaluationService(snapshots, lookups, contexts),
             flags=FlagService(editor, TargetLimit(self.settings.max_targets)),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -134,6 +148,8 @@ class Backend:
         """Finish what was accepted, and release the store."""
         if self._contexts is not None:
             await self._contexts.flush()
+        if self._redis is not None:
+            await self._redis.close()
         if self.store is not None:
             await self.store.close()
 
@@ -153,7 +169,7 @@ class Backend:
         if self._snapshots is None or self._services is None:
             raise UnavailableError("the store has not been reached yet")
         principal = await authenticate(request, self._snapshots)
-        caller = Caller(principal, self.settings.max_batch_evaluations)
+        caller = Caller(principal, self.settings.max_batch_evaluations, count=self.metrics.count_evaluations)
         edition = self._snapshots.edition(principal.credential.environment if principal.credential else None)
         return RequestContext(caller, edition, self._services, request)
 
@@ -170,19 +186,42 @@ class Backend:
         return {
             "ready": reachable and readiness.ready,
             "store": "reachable" if reachable else "away",
+            **self._cache_readiness(),
             "snapshots": {
                 "loaded": len(readiness.revisions),
                 "staleSeconds": round(readiness.store_away_seconds or 0, 1),
             },
         }
 
-    def _cache(self) -> MemoryCache[Any]:
+    def _cache_readiness(self) -> dict[str, object]:
+        """Tell whether the shared cache answers, if there is one; without it answers are only slower."""
+        if self._redis is None:
+            return {}
+        return {"cache": "reachable" if self._redis.away_seconds is None else "away"}
+
+    def gauges(self) -> Gauges:
+        """Return what is to be measured at the moment of a scrape."""
+        return Gauges(self._readiness, self._cache_statistics)
+
+    def _readiness(self) -> Readiness | None:
+        return None if self._snapshots is None else self._snapshots.readiness()
+
+    def _cache_statistics(self) -> list[UnitStatistics]:
+        return [] if self._services is None else self._services.caches.statistics(SYSTEM)
+
+    async def _count_caches(self) -> None:
+        """Count what the caches do, again and again: a scrape may be answered by another process."""
+        while True:
+            self.metrics.count_caches(self._cache_statistics())
+            await asyncio.sleep(_COUNT_SECONDS)
+
+    def _cache(self) -> Cache[Any]:
         """Make the cache of one unit: each of the two has half of the memory."""
         settings = self.settings
         return MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_bytes // 2)
 
     async def _connect(self) -> Store:
-        return await _until_available(lambda: open_store(self.settings.store))
+        return metered(await _until_available(lambda: open_store(self.settings.store)), self.metrics)
 
 
 async def _until_available(work: Callable[[], Awaitable[T]]) -> T:
@@ -232,7 +271,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    backend = Backend(settings)
+    metrics = Metrics()
+    backend = Backend(settings, metrics)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -257,13 +297,24 @@ def create_app(settings: Settings | None = None) -> Starlette:
         readiness = await backend.readiness()
         return JSONResponse(readiness, 200 if readiness["ready"] else 503)
 
+    async def scrape(request: Request) -> Response:
+        try:
+            if settings.metrics == "token":
+                (await backend.request_context(request)).principal.require_management("viewMetrics", "service")
+        except DomainError as error:
+            return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
+        body, media_type = metrics.write(backend.gauges(), request.headers.get("accept", ""))
+        return Response(body, media_type=media_type)
+
     view = GraphQLView(
-        build_schema(settings.document_limits),
+        build_schema(settings.document_limits, metrics),
         context_factory=backend.request_context,
         responses=backend.responses,
         max_body_bytes=settings.max_body_bytes,
         ide=settings.ide,
+        metrics=metrics,
     )
+    cors = [_cors(settings.cors_origins)] if settings.cors_origins else []
     return Starlette(
         routes=[
             Route("/graphql", view),
@@ -271,8 +322,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *segment_target_routes(backend.request_context, max_body_bytes=settings.max_body_bytes),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),
             *(ide_routes() if settings.ide else []),
         ],
-        middleware=[_cors(settings.cors_origins)] if settings.cors_origins else [],
+        middleware=[Middleware(CountedRequests, metrics), *cors],
         lifespan=lifespan,
     )

@@ -6,6 +6,17 @@ from domain.services.caches import UnitStatistics
 from gql.context import Info
 
 
+@strawberry.type(
+    name="SharedCacheStatistics", description="How a process did with the cache that it shares with others."
+)
+class SharedCacheStatisticsView:
+    """View of domain.ports.SharedStatistics."""
+
+    is_away: bool = strawberry.field(description="Whether it does not answer, so that the process does without.")
+    hits: float = strawberry.field(description="How many values it had that the process itself had not.")
+    misses: float = strawberry.field(description="How many it had not, or not in time.")
+
+
 @strawberry.type(name="CacheStatistics", description="How a cache did since its process began.")
 class CacheStatisticsView:
     """View of domain.ports.CacheStatistics. What may outgrow 32 bits is a Float, which is exact far beyond."""
@@ -15,6 +26,9 @@ class CacheStatisticsView:
     hits: float = strawberry.field(description="How many values were there.")
     misses: float = strawberry.field(description="How many were not.")
     evictions: float = strawberry.field(description="How many values had to go for others.")
+    shared: SharedCacheStatisticsView | None = strawberry.field(
+        description="How the shared cache behind it does; null where values are kept in the process only."
+    )
 
 
 @strawberry.type(name="CachedUnit", description="One unit of what is cached.")

@@ -26,6 +26,7 @@ from domain.errors import DomainError, ErrorCode, LimitExceededError
 from domain.ports import Cache
 from gql.context import RequestContext
 from gql.ide import ide_page
+from gql.metrics import Metrics
 from gql.operations import DirectResult
 from gql.responses import keep_response, response_key
 
@@ -74,9 +75,10 @@ class GraphQLView(GraphQL[object, None]):
         responses: Answers to evaluation.
         max_body_bytes: The most bytes of a request's body that are read.
         ide: Whether browsers are answered with the IDE's page.
+        metrics: Where errors are counted.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that it is composed of, by name
         self,
         schema: BaseSchema,
         *,
@@ -84,12 +86,14 @@ class GraphQLView(GraphQL[object, None]):
         responses: Cache[bytes],
         max_body_bytes: int,
         ide: bool = True,
+        metrics: Metrics | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self.context_factory = context_factory
         self.responses = responses
         self.max_body_bytes = max_body_bytes
         self.ide = ide
+        self.metrics = metrics or Metrics()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request, whatever happens."""
@@ -99,7 +103,9 @@ class GraphQLView(GraphQL[object, None]):
         except ClientDisconnect:
             return  # nobody is left to answer
         except Exception as error:  # noqa: BLE001 - nothing passes this point; _refusal logs what is ours
-            response = error_response(error, negotiated(_accept(request)) or JSON)
+            refusal = _refusal(error, STATUS_BY_CODE)
+            self.metrics.count_errors([refusal.extensions["code"]])
+            response = error_response(refusal, negotiated(_accept(request)) or JSON)
         await response(scope, receive, send)
 
     async def run(self, request: Request) -> Response:  # type: ignore[override]  # there are no WebSockets here
@@ -134,17 +140,20 @@ class GraphQLView(GraphQL[object, None]):
         question: bytes = request.scope["query_string"] if reading else await self._body(request)
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
+            self.metrics.count_operation(OperationType.QUERY)
             return _response(kept.value, 200, media_type)
         operation = _operation(_parameters(request) if reading else _decoded(question))
         result = await self._execute(operation, context, reading=reading)
         errors = result.errors or []
         if result.data is not None or any(error.path for error in errors):
+            self.metrics.count_errors([(error.extensions or {}).get("code") for error in errors])
             answer = orjson.dumps(await self.process_result(request, result))
             if isinstance(result, DirectResult) and not errors:
                 await keep_response(self.responses, key, answer, context)
             return _response(answer, 200, media_type)
         # The operation was not executed: the answer holds no data.
         answered = [_request_error(result, error) for error in errors]
+        self.metrics.count_errors([error["extensions"]["code"] for error in answered])
         # In JSON, older clients take any status but 200 for the failure of a proxy.
         status = 200 if media_type == JSON else 400
         if any(error["extensions"]["code"] == INTERNAL for error in answered):

@@ -41,6 +41,7 @@ from gql.limits import (
     refuse_variables,
     validation_errors,
 )
+from gql.metrics import Metrics
 from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
 from gql.scalars import SCALARS
@@ -85,6 +86,7 @@ class Schema(strawberry.Schema):
         mutation: type | None = None,
         *,
         limits: DocumentLimits = DEFAULT_LIMITS,
+        metrics: Metrics | None = None,
         types: Iterable[type] = (),
     ) -> None:
         config = StrawberryConfig(scalar_map=SCALARS, name_converter=CachedNames())
@@ -92,6 +94,7 @@ class Schema(strawberry.Schema):
         _mark_one_ofs(self._schema)
         self.limits = limits
         self.runs_directly = True
+        self.metrics = metrics or Metrics()
 
     async def execute(  # noqa: PLR0913, PLR0917 - Strawberry's own signature
         self,
@@ -126,6 +129,7 @@ class Schema(strawberry.Schema):
             refuse_variables(count, self.limits)
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
+        self.metrics.count_operation(operation_type)
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
         executed: ExecutionResult | None = None
         if direct is not None:
@@ -214,6 +218,6 @@ def _prepared(schema: Schema, text: str, operation_name: str | None) -> DirectOp
     return direct_operation(schema, document, _operation(document, operation_name))
 
 
-def build_schema(limits: DocumentLimits = DEFAULT_LIMITS) -> Schema:
-    """Build the schema, which executes documents within the limits."""
-    return Schema(Query, Mutation, limits=limits, types=[ErrorCode])
+def build_schema(limits: DocumentLimits = DEFAULT_LIMITS, metrics: Metrics | None = None) -> Schema:
+    """Build the schema, which executes documents within the limits, and counts them."""
+    return Schema(Query, Mutation, limits=limits, metrics=metrics, types=[ErrorCode])

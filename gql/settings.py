@@ -34,11 +34,17 @@ class Settings(BaseSettings):
         description="On an empty store: a folder of example data, or a file of flag data, for default/production.",
     )
     ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
+    metrics: Literal["on", "token", "off"] = Field(
+        "on", description="Who may read /metrics: everybody, whoever shows an owner token, or nobody."
+    )
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     cache_entries: int = Field(
         100_000, ge=0, description="Answers, and memberships of large lists, that are kept; 0 keeps none."
     )
     cache_bytes: int = Field(134_217_728, ge=0, description="Memory for both together, in bytes.")
+    cache_url: Annotated[SecretStr | None, BeforeValidator(_strip)] = Field(
+        None, description="A Redis in which several processes share memberships of large lists: `redis://host/0`."
+    )
     max_body_bytes: int = Field(
         16_777_216, ge=1, description="Bytes of a request's body, and of a file to import."
     )

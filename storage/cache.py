@@ -1,18 +1,35 @@
-"""The caches: in this process's memory, over aiocache, which nothing else imports.
+"""What the caches keep values in: this process's memory, and Redis; over aiocache, which nothing else imports.
 
 Keys name all that a value depends on, the revision included, so nothing is ever invalidated: what nobody asks for
 any more is the first to go.
 """
 
 import asyncio
+import logging
+import time
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from aiocache import SimpleMemoryCache
 
 from domain.clock import now_ms
+from domain.errors import InvalidInputError, Violation
 from domain.ports import CacheStatistics, Compute, Computed, V
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+REDIS_SECONDS = 0.05
+"""How long a request waits for Redis, which answers in a fraction of a millisecond where it pays at all."""
+FAILURES_IN_A_ROW = 3
+RETRY_SECONDS = 0.5
+_CONNECT_SECONDS = 1.0
+_CONNECTIONS = 16
+_KEYS_AT_A_TIME = 1_000
 
 ENTRY_BYTES = 300
 """What an entry takes beside its value: its key, its box, its place in the order: 235 as measured."""
@@ -130,6 +147,122 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
             return 0
         self._bytes -= ENTRY_BYTES + box.size
         return 1
+
+
+class RedisTexts:
+    """Texts in a Redis that may be slow, away, or emptied at any time: then there are none, and nobody waits long.
+
+    After some failures in a row it is not asked any more, but for a sign of life from time to time.
+    """
+
+    def __init__(self, url: str, *, namespace: str, seconds: float = REDIS_SECONDS) -> None:
+        """Take the address, and how long to wait for an answer; it is not connected to before it is asked.
+
+        Raises:
+            InvalidInputError: The URL has another form, or the package redis is not installed.
+        """
+        if not url.startswith(REDIS_SCHEMES):
+            raise _refused(f"is none of {', '.join(f'{scheme}…' for scheme in REDIS_SCHEMES)}")
+        try:
+            from aiocache import RedisCache  # noqa: PLC0415 - only who wants Redis has its driver
+            from aiocache.serializers import NullSerializer  # noqa: PLC0415 - beside it
+            from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - beside it
+            from redis.asyncio.retry import Retry  # noqa: PLC0415 - beside it
+            from redis.backoff import NoBackoff  # noqa: PLC0415 - beside it
+        except ImportError as error:
+            raise _refused("needs the package redis: install earlybird[redis]") from error
+
+        def pool(**_: object) -> BlockingConnectionPool:
+            # RESP2 needs no greeting. Tries and times are ours: those of redis-py rest on wait_for, which costs a
+            # task, and in Python 3.11 loses some cancellations.
+            options: dict[str, Any] = {"retry": Retry(NoBackoff(), 0), "protocol": 2}
+            options |= {"socket_timeout": None, "socket_connect_timeout": None}
+            return BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=None, **options)
+
+        try:
+            self._redis: Any = RedisCache(  # aiocache has no types
+                serializer=NullSerializer(encoding=None),
+                namespace=namespace,
+                timeout=None,  # a timeout costs a task each call
+                connection_pool_class=pool,
+            )
+        except ValueError as error:
+            raise _refused("is no URL of a Redis: redis://user:password@host:port/database") from error
+        self._seconds = seconds
+        self._failures_in_a_row = 0
+        self._failed_at = 0.0
+        self._away_since: float | None = None
+        self._revival: asyncio.Task[None] | None = None
+
+    @property
+    def away_seconds(self) -> float | None:
+        """How long it has not been asked; None while it is."""
+        return None if self._away_since is None else time.monotonic() - self._away_since
+
+    async def read(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the texts of those keys that have one, as far as they come in time."""
+        found: dict[str, bytes] = {}
+        for some in _chunks(keys):
+            texts = await self._within_time(partial(self._redis.multi_get, some))
+            found.update((key, text) for key, text in zip(some, texts or (), strict=False) if text is not None)
+        return found
+
+    async def write(self, texts: Mapping[str, bytes], ttl_ms: int) -> None:
+        """Keep texts for so many milliseconds, if that can be done in time."""
+        for some in _chunks(list(texts)):
+            pairs = [(key, texts[key]) for key in some]
+            await self._within_time(partial(self._redis.multi_set, pairs, ttl=ttl_ms / 1_000))
+
+    async def close(self) -> None:
+        """Give all connections up; it is not asked any more."""
+        self._away_since = time.monotonic()
+        if self._revival is not None:
+            self._revival.cancel()
+        await self._redis.client.aclose()
+
+    async def _within_time(self, work: Callable[[], Awaitable[T]]) -> T | None:
+        if self._away_since is not None:
+            return None
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds):
+                answer = await work()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not spoil an answer
+            if began >= self._failed_at:  # what failed together counts once
+                self._fail(error)
+            return None
+        self._failures_in_a_row = 0
+        return answer
+
+    def _fail(self, error: Exception) -> None:
+        self._failed_at = time.monotonic()
+        self._failures_in_a_row += 1
+        if self._failures_in_a_row >= FAILURES_IN_A_ROW and self._away_since is None:
+            self._away_since = time.monotonic()
+            _log.warning("the shared cache is away, answering without it: %s", str(error) or type(error).__name__)
+            self._revival = asyncio.create_task(self._wait_for_life())
+
+    async def _wait_for_life(self) -> None:
+        while True:
+            await asyncio.sleep(RETRY_SECONDS)
+            try:
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await self._redis.client.ping()
+            except Exception:  # noqa: BLE001, S112 - away still, for whatever reason
+                continue
+            _log.warning("the shared cache is back after %.1f s", self.away_seconds)
+            self._failures_in_a_row = 0
+            self._away_since = None
+            return
+
+
+def _refused(message: str) -> InvalidInputError:
+    """Return the error of a URL, which is not repeated: it may hold a password."""
+    return InvalidInputError([Violation(("EARLYBIRD_CACHE_URL",), message)])
+
+
+def _chunks(keys: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (keys[start : start + _KEYS_AT_A_TIME] for start in range(0, len(keys), _KEYS_AT_A_TIME))
 
 
 def _is_over(box: Computed[V]) -> bool:

@@ -71,11 +71,13 @@ class Caller:
     Attributes:
         evaluations_limit: How many evaluations one request may ask for, over all of its fields.
         basis: What the last answer rests on; None if it rests on what could not be read, too.
+        count: Is told of evaluations that are about to be made.
     """
 
     principal: Principal
     evaluations_limit: int
     basis: Basis | None = None
+    count: Callable[[int], None] | None = None
     _evaluations: int = 0
 
     def spend(self, evaluations: int) -> None:
@@ -92,6 +94,8 @@ class Caller:
                 limit=self.evaluations_limit,
                 actual=self._evaluations,
             )
+        if self.count is not None:
+            self.count(evaluations)
 
 
 @dataclass(frozen=True, slots=True)

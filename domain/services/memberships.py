@@ -9,6 +9,7 @@ from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.subject import Membership
 from domain.model.contexts import Context
 from domain.ports import Cache, Computed, Store
+from domain.services.histories import HistoryService
 from domain.services.list_files import member_key_problem
 from domain.services.snapshots import SnapshotService
 
@@ -20,10 +21,18 @@ _REFERENCE_SIZE = 200  # of one list, its name apart: 178 as measured for the fi
 class MembershipService:
     """What the store of large lists knows of context keys, by the revision that names the lists' generations."""
 
-    def __init__(self, store: Store, snapshots: SnapshotService, cache: Cache[Membership]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        snapshots: SnapshotService,
+        cache: Cache[Membership],
+        histories: HistoryService | None = None,
+    ) -> None:
+        """Take what it needs; the histories only if the cache is shared with other processes."""
         self._store = store
         self._snapshots = snapshots
         self._cache = cache
+        self._histories = histories
 
     async def look_up(self, snapshot: Snapshot, contexts: Sequence[Context]) -> Mapping[str, Membership]:
         """Return, by context key, what the store knows of it; if it is away, that is the status.
@@ -39,9 +48,6 @@ class MembershipService:
             for kind, attributes in context.individuals.items()
             if kind in kinds
         }
-        # The revision names the lists and their generations.
-        place = (str(snapshot.environment), snapshot.revision)
-        names = {fingerprint(*place, key): key for key in keys if member_key_problem(key) is None}
         generations = {id_: segment.generation for id_, segment in lists.items() if segment.generation is not None}
 
         async def ask_the_store(missing: Sequence[str]) -> Mapping[str, Computed[Membership]]:
@@ -61,6 +67,10 @@ class MembershipService:
             }
 
         try:
+            state = await self._histories.name(snapshot) if self._histories and keys else None
+            # The revision names the lists and their generations.
+            place = (str(snapshot.environment), snapshot.revision, state)
+            names = {fingerprint(*place, key): key for key in keys if member_key_problem(key) is None}
             known = await self._cache.get_or_compute(list(names), ask_the_store)
         except UnavailableError:
             return dict.fromkeys(keys, Membership(BigSegmentsStatus.STORE_ERROR))

@@ -12,6 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from domain.access.credentials import Credential
+from domain.clock import now_ms
 from domain.errors import InvalidInputError, NotFoundError, UnavailableError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
@@ -29,11 +30,13 @@ class Readiness:
     Attributes:
         loaded: Whether all environments were loaded once.
         revisions: The revisions that are served, by environment.
+        taken_ms: When what is served was taken in, by environment, in epoch milliseconds.
         store_away_seconds: How long the store has been out of reach; None while it answers.
     """
 
     loaded: bool
     revisions: Mapping[str, int]
+    taken_ms: Mapping[str, int]
     store_away_seconds: float | None
 
     @property
@@ -48,6 +51,7 @@ class SnapshotService:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._snapshots: dict[EnvironmentRef, Snapshot] = {}
+        self._taken_ms: dict[EnvironmentRef, int] = {}
         self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
         self._credentials: Mapping[str, Credential] | None = None
         self._credentials_lock = asyncio.Lock()
@@ -85,6 +89,7 @@ class SnapshotService:
         return Readiness(
             loaded=self._loaded.is_set(),
             revisions={str(ref): snapshot.revision for ref, snapshot in self._snapshots.items()},
+            taken_ms={str(ref): self._taken_ms[ref] for ref in self._snapshots},
             store_away_seconds=None if since is None else time.monotonic() - since,
         )
 
@@ -140,6 +145,7 @@ class SnapshotService:
             # Asked after loading: a deletion that comes later than the answer makes a later revision.
             if await self._store.find(Environment, str(environment)) is None:
                 self._snapshots.pop(environment, None)
+                self._taken_ms.pop(environment, None)
                 self._locks.pop(environment, None)
                 self._changes += 1
                 raise NotFoundError("environment", str(environment))
@@ -150,6 +156,7 @@ class SnapshotService:
             latest = self._snapshots.get(environment)
             if latest is not None and snapshot.revision < latest.revision:
                 return latest
+            self._taken_ms[environment] = now_ms()
             self._snapshots[environment] = snapshot
             self._changes += 1
             return snapshot

@@ -10,6 +10,7 @@ from pymongo import MongoClient
 
 from domain.ports import Store
 from storage import open_store
+from tests.storage.redis_server import RedisServer
 from tests.storage.servers import MongoServer
 
 OpenStore = Callable[[], Awaitable[Store]]
@@ -26,6 +27,13 @@ def replica_set() -> Iterator[MongoServer]:
 @pytest.fixture(scope="session")
 def standalone() -> Iterator[MongoServer]:
     with MongoServer(standalone=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One that goes on while the tests run; those that end it have their own."""
+    with RedisServer() as server:
         yield server
 
 
