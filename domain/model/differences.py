@@ -25,7 +25,7 @@ _CHANGE_CHARACTERS = 100
 """What a change takes beside its values."""
 
 # What identifies the entity, what every change changes, and what nobody reads.
-_UNTOLD = {"version", "salt", "list_uid", "key", "flag_key", "project", "environment"}
+_UNTOLD = {"id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"}
 _TOLD_APART = {
     "rules",
     "targets",

@@ -61,8 +61,6 @@ def _describe(write: Save | Delete, find_before: Callable[[Entity], Entity | Non
         version_before=version_before,
         version_after=None if after is None else after.version,
     )
-    if isinstance(entity, Credential):
-        return change
     rules_before, rules_after = (getattr(thing, "rules", ()) for thing in (before, after))
     return replace(
         change,

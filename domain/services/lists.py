@@ -101,7 +101,7 @@ class ListService:
         principal.require_management("startSegmentImport", change_resource(waiting))
         if waiting.actor != principal.actor:
             message = "only who began an import may upload its file"
-            raise ForbiddenError(message, action="uploadSegmentImport", resource=change_resource(waiting))
+            raise ForbiddenError(message, [("uploadSegmentImport", change_resource(waiting))])
         if waiting.state is not ListChangeState.WAITING or is_dead(waiting):
             raise InvalidInputError([Violation(("id",), "this import does not wait for a file (any more)")])
         running = RunningChange(
