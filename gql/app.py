@@ -91,13 +91,14 @@ class Backend:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))
         self._contexts = contexts = ContextService(
             store,
+            snapshots.access,
             retention_days=self.settings.context_retention_days,
             max_entries=self.settings.max_targets,
         )
         self._snapshots = snapshots
         memberships = self._cache()
         self._services = Services(
-            audit=AuditService(store),
+            audit=AuditService(store, snapshots.access),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),

@@ -10,8 +10,9 @@ from domain.access.resources import ACCOUNT
 
 
 class AccountAction(StrEnum):
-    """What is done to the service itself."""
+    """What is done to the service itself. Of a project the log is seen with it; this is to see all of the log."""
 
+    VIEW_AUDIT_LOG = "viewAuditLog"
     VIEW_CACHE_STATISTICS = "viewCacheStatistics"
     WHO_CAN = "whoCan"
     SIMULATE_POLICY = "simulatePolicy"

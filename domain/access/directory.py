@@ -54,8 +54,8 @@ class AccessDirectory:
             grants = None if member is None or credential.is_restricted else member.grants
         return grants is not None and grants.base_role is BaseRole.OWNER
 
-    def find(self, entity_type: type, entity_id: str) -> AccessEntity | None:
-        """Return anything in it, or None."""
+    def stored(self, entity: object) -> AccessEntity | None:
+        """Return what is in the place of an entity, or None."""
         kinds: Mapping[type, Mapping[str, AccessEntity]] = {
             Project: self.projects,
             Environment: self.environments,
@@ -63,7 +63,7 @@ class AccessDirectory:
             Member: self.members,
             Role: self.roles,
         }
-        return kinds.get(entity_type, {}).get(entity_id)
+        return kinds.get(type(entity), {}).get(getattr(entity, "id", ""))
 
     def member_of(self, credential: Credential) -> Member | None:
         """Return whose token it is, if it is a member's who is there."""

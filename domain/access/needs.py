@@ -4,7 +4,7 @@ Every way to change something ends in writes, so what is needed is read from the
 comes, or goes, with the place that it is in needs no more than the place does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TypeAlias
@@ -30,7 +30,7 @@ from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Entity
+from domain.ports import Delete, Entity, Save
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,14 @@ class Change:
     def comes_or_goes(self) -> bool:
         """Whether the thing is created or deleted."""
         return self.before is None or self.after is None
+
+
+def change_of(write: Save | Delete, find_before: Callable[[Entity], Entity | None]) -> Change:
+    """Return what a write changes; `find_before` returns what is stored in an entity's place."""
+    entity = write.entity
+    if isinstance(write, Delete):
+        return Change(entity, None)
+    return Change(None if write.expected_version is None else find_before(entity), entity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +173,7 @@ NEEDED: Mapping[type[Entity], Fields] = {
         "salt": SegmentAction.UPDATE_RULES,
         "unbounded": SegmentAction.UPDATE_INCLUDED,
         "unbounded_context_kind": SegmentAction.UPDATE_INCLUDED,
+        "list_uid": SegmentAction.UPDATE_INCLUDED,
         "generation": SegmentAction.UPDATE_INCLUDED,
         "list_size": SegmentAction.UPDATE_INCLUDED,
         "previous_generation": SegmentAction.UPDATE_INCLUDED,

@@ -4,23 +4,20 @@ So of two edits at the same time neither breaks what the other rests on, and som
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from domain.access.directory import AccessDirectory
-from domain.access.needs import Change, Surroundings, directory_with, needs
+from domain.access.needs import Surroundings, change_of, directory_with, needs
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import InvalidInputError, RevisionConflictError, UnavailableError, Violation
+from domain.errors import InvalidInputError, RevisionConflictError, Violation
 from domain.model.changes import AuditEntry
-from domain.ports import ACCESS_SCOPE, Commit, Delete, Save
+from domain.ports import ACCESS_SCOPE, Commit
 from domain.services.audit import describe_changes, unlisted_count
+from domain.services.editing import Writes, check_comment
 from domain.services.snapshots import SnapshotService
-
-_ATTEMPTS = 20
-
-Writes: TypeAlias = Sequence[Save | Delete]
+from domain.services.tries import Tries
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +55,15 @@ class AccessEditor:
             DomainError: As the edit's decision and the store say.
         """
         principal.require_management(edit.action, edit.resource)
+        check_comment(edit.comment)
         access = self._snapshots.access
         async with self._turns:  # edits of this process take turns, so that only other processes can come between
-            for _ in range(_ATTEMPTS):
+            tries = Tries("who may do what")
+            while True:
+                await tries.next()
                 directory = await access.latest()
                 writes = edit.decide(directory)
-                changes = [_change(directory, write) for write in writes]
+                changes = [change_of(write, directory.stored) for write in writes]
                 access.now(principal).authorize_all(needs(changes, Surroundings(directory, {})))
                 if not writes:
                     return directory
@@ -73,13 +73,6 @@ class AccessEditor:
                 except RevisionConflictError:
                     continue
                 return await access.latest()
-        raise UnavailableError("others kept changing who may do what; nothing was stored")
-
-
-def _change(directory: AccessDirectory, write: Save | Delete) -> Change:
-    if isinstance(write, Delete):
-        return Change(write.entity, None)
-    return Change(directory.find(type(write.entity), write.entity.id), write.entity)
 
 
 def _refuse_without_owner(directory: AccessDirectory) -> None:
@@ -105,7 +98,7 @@ def _commit(principal: Principal, edit: AccessEdit, directory: AccessDirectory, 
             resource=edit.resource,
             comment=edit.comment,
             summary=edit.summary,
-            changes=describe_changes(writes, lambda entity: directory.find(type(entity), entity.id)),
+            changes=describe_changes(writes, directory.stored),
             unlisted_count=unlisted_count(writes),
         ),
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from domain.access.actions import FlagAction
 from domain.access.principals import Principal
 from domain.errors import Violation
 from domain.evaluation.snapshot import Snapshot
@@ -15,7 +16,7 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import FlagRule, Prerequisite, Targeting
-from domain.ports import Delete, Save
+from domain.ports import Delete, Entity, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
 from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of
@@ -92,11 +93,13 @@ class FlagCopyService:
         source, target, key = wanted.source, wanted.target, wanted.flag_key
         if source.project != target.project or source == target:
             raise refusal(("input", "target"), "is not another environment of the same project")
-        principal.require_management("viewEnvironment", f"proj/{source.project}:env/{source.environment}")
+        uses: list[tuple[str, Entity]] = []
         skipped: list[SkippedPart] = []
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = find_flag(snapshots[target], key)
+            source_targeting = find_flag(snapshots[source], key).targeting
+            uses[:] = [(FlagAction.COPY_FROM, source_targeting), (FlagAction.COPY_TO, before.targeting)]
             check_flag_version(before, wanted.expected_version)
             copying = Copying(snapshots[source], snapshots[target], key)
             after = copying.apply(wanted.include)
@@ -116,6 +119,7 @@ class FlagCopyService:
             decide=decide,
             comment=wanted.comment,
             summary={"source": str(source), "include": [part.value for part in wanted.include]},
+            uses=uses,
         )
         snapshot = (await self._editor.edit_several(principal, [source, target], edit))[target]
         return CopiedFlag(snapshot.flags[key], snapshot.revision, skipped)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from domain.access.needs import change_of
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, RevisionConflictError, VersionConflictError
@@ -19,6 +20,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Store
+from domain.services.access import Wanted
 from domain.services.audit import describe_changes, unlisted_count
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
@@ -79,15 +81,16 @@ class ImportService:
         Raises:
             InvalidInputError: With every violation, below `path`; nothing was stored.
             NotFoundError: There is no such environment.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.require_sight` and `authorize` say.
         """
-        principal.require_management("importFlagData", str(environment))
+        await self._snapshots.access.require_sight(principal, environment, "importFlagData")
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
         tries = Tries(str(environment))
         while True:
             await tries.next()
             plan = await self._plan(environment, read, mode)
+            await self._snapshots.access.authorize(principal, _wanted(plan))
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
@@ -105,9 +108,9 @@ class ImportService:
 
         Raises:
             NotFoundError: There is no such environment.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.require_sight` says.
         """
-        principal.require_management("exportFlagData", str(environment))
+        await self._snapshots.access.require_sight(principal, environment, "exportFlagData")
         state = await self._store.load_environment(environment)
         await self._store.get(Environment, str(environment))
         now = now_ms()
@@ -133,6 +136,14 @@ class ImportService:
         plan.add_flags(read.flags)
         plan.add_segments(read.segments)
         return plan
+
+
+def _wanted(plan: ImportPlan) -> Wanted:
+    return Wanted(
+        environments=[plan.state.environment],
+        changes=[change_of(write, plan.stored) for write in plan.writes],
+        flags={flag.id: flag for flag in plan.project_flags.values()},
+    )
 
 
 def _commit(principal: Principal, plan: ImportPlan, mode: ImportMode, records: Sequence[Delete]) -> Commit:

@@ -13,7 +13,8 @@ from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
 from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError, UnauthenticatedError
 from domain.ports import Delete, Entity, Save, Store
-from domain.services.access_editing import AccessEdit, AccessEditor, Writes
+from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.editing import Writes
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_policy, allow
 from tests.domain.services.test_snapshots import eventually
@@ -23,7 +24,7 @@ ADMIN = Member(id="admin", email="admin@acme.com", grants=Grants(base_role=BaseR
 
 def saving(*entities: Entity) -> AccessEdit:
     def decide(directory: AccessDirectory) -> Writes:
-        stored = [directory.find(type(entity), entity.id) for entity in entities]
+        stored = [directory.stored(entity) for entity in entities]
         return [
             Save(entity, None) if old is None else Save(replace(entity, version=old.version + 1), old.version)
             for entity, old in zip(entities, stored, strict=True)
