@@ -98,12 +98,18 @@ class UnauthenticatedError(DomainError):
 
 
 class ForbiddenError(DomainError):
-    """The caller is known and may not do this; names the action and the resource."""
+    """The caller is known and may not do this; names the actions, each with its resource, up to a limit."""
 
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self, message: str, *, action: str, resource: str) -> None:
-        super().__init__(message, details={"action": action, "resource": resource})
+    def __init__(self, message: str, denied: Sequence[tuple[str, str]]) -> None:
+        names = ", ".join(f"{action} on {resource}" for action, resource in denied[:5])
+        more = f" and {len(denied) - 5} more" if len(denied) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
+        listed = denied[:VIOLATIONS_LIMIT]
+        super().__init__(
+            f"{message}: {names}{more}",
+            details={"denied": [{"action": action, "resource": resource} for action, resource in listed]},
+        )
 
 
 class NotFoundError(DomainError):

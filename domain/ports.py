@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from domain.access.credentials import Credential
+from domain.access.members import Member
+from domain.access.roles import Role
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntryFilter
 from domain.model.flags import EnvironmentFlag, Flag
@@ -19,8 +21,8 @@ from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 
-Entity = Project | Environment | Flag | Targeting | Segment | Credential | ListChange | ChangesPage
-E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, ListChange, ChangesPage)
+Entity = Project | Environment | Flag | Targeting | Segment | Credential | Member | Role | ListChange | ChangesPage
+E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, Member, Role, ListChange, ChangesPage)
 
 V = TypeVar("V")
 

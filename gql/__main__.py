@@ -19,8 +19,7 @@ from rich import progress
 from rich.console import Console
 from rich.table import Table
 
-from domain.access.credentials import Credential, CredentialKind
-from domain.access.principals import Principal
+from domain.access.principals import OPERATOR
 from domain.errors import (
     DomainError,
     InvalidInputError,
@@ -55,9 +54,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-_OPERATOR = Principal(Credential(id="", kind=CredentialKind.OWNER_TOKEN, name="command-line"))
-"""Whoever can read and write the store itself needs no token."""
 
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="sqlite:///path or mongodb://…; EARLYBIRD_STORE by default.")
@@ -136,7 +132,7 @@ def import_(  # noqa: PLR0913 - a command's options
             data = await asyncio.to_thread(_read_json, file, settings.max_body_bytes)
             status.update("Checking and storing …")
             ref = _environment(project, environment)
-            return await imports.import_flag_data(_OPERATOR, ref, data, ImportMode[mode.name], comment=comment)
+            return await imports.import_flag_data(OPERATOR, ref, data, ImportMode[mode.name], comment=comment)
 
     console = Console(stderr=True)
     _report(_with_imports(settings, run))
@@ -170,8 +166,8 @@ def import_members(  # noqa: PLR0913 - a command's options
         )
         try:
             with progress.open(file, "rb", description="Reading", console=Console(stderr=True)) as source:
-                waiting = await lists.start(_OPERATOR, _environment(project, environment), new)
-                return await lists.upload(_OPERATOR, waiting.id, source)
+                waiting = await lists.start(OPERATOR, _environment(project, environment), new)
+                return await lists.upload(OPERATOR, waiting.id, source)
         except OSError as error:
             raise InvalidInputError([Violation((), f"{file}: {error.strerror}")]) from error
 
@@ -197,7 +193,7 @@ def export(
     """Export an environment as flag data JSON, ready for `import` and for LaunchDarkly's SDKs."""
 
     async def run(imports: ImportService) -> dict[str, Json]:
-        return await imports.export_flag_data(_OPERATOR, _environment(project, environment))
+        return await imports.export_flag_data(OPERATOR, _environment(project, environment))
 
     data = _with_imports(_settings(store), run)
     text = orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)

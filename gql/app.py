@@ -101,6 +101,7 @@ class Backend:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))
         self._contexts = contexts = ContextService(
             store,
+            snapshots.access,
             retention_days=self.settings.context_retention_days,
             max_entries=self.settings.max_targets,
         )
@@ -111,7 +112,7 @@ class Backend:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
             lookups = MembershipService(store, snapshots, memberships, HistoryService(store, snapshots))
         self._services = Services(
-            audit=AuditService(store),
+            audit=AuditService(store, snapshots.access),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),

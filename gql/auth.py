@@ -4,6 +4,7 @@ from starlette.requests import Request
 
 from domain.access.credentials import hash_secret
 from domain.access.principals import ANONYMOUS, Principal
+from domain.clock import now_ms
 from domain.errors import UnauthenticatedError
 from domain.services.snapshots import SnapshotService
 
@@ -16,7 +17,7 @@ async def authenticate(request: Request, snapshots: SnapshotService) -> Principa
 
     Raises:
         UnauthenticatedError: The header is malformed, or the secret unknown.
-        UnavailableError: Credentials are not loaded yet, and the store cannot be reached.
+        UnavailableError: The directory is not loaded yet, and the store cannot be reached.
     """
     header = request.headers.get("authorization")
     if header is None:
@@ -26,7 +27,8 @@ async def authenticate(request: Request, snapshots: SnapshotService) -> Principa
         secret = scheme
     elif scheme.lower() != "bearer" or not secret.strip():
         raise UnauthenticatedError("the header must read: Authorization: Bearer <access token or SDK key>")
-    credential = await snapshots.credential(hash_secret(secret.strip()))
-    if credential is None:
-        raise UnauthenticatedError("this access token or SDK key is not known here")
-    return Principal(credential)
+    directory = await snapshots.access.directory()
+    principal = directory.principal(hash_secret(secret.strip()), now_ms())
+    if principal is None:
+        raise UnauthenticatedError("this access token or SDK key is not known here (any more)")
+    return principal

@@ -19,7 +19,7 @@ register_enum(
         ErrorCode.BAD_USER_INPUT: "The input breaks rules: see `violations`, each with `path` and `message`, "
         "and `conflicts`, the contexts that would be both included and excluded.",
         ErrorCode.UNAUTHENTICATED: "No secret came with the request, or one that is not known.",
-        ErrorCode.FORBIDDEN: "The caller may not do this: see `action` and `resource`.",
+        ErrorCode.FORBIDDEN: "The caller may not do this: see `denied`, each with `action` and `resource`.",
         ErrorCode.NOT_FOUND: "What the input names does not exist: see `kind` and `key`.",
         ErrorCode.ALREADY_EXISTS: "What the input would create exists: see `kind` and `key`.",
         ErrorCode.VERSION_CONFLICT: "It changed meanwhile: see `expectedVersion` and `actualVersion`.",

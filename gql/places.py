@@ -16,7 +16,7 @@ register_enum(
     CredentialKind,
     "What a secret opens.",
     {
-        CredentialKind.OWNER_TOKEN: "Everything.",
+        CredentialKind.ACCESS_TOKEN: "What the roles of its holder allow.",
         CredentialKind.SERVER_SDK_KEY: "Evaluation in one environment.",
         CredentialKind.CLIENT_SDK_KEY: "Evaluation in one environment, of flags that clients may see.",
     },

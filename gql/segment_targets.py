@@ -50,7 +50,8 @@ def segment_target_routes(
         """Tell whether there is such an environment: how Segment checks what it was given."""
         try:
             context = await request_context(request)
-            await context.services.syncs.check_environment(environment_of(request.path_params["client_id"]))
+            environment = environment_of(request.path_params["client_id"])
+            await context.services.syncs.check_environment(context.principal, environment)
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
             return error_response(error, status_by_code=_STATUS_BY_CODE)
         return Response(status_code=200)

@@ -2,22 +2,27 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
+from domain.access.members import Member, new_id
+from domain.access.policies import Policy, Rights
+from domain.access.resources import Resource, resource_of
+from domain.access.roles import Grants, Role
 from domain.keys import EnvironmentRef
 
 
 class CredentialKind(Enum):
     """What a secret opens."""
 
-    OWNER_TOKEN = "OWNER_TOKEN"  # noqa: S105 - the name of a kind, not a secret
+    ACCESS_TOKEN = "ACCESS_TOKEN"  # noqa: S105 - the name of a kind, not a secret
     SERVER_SDK_KEY = "SERVER_SDK_KEY"
     CLIENT_SDK_KEY = "CLIENT_SDK_KEY"
 
 
 _PREFIXES = {
-    CredentialKind.OWNER_TOKEN: "eb_token_",
+    CredentialKind.ACCESS_TOKEN: "eb_token_",
     CredentialKind.SERVER_SDK_KEY: "eb_server_",
     CredentialKind.CLIENT_SDK_KEY: "eb_client_",
 }
@@ -38,18 +43,62 @@ def hash_secret(secret: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A secret's record; `id` is the secret's hash. SDK keys have the environment they evaluate in."""
+    """A secret's record.
+
+    An SDK key has the environment that it evaluates in. An access token is a member's, or a service's, which has
+    none. A service token may do what its grants and its policy allow together. A member's token may do what the
+    member may; if it has grants or a policy, only what these allow too.
+
+    Attributes:
+        id: The secret's hash.
+        public_id: What it is named by: its id says something of the secret.
+        name: No two service tokens have the same.
+        expires_ms: From when on it opens nothing, in epoch milliseconds; None if it does not expire.
+        last_used_ms: About when it was last shown.
+    """
 
     id: str
     kind: CredentialKind
     name: str
     environment: EnvironmentRef | None = None
+    public_id: str = field(default_factory=new_id)
+    member_id: str | None = None
+    grants: Grants | None = None
+    policy: Policy | None = None
+    created_ms: int | None = None
+    expires_ms: int | None = None
+    last_used_ms: int | None = None
     version: int = 1
 
     @property
     def scope(self) -> str:
         """Name what it is listed under: its environment, or the whole service."""
         return str(self.environment) if self.environment else ""
+
+    @property
+    def is_access_token(self) -> bool:
+        """Whether it may do more than evaluate."""
+        return self.kind is CredentialKind.ACCESS_TOKEN
+
+    def is_expired(self, now_ms: int) -> bool:
+        """Tell whether it opens nothing any more."""
+        return self.expires_ms is not None and self.expires_ms <= now_ms
+
+    def resource(self, member: Member | None) -> Resource:
+        """Return the access token as policies name it: `member/ann@acme.com:token/…`, or `service-token/…`."""
+        if member is not None:
+            return member.resource.child("token", self.public_id)
+        return resource_of("service-token", self.public_id, [(self.grants or Grants()).resource_tag])
+
+    def own_rights(self, custom_roles: Mapping[str, Role]) -> Rights:
+        """Return what its grants and its policy allow together."""
+        granted = () if self.grants is None else self.grants.rights(custom_roles).policies
+        return Rights(granted if self.policy is None else (*granted, self.policy))
+
+    @property
+    def is_restricted(self) -> bool:
+        """Whether a member's token may do less than the member."""
+        return self.grants is not None or self.policy is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,29 +1,71 @@
 """Principals: who is asking. Every service asks them before it does anything."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from domain.access.actions import ProjectAction
 from domain.access.credentials import Credential, CredentialKind
+from domain.access.members import Member
+from domain.access.policies import Rights
+from domain.access.resources import Resource
+from domain.access.roles import OWNER_GRANTS
 from domain.errors import ForbiddenError, InvalidInputError, UnauthenticatedError, Violation
 from domain.keys import EnvironmentRef
 
 
 @dataclass(frozen=True, slots=True)
+class Permission:
+    """An action on a resource, which somebody may need."""
+
+    action: str
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """The holder of a credential; None is somebody who showed no secret.
+    """Who is asking, with what he may do now.
 
     Attributes:
-        is_system: Whether it is the service itself, at what nobody asked for.
+        actor: The name that the audit log gives him.
+        credential: What he showed; None if that is nothing.
+        member: Whose token it is; None if it is nobody's.
+        rights: He may do what each of these allows, and nothing if there are none: an SDK key only evaluates.
     """
 
-    credential: Credential | None
-    is_system: bool = False
+    actor: str
+    credential: Credential | None = None
+    member: Member | None = None
+    rights: tuple[Rights, ...] = ()
 
-    @property
-    def actor(self) -> str:
-        """The name that the audit log gives the principal."""
-        if self.is_system:
-            return "system"
-        return f"token/{self.credential.name}" if self.credential else "anonymous"
+    def may(self, action: str, resource: Resource) -> bool:
+        """Tell whether he may do something."""
+        return bool(self.rights) and all(rights.allow(action, resource) for rights in self.rights)
+
+    def may_view(self, project: Resource) -> bool:
+        """Tell whether a project exists for him, with all that is in it."""
+        return self.may(ProjectAction.VIEW, project)
+
+    def authorize(self, action: str, *resources: Resource) -> None:
+        """Refuse an action on any of some resources: on a thing as it is and as it becomes, say.
+
+        Raises:
+            UnauthenticatedError: No secret was shown.
+            ForbiddenError: With every resource on which he may not do it.
+        """
+        self.authorize_all(Permission(action, resource) for resource in resources)
+
+    def authorize_all(self, permissions: Iterable[Permission]) -> None:
+        """Refuse to whoever lacks one of some permissions.
+
+        Raises:
+            UnauthenticatedError: No secret was shown.
+            ForbiddenError: With everything that is denied.
+        """
+        wanted = dict.fromkeys(permissions)
+        denied = [permission for permission in wanted if not self.may(permission.action, permission.resource)]
+        if denied:
+            self._authenticated()
+            raise ForbiddenError("you may not", [(d.action, str(d.resource)) for d in denied])
 
     def evaluates_in(self, environment: EnvironmentRef | None, action: str) -> EnvironmentRef:
         """Return the environment to evaluate in: the one named, or the one an SDK key implies.
@@ -33,13 +75,13 @@ class Principal:
             ForbiddenError: An SDK key of another environment.
             InvalidInputError: None was named, and a token implies none.
         """
-        credential = self._authenticated()
-        implied = credential.environment
+        self._authenticated()
+        implied = None if self.credential is None else self.credential.environment
         if implied is None and environment is None:
             message = "name the environment: only an SDK key implies one"
             raise InvalidInputError([Violation(("environment",), message)])
         if implied is not None and environment not in {None, implied}:
-            raise _forbidden(f"this SDK key evaluates in {implied} only", action, str(environment))
+            raise ForbiddenError(f"this SDK key evaluates in {implied} only", [(action, str(environment))])
         return environment or implied  # type: ignore[return-value]  # not both are None, see above
 
     @property
@@ -55,28 +97,29 @@ class Principal:
         """
         self._authenticated()
         if self.is_client_side:
-            raise _forbidden("a client SDK key may only evaluate flags", action, resource)
+            raise ForbiddenError("a client SDK key may only evaluate flags", [(action, resource)])
 
     def require_management(self, action: str, resource: str) -> None:
-        """Refuse whoever may not manage flags and segments.
+        """Refuse SDK keys, and whoever showed nothing.
 
         Raises:
             UnauthenticatedError: No secret was shown.
             ForbiddenError: The credential is an SDK key.
         """
-        if not self.is_system and self._authenticated().kind is not CredentialKind.OWNER_TOKEN:
-            raise _forbidden("an SDK key may only evaluate", action, resource)
+        self._authenticated()
+        if not self.rights:
+            raise ForbiddenError("an SDK key may only evaluate", [(action, resource)])
 
-    def _authenticated(self) -> Credential:
-        if self.credential is None:
+    def _authenticated(self) -> None:
+        if self.credential is None and not self.rights:
             message = "send a secret: Authorization: Bearer <access token or SDK key>"
             raise UnauthenticatedError(message)
-        return self.credential
 
 
-ANONYMOUS = Principal(None)
-SYSTEM = Principal(None, is_system=True)
+_EVERYTHING = (OWNER_GRANTS.rights({}),)
 
-
-def _forbidden(message: str, action: str, resource: str) -> ForbiddenError:
-    return ForbiddenError(f"{message} ({action} on {resource})", action=action, resource=resource)
+ANONYMOUS = Principal(actor="anonymous")
+SYSTEM = Principal(actor="system", rights=_EVERYTHING)
+"""The service itself, at what nobody asked for."""
+OPERATOR = Principal(actor="token/command-line", rights=_EVERYTHING)
+"""Whoever can read and write the store itself needs no token."""

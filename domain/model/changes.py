@@ -89,7 +89,7 @@ class EntityChange:
     """What a change did to one entity.
 
     Attributes:
-        kind: `project`, `environment`, `flag`, `targeting`, `segment` or `credential`.
+        kind: `project`, `environment`, `flag`, `targeting`, `segment`, `credential`, `member` or `role`.
         entity_id: Its id among its kind (of a credential its name: its id says something of the secret).
         version_before: None if it was created.
         version_after: None if it was deleted.

@@ -26,7 +26,7 @@ _SEPARATOR = 2
 """What a key in a list takes beside itself."""
 
 # What identifies the entity, what every change changes, and what nobody reads.
-_UNTOLD = {"version", "salt", "list_uid", "key", "flag_key", "project", "environment"}
+_UNTOLD = {"id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"}
 _TOLD_APART = {
     "rules",
     "targets",

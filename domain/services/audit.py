@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from domain.access.actions import AccountAction
 from domain.access.credentials import Credential
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, Violation
@@ -14,6 +15,7 @@ from domain.model.differences import Room, changed_fields, changed_rules, change
 from domain.model.lists import ListChange
 from domain.pages import PageRequest, Stretch, cut_stretch
 from domain.ports import Delete, Entity, Save, Store, kind_of
+from domain.services.access import AccessService
 
 CHANGES_LIMIT = 200
 """How many entities an entry tells of itself."""
@@ -97,8 +99,6 @@ def _describe(write: Save | Delete, find_before: _FindBefore, room: Room) -> Ent
         version_before=version_before,
         version_after=None if after is None else after.version,
     )
-    if isinstance(entity, Credential):
-        return change
     rules_before, rules_after = (getattr(thing, "rules", ()) for thing in (before, after))
     return replace(
         change,
@@ -128,6 +128,13 @@ class AuditFilter:
     action: str | None = None
     since_ms: int | None = None
     until_ms: int | None = None
+
+    @property
+    def project_key(self) -> str | None:
+        """The key of the project that it is about; None if it is about all."""
+        if self.node is not None:
+            return self.node[1].partition("/")[0]
+        return self.project if self.environment is None else self.environment.project
 
     def to_entries(self) -> EntryFilter:
         """Return the store's filter.
@@ -173,20 +180,24 @@ def subjects_of(type_name: str, entity_id: str) -> Collection[str]:
 
 
 class AuditService:
-    """Reads the audit log, newest first."""
+    """Reads the audit log, newest first: of projects that one may view; all of it with a permission of its own."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, access: AccessService) -> None:
         self._store = store
+        self._access = access
 
     async def log(self, principal: Principal, wanted: AuditFilter, page: PageRequest) -> Stretch[AuditEntry]:
         """Page through the entries that pass a filter.
 
         Raises:
             InvalidInputError: As `AuditFilter.to_entries` and `cut_stretch` say.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.seen_projects` and the store say.
         """
-        principal.require_management("viewAuditLog", "proj/*")
+        seen = await self._access.seen_projects(principal, AccountAction.VIEW_AUDIT_LOG)
         entries = wanted.to_entries()
+        if not seen.includes(wanted.project_key):
+            keys = seen.keys if wanted.project_key is None else ()
+            entries = replace(entries, subjects=[f"project/{key}" for key in keys])
         is_of_thing = wanted.node is not None and wanted.node[0] in _THINGS
 
         async def read(first: int, after: str) -> Sequence[AuditEntry]:

@@ -1,10 +1,12 @@
-"""Tells owners how the caches of this process do."""
+"""Tells how the caches of this process do."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from domain.access.actions import AccountAction
 from domain.access.principals import Principal
+from domain.access.resources import ACCOUNT, resource_of
 from domain.ports import Cache, CacheStatistics
 
 
@@ -26,7 +28,7 @@ class CacheService:
         """Return how each cache did since the process began.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `Principal.authorize` says.
         """
-        principal.require_management("cacheStatistics", "service")
+        principal.authorize(AccountAction.VIEW_CACHE_STATISTICS, resource_of(ACCOUNT))
         return [UnitStatistics(unit, cache.statistics) for unit, cache in self._caches.items()]

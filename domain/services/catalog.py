@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from domain.access.actions import ProjectAction
+from domain.access.directory import project_resource
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, Violation
 from domain.evaluation.dependencies import FlagSegmentNode, segments_of
@@ -169,32 +171,34 @@ class CatalogService:
     def __init__(self, store: Store, snapshots: SnapshotService) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._access = snapshots.access
 
     async def project(self, principal: Principal, key: str) -> Project | None:
         """Find a project.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewProject", f"proj/{key}")
+        if not await self._access.sees(principal, key, ProjectAction.VIEW):
+            return None
         return await self._store.find(Project, key)
 
     async def projects(self, principal: Principal, wanted: PlaceFilter, page: PageRequest) -> Page[Project]:
         """Page through the projects, in the order that is wanted.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewProject", "proj/*")
-        return cut_ordered_page(wanted.select(await self._store.list_all(Project, "")), page)
+        return cut_ordered_page(wanted.select(await self._projects(principal)), page)
 
     async def environment(self, principal: Principal, ref: EnvironmentRef) -> EnvironmentCatalog | None:
         """Find an environment with everything in it.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewEnvironment", f"proj/{ref.project}:env/{ref.environment}")
+        if not await self._access.sees(principal, ref, ProjectAction.VIEW):
+            return None
         environment = await self._store.find(Environment, str(ref))
         return None if environment is None else await self._catalog(environment)
 
@@ -204,9 +208,10 @@ class CatalogService:
         """Page through a project's environments, in the order that is wanted.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewEnvironment", f"proj/{project}:env/*")
+        if not await self._access.sees(principal, project, ProjectAction.VIEW):
+            return cut_page([], page, lambda catalog: catalog.key)
         environments = wanted.select(await self._store.list_all(Environment, project))
         catalogs = [await self._catalog(environment) for environment in environments]
         return cut_ordered_page(catalogs, page)
@@ -217,10 +222,9 @@ class CatalogService:
         """Page through the tags that anything in a project, or in all of them, bears, by name.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewProject", f"proj/{project or '*'}")
-        projects = await self._store.list_all(Project, "")
+        projects = await self._projects(principal)
         if project is not None:
             projects = [found for found in projects if found.key == project]
         catalogs = [
@@ -234,7 +238,7 @@ class CatalogService:
         """Find anything that has a global id, by the name of its type and its own id.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
         project, _, rest = entity_id.partition("/")
         if type_name == "Project":
@@ -250,7 +254,7 @@ class CatalogService:
 
         Raises:
             InvalidInputError: More than a page of them.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
         if len(ids) > PAGE_SIZE_LIMIT:
             raise InvalidInputError([Violation(("ids",), f"at most {PAGE_SIZE_LIMIT} at once")])
@@ -262,13 +266,18 @@ class CatalogService:
         """Page through the segments that a flag's rules depend on, by rule and segment.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        ref = flag.environment
-        principal.require_management("viewEnvironment", f"proj/{ref.project}:env/{ref.environment}")
-        snapshot = await self._snapshots.get(ref)
+        await self._access.require_sight(principal, flag.environment, ProjectAction.VIEW)
+        snapshot = await self._snapshots.get(flag.environment)
         nodes = segments_of(flag, snapshot.segments, transitive=transitive)
         return cut_page(nodes, page, lambda node: node.sort_key)
+
+    async def _projects(self, principal: Principal) -> list[Project]:
+        """Return the projects that exist for a principal, by key."""
+        principal.require_management(ProjectAction.VIEW, "proj/*")
+        projects = await self._store.list_all(Project, "")
+        return [project for project in projects if principal.may_view(project_resource(project))]
 
     async def _catalog(self, environment: Environment) -> EnvironmentCatalog:
         return EnvironmentCatalog(environment, await self._snapshots.get(environment.ref))

@@ -19,7 +19,7 @@ from domain.model.seen_contexts import ContextFilter, SeenContext, attributes_te
 from domain.model.segments import Segment, TargetList
 from domain.pages import PageRequest, Stretch, cut_stretch
 from domain.ports import Store
-from domain.services.editing import resource
+from domain.services.access import AccessService
 from domain.services.waiting_contexts import Met, Place, WaitingContexts
 
 _log = logging.getLogger(__name__)
@@ -66,12 +66,14 @@ class ContextService:
 
     Args:
         store: Where they are kept.
+        access: The gate.
         retention_days: How long one that is not met any more is kept; with 0, none is remembered.
         max_entries: How many entries a bulk edit's text may have.
     """
 
-    def __init__(self, store: Store, *, retention_days: int, max_entries: int) -> None:
+    def __init__(self, store: Store, access: AccessService, *, retention_days: int, max_entries: int) -> None:
         self._store = store
+        self._access = access
         self._retention_ms = retention_days * _DAY_MS
         self._max_entries = max_entries
         self._waiting = WaitingContexts()
@@ -124,9 +126,9 @@ class ContextService:
         """Page through the contexts that were met in an environment, by kind and key.
 
         Raises:
-            DomainError: As `Principal.require_management`, `cut_stretch` and the store say.
+            DomainError: As `AccessService.require_sight`, `cut_stretch` and the store say.
         """
-        principal.require_management("listContexts", resource(environment, "context", "*"))
+        await self._access.require_sight(principal, environment, "listContexts")
 
         async def read(first: int, after: str) -> list[SeenContext]:
             return await self._store.list_contexts(environment, wanted, first=first, after=after)
@@ -144,9 +146,9 @@ class ContextService:
             InvalidInputError: The kind is no context kind.
             NotFoundError: There is no such segment.
             LimitExceededError: The text has too many entries.
-            DomainError: As `Principal.require_management` and the store say.
+            DomainError: As `AccessService.require_sight` and the store say.
         """
-        principal.require_management("resolveTargets", resource(snapshot.environment, "context", "*"))
+        await self._access.require_sight(principal, snapshot.environment, "resolveTargets")
         if not is_context_kind(context_kind):
             raise InvalidInputError([Violation(("contextKind",), "is not a context kind")])
         listed = _listed(snapshot, segment, context_kind)

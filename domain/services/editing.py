@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from domain.access.needs import change_of
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import (
@@ -30,6 +31,7 @@ from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
+from domain.services.access import Wanted
 from domain.services.audit import told_by
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
@@ -55,6 +57,8 @@ class Edit:
             It may wait for what it has to ask the store.
         summary: What the audit log's entry says beside, in JSON types.
         revise: Scopes, beside the environments, whose revision grows.
+        uses: Actions on things as they are that need permission too; the decision fills them in.
+        implied: Writes that follow from others and need no permission of their own; the decision fills them in.
     """
 
     action: str
@@ -64,12 +68,21 @@ class Edit:
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
     revise: frozenset[str] = frozenset()
+    uses: list[tuple[str, Entity]] = field(default_factory=list)
+    implied: list[Save | Delete] = field(default_factory=list)
 
 
 class EnvironmentEditor:
-    """Makes edits. The change is served here when it returns."""
+    """Makes edits. The change is served here when it returns.
+
+    What an edit needs is asked of who makes it within the decision, so that nothing can come between.
+
+    Attributes:
+        access: The gate that every edit passes.
+    """
 
     def __init__(self, store: Store, snapshots: SnapshotService) -> None:
+        self.access = snapshots.access
         self._store = store
         self._snapshots = snapshots
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -79,7 +92,7 @@ class EnvironmentEditor:
 
         Raises:
             NotFoundError: There is no such environment.
-            DomainError: As `Principal.require_management` and the edit's decision say.
+            DomainError: As `AccessService.require_sight` and `authorize`, and the edit's decision say.
             UnavailableError: The environment kept changing, or the store cannot be reached.
         """
         return (await self.edit_several(principal, [environment], edit))[environment]
@@ -98,6 +111,7 @@ class EnvironmentEditor:
         async def these() -> Sequence[EnvironmentRef]:
             return environments
 
+        await self.access.require_sight(principal, environments[0], edit.action)
         return await self._edit_in_turn(principal, environments[0].project, these, edit)
 
     async def edit_project(self, principal: Principal, project: str, edit: Edit) -> Snapshots:
@@ -116,6 +130,7 @@ class EnvironmentEditor:
                 raise NotFoundError("project", project)
             return [environment.ref for environment in environments]
 
+        await self.access.require_sight(principal, project, edit.action)
         return await self._edit_in_turn(principal, project, all_of_them, edit)
 
     async def _edit_in_turn(
@@ -125,7 +140,6 @@ class EnvironmentEditor:
         list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]],
         edit: Edit,
     ) -> Snapshots:
-        principal.require_management(edit.action, edit.resource)
         check_comment(edit.comment)
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns[project]:
@@ -137,6 +151,7 @@ class EnvironmentEditor:
                 try:
                     decided = edit.decide(snapshots)
                     writes = await decided if isinstance(decided, Awaitable) else decided
+                    await self.access.authorize(principal, _wanted(edit, snapshots, writes))
                 except DomainError:
                     # What another process has just done may be the reason; nothing is refused on what was before.
                     if revisions := await self._later(snapshots):
@@ -237,6 +252,26 @@ def check_comment(comment: str) -> None:
     """
     if found := too_long(comment, COMMENT_CHARACTERS, ("comment",)):
         raise below_input(found)
+
+
+def _wanted(edit: Edit, snapshots: Snapshots, writes: Writes) -> Wanted:
+    needing = [write for write in writes if write not in edit.implied]
+    changes = [change_of(write, partial(_stored, snapshots)) for write in needing]
+    return Wanted(
+        environments=snapshots.keys(),
+        changes=changes,
+        flags={
+            seen.flag.id: seen.flag
+            for thing in (*(change.entity for change in changes), *(thing for _, thing in edit.uses))
+            for snapshot in snapshots.values()
+            if (seen := snapshot.flags.get(_flag_key(thing))) is not None
+        },
+        uses=edit.uses,
+    )
+
+
+def _flag_key(thing: Entity) -> str:
+    return thing.flag_key if isinstance(thing, Targeting) else thing.key if isinstance(thing, Flag) else ""
 
 
 def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes) -> Commit:

@@ -36,7 +36,7 @@ class EnvironmentService:
         self._store = store
         self._snapshots = snapshots
         self._editor = editor
-        self._places = PlaceEditor(store)
+        self._places = PlaceEditor(store, snapshots)
 
     async def create(
         self, principal: Principal, project: str, new: NewPlace, comment: str = ""
@@ -49,7 +49,7 @@ class EnvironmentService:
             NotFoundError: There is no such project.
             DomainError: As `EnvironmentEditor.edit_project` says.
         """
-        principal.require_management("createEnvironment", f"proj/{project}:env/*")
+        await self._editor.access.require_sight(principal, project, "createEnvironment")
         if violations := new.violations():
             raise below_input(violations)
         environment = Environment(project=project, key=new.wanted_key, name=new.name, tags=new.sorted_tags)
@@ -85,7 +85,7 @@ class EnvironmentService:
             NotFoundError: There is no such environment.
             DomainError: As `PlaceEditor.edit` says.
         """
-        principal.require_management("updateEnvironment", _resource(environment))
+        await self._editor.access.require_sight(principal, environment, "updateEnvironment")
         before = await self._store.get(Environment, str(environment))
         after = await self._places.edit(principal, before, change, _resource(environment))
         return EnvironmentCatalog(after, await self._snapshots.get(environment))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from domain.access.actions import FlagAction
 from domain.access.principals import Principal
 from domain.errors import Violation
 from domain.evaluation.references import named_segments
@@ -15,7 +16,7 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import FlagRule, Prerequisite, Targeting
-from domain.ports import Delete, Save
+from domain.ports import Delete, Entity, Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
 from domain.services.environments import first_targeting
 from domain.services.flags import ChangedFlag, check_flag_version, find_flag
@@ -95,7 +96,7 @@ class FlagCopyService:
         source, target, key = wanted.source, wanted.target, wanted.flag_key
         if source.project != target.project or source == target:
             raise refusal(("input", "target"), "is not another environment of the same project")
-        principal.require_management("viewEnvironment", f"proj/{source.project}:env/{source.environment}")
+        uses: list[tuple[str, Entity]] = []
         skipped: list[SkippedPart] = []
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
@@ -109,6 +110,8 @@ class FlagCopyService:
                 raise below_input([_violation(left_out) for left_out in copying.skipped])
             skipped[:] = copying.skipped
             before = snapshots[target].flags.get(key)
+            source_targeting = find_flag(snapshots[source], key).targeting
+            uses[:] = [(FlagAction.COPY_FROM, source_targeting), (FlagAction.COPY_TO, after)]
             if before is None:
                 return [Save(after, None)]
             if same_json(write_targeting(before.targeting), write_targeting(after)):
@@ -122,6 +125,7 @@ class FlagCopyService:
             decide=decide,
             comment=wanted.comment,
             summary={"source": str(source), "include": [part.value for part in wanted.include]},
+            uses=uses,
         )
         snapshot = (await self._editor.edit_several(principal, [source, target], edit))[target]
         return CopiedFlag(snapshot.flags[key], snapshot.revision, skipped)

@@ -136,7 +136,7 @@ class FlagService:
             NotFoundError: There is no such project.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        principal.require_management("createFlag", f"proj/{new.project}:env/*:flag/*")
+        await self._editor.access.require_sight(principal, new.project, "createFlag")
         key = key_from_name(new.name) if new.key is None else new.key
         if found := _violations(new):
             raise below_input(found)
@@ -171,6 +171,7 @@ class FlagService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.flag_key
+        shifted: list[Save | Delete] = []
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
             before = _find(snapshots, key)
@@ -178,17 +179,18 @@ class FlagService:
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
-            retargeted = without_removed_variations(key, edit.instructions, snapshots)
+            shifted[:] = without_removed_variations(key, edit.instructions, snapshots)
             # For Python `True == 1`; as values that flags serve they differ.
             values = [variation.value for variation in (*before.variations, *after.variations)]
             half = len(before.variations)
             if after == before and same_json(values[:half], values[half:]):
                 return []
-            return [Save(replace(after, version=before.version + 1), before.version), *retargeted]
+            return [Save(replace(after, version=before.version + 1), before.version), *shifted]
 
         change = replace(
             _project_edit("updateFlag", edit.project, key, decide, edit.comment),
             summary={"instructions": [named.name for named in edit.instructions]},
+            implied=shifted,
         )
         return await self._edit_project(principal, edit.project, key, change)
 

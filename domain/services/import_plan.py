@@ -80,7 +80,7 @@ class ImportPlan:
         mode: ImportMode,
     ) -> None:
         self.state = state
-        self._project_flags = project_flags
+        self.project_flags = project_flags
         self._used_elsewhere = used_elsewhere
         self._mode = mode
         self.writes: list[Save | Delete] = []
@@ -129,7 +129,7 @@ class ImportPlan:
     def stored(self, entity: Entity) -> Entity | None:
         """Return what is stored in the place of an entity that the plan writes."""
         if isinstance(entity, Flag):
-            return self._project_flags.get(entity.key)
+            return self.project_flags.get(entity.key)
         if isinstance(entity, Targeting):
             flag = self.state.flags.get(entity.flag_key)
             return None if flag is None else flag.targeting
@@ -149,7 +149,7 @@ class ImportPlan:
             self.gone_lists.append(before)
 
     def _put_flag(self, read: ReadFlag, before: EnvironmentFlag | None) -> None:
-        stored = self._project_flags.get(read.flag.key)
+        stored = self.project_flags.get(read.flag.key)
         others = self._used_elsewhere.get(read.flag.key, frozenset())
         flag = read.flag if stored is None else _merge_flag(stored, read, is_shared=bool(others))
         targeting = _override(read, flag)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from domain.access.needs import change_of
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, RevisionConflictError, VersionConflictError
@@ -19,6 +20,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Store
+from domain.services.access import Wanted
 from domain.services.audit import told_by
 from domain.services.editing import EnvironmentEditor, check_comment
 from domain.services.gone_lists import records_of
@@ -84,9 +86,9 @@ class ImportService:
         Raises:
             InvalidInputError: With every violation, below `path`; nothing was stored.
             NotFoundError: There is no such environment.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.require_sight` and `authorize` say.
         """
-        principal.require_management("importFlagData", _resource(environment))
+        await self._snapshots.access.require_sight(principal, environment, "importFlagData")
         check_comment(comment)
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
@@ -100,6 +102,7 @@ class ImportService:
                 for key in expired:  # what is due to be removed is not the import's doing
                     await remove_expired_targets(self._editor, environment, key)
                 continue
+            await self._snapshots.access.authorize(principal, _wanted(plan))
             if not plan.writes:
                 revision = (await self._store.revisions()).get(str(environment), 0)
                 return ImportReport(environment, revision, plan.items)
@@ -119,9 +122,9 @@ class ImportService:
 
         Raises:
             NotFoundError: There is no such environment.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.require_sight` says.
         """
-        principal.require_management("exportFlagData", _resource(environment))
+        await self._snapshots.access.require_sight(principal, environment, "exportFlagData")
         state = await self._store.load_environment(environment)
         await self._store.get(Environment, str(environment))
         now = now_ms()
@@ -147,6 +150,14 @@ class ImportService:
         plan.add_segments(read.segments)
         plan.note_circles()
         return plan
+
+
+def _wanted(plan: ImportPlan) -> Wanted:
+    return Wanted(
+        environments=[plan.state.environment],
+        changes=[change_of(write, plan.stored) for write in plan.writes],
+        flags={flag.id: flag for flag in plan.project_flags.values()},
+    )
 
 
 def _commit(

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
+from domain.access.actions import SegmentAction
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import (
@@ -27,6 +28,7 @@ from domain.keys import EnvironmentRef
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.ports import Commit, Delete, Save, Store
+from domain.services.access import Wanted
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, resource
 from domain.services.list_files import FileReading
 from domain.services.snapshots import SnapshotService
@@ -127,6 +129,7 @@ class ListChanges:
     def __init__(self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor) -> None:
         self._store = store
         self._snapshots = snapshots
+        self._access = snapshots.access
         self._editor = editor
 
     async def find(
@@ -136,9 +139,9 @@ class ListChanges:
 
         Raises:
             NotFoundError: There is no such large list.
-            DomainError: As `Principal.require_management` and `SnapshotService.refresh` say.
+            DomainError: As `AccessService.require_sight` and `SnapshotService.refresh` say.
         """
-        principal.require_management(action, resource(environment, "segment", key))
+        await self._access.require_sight(principal, environment, action)
         # Not older than the store: what was discarded must not be taken for the list.
         revision = (await self._store.revisions()).get(str(environment), 0)
         snapshot = await self._snapshots.refresh(environment, revision)
@@ -158,6 +161,19 @@ class ListChanges:
         _check_same_list(segment, change)
         return snapshot, segment
 
+    async def authorize(self, principal: Principal, change: ListChange) -> None:
+        """Refuse to go on with a change, or to cancel it, to whoever may not change its list now.
+
+        Raises:
+            DomainError: As `find_of` and `AccessService.authorize` say.
+        """
+        _, segment = await self.find_of(change, principal, "startSegmentImport")
+        await self._authorize(principal, segment)
+
+    async def _authorize(self, principal: Principal, segment: Segment) -> None:
+        uses = [(SegmentAction.UPDATE_INCLUDED, segment)]
+        await self._access.authorize(principal, Wanted(environments=[segment.environment], changes=[], uses=uses))
+
     async def begin(
         self,
         principal: Principal,
@@ -172,12 +188,13 @@ class ListChanges:
         Raises:
             InUseError: Another change of the list is under way.
             InvalidInputError: A tool owns the list.
-            DomainError: As `find` says.
+            DomainError: As `find` and `AccessService.authorize` say.
         """
         _, segment = await self.find(principal, "startSegmentImport", environment, new.segment_key)
         if segment.sync_source is not None and not is_sync:
             message = f"{segment.sync_source.integration} owns this list: it is read-only here"
             raise InvalidInputError([Violation(("input", "segmentKey"), message)])
+        await self._authorize(principal, segment)
         changes = await self._store.list_all(ListChange, segment.list_id)
         last = changes[-1] if changes else None
         if last is not None and last.is_open:

@@ -72,6 +72,7 @@ class ListService:
         max_removal_percent: int,
     ) -> None:
         self._store = store
+        self._access = snapshots.access
         self._changes = ListChanges(store, snapshots, editor)
         self._new_spool = new_spool
         self._max_removal_percent = max_removal_percent
@@ -82,7 +83,7 @@ class ListService:
         Raises:
             NotFoundError: There is no such large list.
             InUseError: Another change of the list is under way.
-            DomainError: As `Principal.require_management` and `SnapshotService.get` say.
+            DomainError: As `ListChanges.begin` says.
         """
         return await self._changes.begin(principal, environment, new, ListChangeState.WAITING)
 
@@ -97,13 +98,13 @@ class ListService:
             VersionConflictError: It was cancelled meanwhile.
             DomainError: As the store says.
         """
-        waiting = await self._get(change_id)
-        principal.require_management("startSegmentImport", change_resource(waiting))
+        waiting = await self._get(principal, change_id)
         if waiting.actor != principal.actor:
             message = "only who began an import may upload its file"
-            raise ForbiddenError(message, action="uploadSegmentImport", resource=change_resource(waiting))
+            raise ForbiddenError(message, [("uploadSegmentImport", change_resource(waiting))])
         if waiting.state is not ListChangeState.WAITING or is_dead(waiting):
             raise InvalidInputError([Violation(("id",), "this import does not wait for a file (any more)")])
+        await self._changes.authorize(principal, waiting)
         running = RunningChange(
             self._store, await self._changes.save(replace(waiting, state=ListChangeState.RUNNING))
         )
@@ -203,10 +204,10 @@ class ListService:
             NotFoundError: There is no such change.
             InvalidInputError: It is over.
         """
-        change = await self._get(change_id)
-        principal.require_management("cancelSegmentImport", change_resource(change))
+        change = await self._get(principal, change_id)
         if not change.is_open:
             raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
+        await self._changes.authorize(principal, change)
         if change.state is ListChangeState.WAITING:
             return await self._changes.save(replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms()))
         if change.state is ListChangeState.RUNNING:  # its process looks here every two seconds, and undoes it
@@ -217,19 +218,21 @@ class ListService:
         """Find a change.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
+        principal.require_management("viewSegment", "proj/*")
         found = await self._store.find(ListChange, change_id)
-        principal.require_management("viewSegment", "proj/*" if found is None else change_resource(found))
+        if found is None or not await self._access.sees(principal, found.environment, "viewSegment"):
+            return None
         return found
 
     async def changes(self, principal: Principal, segment: Segment) -> list[ListChange]:
         """Return the last changes of a list, newest first.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewSegment", segment.id)
+        await self._access.require_sight(principal, segment.environment, "viewSegment")
         return list(reversed(await self._store.list_all(ListChange, segment.list_id)))
 
     async def members(self, principal: Principal, segment: Segment, request: PageRequest) -> Page[str]:
@@ -237,9 +240,9 @@ class ListService:
 
         Raises:
             InvalidInputError: As `domain.pages` says.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewSegment", segment.id)
+        await self._access.require_sight(principal, segment.environment, "viewSegment")
         first, after = page_bounds(request)
         keys: list[str] = []
         if segment.generation is not None:
@@ -258,9 +261,9 @@ class ListService:
         """Tell whether a list has a key.
 
         Raises:
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
-        principal.require_management("viewSegment", segment.id)
+        await self._access.require_sight(principal, segment.environment, "viewSegment")
         if not segment.unbounded or segment.generation is None or member_key_problem(key):
             return False
         return bool(await self._store.members_among({segment.list_id: segment.generation}, [key]))
@@ -272,13 +275,13 @@ class ListService:
 
         Raises:
             NotFoundError: There is no such large list.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.sees` says.
         """
         _, segment = await self._changes.find(principal, "exportSegmentMembers", environment, segment_key)
         return self._chunks(segment)
 
-    async def _get(self, change_id: str) -> ListChange:
-        found = await self._store.find(ListChange, change_id)
+    async def _get(self, principal: Principal, change_id: str) -> ListChange:
+        found = await self.change(principal, change_id)
         if found is None:
             raise NotFoundError("import", change_id)
         return found

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from domain.access.needs import Change
 from domain.access.principals import Principal
 from domain.errors import VersionConflictError, Violation
 from domain.instructions.clauses import EditScope
@@ -11,9 +12,11 @@ from domain.instructions.details import PlaceInstruction, new_name_violations, t
 from domain.keys import key_from_name
 from domain.model.changes import AuditEntry, EntityChange
 from domain.model.projects import Environment, Project
-from domain.ports import Commit, Save, Store, kind_of
+from domain.ports import ACCESS_SCOPE, Commit, Save, Store, kind_of
+from domain.services.access import Wanted
 from domain.services.audit import describe_changes
 from domain.services.editing import NamedInstruction, apply_all, below_input, check_comment, check_version
+from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
 Place = TypeVar("Place", Project, Environment)
@@ -74,10 +77,11 @@ class PlaceEdit:
 
 
 class PlaceEditor:
-    """Edits what is not evaluated of projects and environments, so no revision grows."""
+    """Edits what is not evaluated of projects and environments: only the revision of access grows (their tags)."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService) -> None:
         self._store = store
+        self._snapshots = snapshots
 
     async def edit(self, principal: Principal, place: Place, change: PlaceEdit, resource: str) -> Place:
         """Make an edit of a place, found by its type and id, and return it with the edit.
@@ -86,10 +90,9 @@ class PlaceEditor:
             NotFoundError: It is gone.
             InvalidInputError: With every violation of every instruction.
             VersionConflictError: It is not at the version expected.
-            DomainError: As `Principal.require_management` and the store say.
+            DomainError: As `AccessService.authorize` and the store say.
         """
         action = f"update{type(place).__name__}"
-        principal.require_management(action, resource)
         check_comment(change.comment)
         tries = Tries(resource)
         while True:
@@ -98,6 +101,9 @@ class PlaceEditor:
             if after is place:
                 return place
             write = Save(after, place.version)
+            await self._snapshots.access.authorize(
+                principal, Wanted(environments=(), changes=[Change(place, after)])
+            )
             entry = AuditEntry(
                 actor=principal.actor,
                 action=action,
@@ -108,7 +114,9 @@ class PlaceEditor:
                 changes=_changes(place, write),
             )
             try:
-                await self._store.commit(Commit(writes=(write,), entry=entry))
+                await self._snapshots.commit(
+                    Commit(writes=(write,), revise=frozenset({ACCESS_SCOPE}), entry=entry)
+                )
             except VersionConflictError:
                 place = await self._store.get(type(place), place.id)
             else:

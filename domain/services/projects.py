@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from domain.access.credentials import NewSdkKey, new_sdk_keys
+from domain.access.needs import Change
 from domain.access.principals import Principal
 from domain.errors import Violation
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
+from domain.services.access import Wanted
 from domain.services.audit import told_by
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
@@ -34,7 +36,7 @@ class ProjectService:
         self._store = store
         self._snapshots = snapshots
         self._editor = editor
-        self._places = PlaceEditor(store)
+        self._places = PlaceEditor(store, snapshots)
 
     async def create(
         self,
@@ -48,7 +50,7 @@ class ProjectService:
         Raises:
             InvalidInputError: With every violation.
             AlreadyExistsError: There is one with this key.
-            DomainError: As `Principal.require_management` and the store say.
+            DomainError: As `AccessService.authorize` and the store say.
         """
         principal.require_management("createProject", "proj/*")
         check_comment(comment)
@@ -61,6 +63,8 @@ class ProjectService:
         ]
         sdk_keys = [key for place in places for key in new_sdk_keys(place.ref)]
         created: list[Entity] = [project, *places, *(key.credential for key in sdk_keys)]
+        changes = [Change(None, entity) for entity in created]
+        await self._snapshots.access.authorize(principal, Wanted(environments=(), changes=changes))
         writes = tuple(Save(entity, None) for entity in created)
         entry, beside = told_by(
             AuditEntry(
@@ -84,7 +88,7 @@ class ProjectService:
             NotFoundError: There is no such project.
             DomainError: As `PlaceEditor.edit` says.
         """
-        principal.require_management("updateProject", _resource(key))
+        await self._snapshots.access.require_sight(principal, key, "updateProject")
         return await self._places.edit(principal, await self._store.get(Project, key), change, _resource(key))
 
     async def delete(

@@ -12,6 +12,8 @@ from domain.access.credentials import (
     new_secret,
 )
 from domain.access.principals import Principal
+from domain.access.roles import OWNER_GRANTS
+from domain.clock import now_ms
 from domain.errors import AlreadyExistsError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
@@ -51,8 +53,11 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
     """
     if await store.list_page(Credential, "", first=1):
         return None
-    owner_token = bootstrap_token or new_secret(CredentialKind.OWNER_TOKEN)
-    owner = Credential(id=hash_secret(owner_token), kind=CredentialKind.OWNER_TOKEN, name="first-owner")
+    kind = CredentialKind.ACCESS_TOKEN
+    owner_token = bootstrap_token or new_secret(kind)
+    owner = Credential(
+        id=hash_secret(owner_token), kind=kind, name="first-owner", grants=OWNER_GRANTS, created_ms=now_ms()
+    )
     project = Project(key=DEFAULT_PROJECT, name="Default")
     environments = [
         Environment(project=DEFAULT_PROJECT, key=key, name=name) for key, name in _ENVIRONMENTS.items()
@@ -72,4 +77,6 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
         await store.commit(commit)
     except AlreadyExistsError:
         return None  # another process was quicker
-    return FirstSecrets(Principal(owner), owner_token, sdk_keys)
+    rights = (owner.own_rights({}),)
+    principal = Principal(actor=f"token/{owner.name}", credential=owner, rights=rights)
+    return FirstSecrets(principal, owner_token, sdk_keys)

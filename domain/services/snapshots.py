@@ -1,4 +1,4 @@
-"""Keeps one compiled snapshot per environment, and the credentials, as fresh as the store's feed of revisions.
+"""Keeps one compiled snapshot per environment, and the directory, as fresh as the store's feed of revisions.
 
 A snapshot is replaced whole and its revision never goes back. While the store is away, the last ones serve on.
 """
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from domain.access.credentials import Credential
 from domain.clock import now_ms
 from domain.errors import InvalidInputError, NotFoundError, UnavailableError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
-from domain.model.projects import Environment, Project
+from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Store
+from domain.services.access import AccessService
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
@@ -46,19 +46,21 @@ class Readiness:
 
 
 class SnapshotService:
-    """The snapshots that this process serves from. `run` must be under way to follow other processes."""
+    """The snapshots that this process serves from. `run` must be under way to follow other processes.
+
+    Attributes:
+        access: The directory that goes with them.
+    """
 
     def __init__(self, store: Store) -> None:
+        self.access = AccessService(store)
         self._store = store
         self._snapshots: dict[EnvironmentRef, Snapshot] = {}
         self._taken_ms: dict[EnvironmentRef, int] = {}
         self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
-        self._credentials: Mapping[str, Credential] | None = None
-        self._credentials_lock = asyncio.Lock()
         self._store_away_since: float | None = None
         self._loaded = asyncio.Event()
         self._changes = 0
-        self._access_changes = 0
 
     async def run(self) -> None:
         """Load everything, then follow the feed of revisions until cancelled; the store may go and come."""
@@ -109,9 +111,9 @@ class SnapshotService:
         Only this process knows it: others count their changes from their own beginning.
         """
         if environment is None:
-            return f"{self._changes}"
+            return f"{self._changes}+{self.access.changes}"
         snapshot = self._snapshots.get(environment)
-        return f"{environment}@{snapshot.revision if snapshot else None}+{self._access_changes}"
+        return f"{environment}@{snapshot.revision if snapshot else None}+{self.access.changes}"
 
     async def get(self, environment: EnvironmentRef, *, at_least: int = 0) -> Snapshot:
         """Return the environment's snapshot, at a revision or later.
@@ -177,38 +179,10 @@ class SnapshotService:
             _log.warning("a change is stored but not served yet: %s", error.message)
         return revisions
 
-    async def credential(self, credential_id: str) -> Credential | None:
-        """Return the credential with this id (the secret's hash), or None.
-
-        Raises:
-            UnavailableError: They are not loaded, and the store cannot be reached.
-        """
-        if self._credentials is None:
-            await self.refresh_credentials()
-        return (self._credentials or {}).get(credential_id)
-
-    async def refresh_credentials(self) -> None:
-        """Load all credentials.
-
-        Raises:
-            UnavailableError: The store cannot be reached.
-        """
-        async with self._credentials_lock:  # what was read earlier must not take the place of what is later
-            scopes = ["", *(str(environment.ref) for environment in await self._environments())]
-            pages = [await self._store.list_all(Credential, scope) for scope in scopes]
-            self._credentials = {credential.id: credential for page in pages for credential in page}
-            self._access_changes += 1
-            self._changes += 1
-
-    async def _environments(self) -> list[Environment]:
-        projects = await self._store.list_all(Project, "")
-        pages = [await self._store.list_all(Environment, project.key) for project in projects]
-        return [environment for page in pages for environment in page]
-
     async def _follow(self, revisions: Mapping[str, int]) -> None:
         if not self._loaded.is_set():
-            await self.refresh_credentials()
-            for environment in await self._environments():
+            directory = await self.access.refresh(revisions.get(ACCESS_SCOPE, 0))
+            for environment in directory.environments.values():
                 await self.refresh(environment.ref, revisions.get(str(environment.ref), 0))
             self._loaded.set()
             return
@@ -217,7 +191,7 @@ class SnapshotService:
     async def _serve(self, revisions: Mapping[str, int]) -> None:
         """Serve what has these revisions, as far as it is served; an environment may be gone."""
         if ACCESS_SCOPE in revisions:
-            await self.refresh_credentials()
+            await self.access.refresh(revisions[ACCESS_SCOPE])
         for ref in list(self._locks):  # one that is being loaded for the first time holds its lock
             if str(ref) in revisions:
                 with contextlib.suppress(NotFoundError):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from domain.access.actions import SegmentAction
 from domain.access.principals import Principal
 from domain.errors import (
     AlreadyExistsError,
@@ -26,7 +27,7 @@ from domain.model.contexts import is_context_kind
 from domain.model.projects import Environment
 from domain.model.segments import Segment, SyncSource, new_list_uid
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.ports import Delete, Save, Store
+from domain.ports import Delete, Entity, Save, Store
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, resource
 from domain.services.list_files import member_key_problem
 from domain.services.lists import ListService, Sync
@@ -139,12 +140,14 @@ class SyncService:
         self._editor = editor
         self._lists = lists
 
-    async def check_environment(self, environment: EnvironmentRef) -> None:
+    async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> None:
         """Tell whether there is an environment: tools ask before they are connected.
 
         Raises:
             NotFoundError: There is none.
+            DomainError: As `AccessService.require_sight` says.
         """
+        await self._editor.access.require_sight(principal, environment, "syncSegment")
         await self._store.get(Environment, str(environment))
 
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
@@ -157,9 +160,9 @@ class SyncService:
             InvalidInputError: The integration's name or the context kind is malformed, or not that of a cohort's
                 segment; or others have the keys that a cohort's segment could have.
             UnavailableError: Other syncs of a cohort went on and on, or the store is away.
-            DomainError: As `Principal.require_management` says.
+            DomainError: As `AccessService.require_sight` and `authorize` say.
         """
-        principal.require_management("syncSegment", resource(environment, "segment", f"{message.integration}-*"))
+        await self._editor.access.require_sight(principal, environment, "syncSegment")
         violations = [key_violation(message.integration, ("integration",))]
         if not is_context_kind(message.context_kind):
             violations.append(Violation(("contextKind",), "is not a context kind"))
@@ -168,7 +171,7 @@ class SyncService:
         cohorts: dict[str, list[CohortMember]] = {}
         for member in message.members:
             cohorts.setdefault(member.cohort_id, []).append(member)
-        await self.check_environment(environment)
+        await self.check_environment(principal, environment)
         named = [_Cohort.of(message, members[-1]) for members in cohorts.values()]
         revision = (await self._store.revisions()).get(str(environment), 0)
         snapshot = await self._snapshots.refresh(environment, revision)
@@ -181,28 +184,8 @@ class SyncService:
     async def _put_segment(self, principal: Principal, environment: EnvironmentRef, cohort: _Cohort) -> str:
         """Create a cohort's segment, or update it, if need be; return its key."""
         for key in cohort.possible_keys:
-
-            def decide(snapshots: Snapshots, key: str = key) -> Sequence[Save | Delete]:
-                snapshot = snapshots[environment]
-                if cohort.key_in(snapshot) != key:
-                    raise AlreadyExistsError("segment", key)
-                if key not in snapshot.segments:
-                    return [Save(cohort.new_segment(environment, key), None)]
-                before = snapshot.segments[key].segment
-                after = cohort.updated(before)
-                return (
-                    [] if after == before else [Save(replace(after, version=before.version + 1), before.version)]
-                )
-
-            edit = Edit(
-                action="syncSegment",
-                resource=resource(environment, "segment", key),
-                scope=str(environment),
-                decide=decide,
-                summary={"integration": cohort.source.integration, "cohort": cohort.source.cohort_id},
-            )
             try:
-                await self._editor.edit(principal, environment, edit)
+                await self._editor.edit(principal, environment, _segment_edit(environment, cohort, key))
             except AlreadyExistsError:
                 continue
             return key
@@ -222,6 +205,35 @@ class SyncService:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 return
+
+
+def _segment_edit(environment: EnvironmentRef, cohort: _Cohort, key: str) -> Edit:
+    """Return the edit that creates a cohort's segment with a key, or updates it, if need be."""
+    uses: list[tuple[str, Entity]] = []
+    implied: list[Save | Delete] = []
+
+    def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        snapshot = snapshots[environment]
+        if cohort.key_in(snapshot) != key:
+            raise AlreadyExistsError("segment", key)
+        if key not in snapshot.segments:
+            return [Save(cohort.new_segment(environment, key), None)]
+        before = snapshot.segments[key].segment
+        after = cohort.updated(before)
+        # The tool's name of its cohort comes with the members, and needs no permission of its own.
+        uses[:] = [(SegmentAction.UPDATE_INCLUDED, before)]
+        implied[:] = [] if after == before else [Save(replace(after, version=before.version + 1), before.version)]
+        return implied
+
+    return Edit(
+        action="syncSegment",
+        resource=resource(environment, "segment", key),
+        scope=str(environment),
+        decide=decide,
+        summary={"integration": cohort.source.integration, "cohort": cohort.source.cohort_id},
+        uses=uses,
+        implied=implied,
+    )
 
 
 def _sync(key: str, members: Sequence[CohortMember], message_id: str) -> Sync:

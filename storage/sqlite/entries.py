@@ -21,6 +21,7 @@ INSERT INTO entries (id, scope, document, actor, action) VALUES (:id, :scope, :d
 _PAGE = """
 SELECT document FROM ({ids} ORDER BY id DESC LIMIT :first) JOIN entries USING (id) ORDER BY id DESC
 """
+_SIDE_BY_SIDE = 250
 
 
 def entries_query(
@@ -45,7 +46,17 @@ def entries_query(
         return _PAGE.format(ids=_ENTRIES.format(conditions=joined)), parameters
     subjects = {f"subject{n}": subject for n, subject in enumerate(sorted(set(wanted.subjects)))}
     on_one = [_ENTRIES_ON.format(name=name, conditions=joined) for name in subjects]
-    return _PAGE.format(ids=" UNION ".join(on_one)), {**parameters, **subjects}
+    return _PAGE.format(ids=_union(on_one)), {**parameters, **subjects}
+
+
+def _union(statements: list[str]) -> str:
+    """Join statements, however many: SQLite takes a few hundred side by side."""
+    if not statements:
+        return _ENTRIES.format(conditions="0")
+    groups = [statements[start : start + _SIDE_BY_SIDE] for start in range(0, len(statements), _SIDE_BY_SIDE)]
+    if len(groups) == 1:
+        return " UNION ".join(statements)
+    return " UNION ".join(f"SELECT id FROM ({' UNION '.join(group)})" for group in groups)  # noqa: S608 - statements of ours
 
 
 async def write_entry(writer: aiosqlite.Connection, commit: Commit, revisions: dict[str, int]) -> None:

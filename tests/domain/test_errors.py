@@ -24,7 +24,7 @@ from domain.errors import (
 ERRORS: list[tuple[DomainError, ErrorCode]] = [
     (InvalidInputError([Violation(("a",), "is wrong")]), ErrorCode.BAD_USER_INPUT),
     (UnauthenticatedError("who are you?"), ErrorCode.UNAUTHENTICATED),
-    (ForbiddenError("no", action="updateRules", resource="proj/shop"), ErrorCode.FORBIDDEN),
+    (ForbiddenError("no", [("updateRules", "proj/shop")]), ErrorCode.FORBIDDEN),
     (NotFoundError("flag", "x"), ErrorCode.NOT_FOUND),
     (AlreadyExistsError("flag", "x"), ErrorCode.ALREADY_EXISTS),
     (VersionConflictError("flag", "x", expected=1, actual=2), ErrorCode.VERSION_CONFLICT),

@@ -81,7 +81,9 @@ def test_an_sdk_key_reaches_no_other_environment(secrets: Secrets) -> None:
         ref = {"project": "default", "environment": environment}
         answer = server.evaluate("a", ADA, e=ref, token=printed["server SDK key, production"])
         assert answer.code == "FORBIDDEN"
-        assert answer.errors[0]["extensions"]["resource"] == f"default/{environment}"
+        assert answer.errors[0]["extensions"]["denied"] == [
+            {"action": "evaluate", "resource": f"default/{environment}"}
+        ]
 
 
 @pytest.mark.parametrize("kind", ["server", "client"])

@@ -12,8 +12,7 @@ from starlette.routing import Route
 from starlette.types import Message
 from strawberry import scalars
 
-from domain.access.credentials import Credential, CredentialKind
-from domain.access.principals import Principal
+from domain.access.principals import OPERATOR
 from domain.errors import InvalidInputError, UnauthenticatedError, UnavailableError, Violation
 from domain.services.evaluation import Caller
 from gql.context import RequestContext
@@ -53,8 +52,7 @@ SCHEMA = strawberry.Schema(Query, Mutation)
 
 
 async def ada(request: Request) -> RequestContext:
-    principal = Principal(Credential(id="", kind=CredentialKind.OWNER_TOKEN, name="ada"))
-    return RequestContext(Caller(principal, 1), "", cast("Any", None), request)
+    return RequestContext(Caller(OPERATOR, 1), "", cast("Any", None), request)
 
 
 def refusing(error: Exception) -> Factory:

@@ -25,7 +25,8 @@ ADA = {"kind": "user", "key": "ada"}
 
 
 def a_context(credential: str = "", edition: str = "", basis: Basis | None = None) -> RequestContext:
-    principal = Principal(Credential(id=credential, kind=CredentialKind.OWNER_TOKEN, name="owner"))
+    token = Credential(id=credential, kind=CredentialKind.ACCESS_TOKEN, name="owner")
+    principal = Principal(actor="token/owner", credential=token)
     caller = Caller(principal, 1, basis)
     return RequestContext(caller, edition, cast("Any", None), cast("Any", None))
 

@@ -245,6 +245,8 @@ async def test_an_entry_is_found_by_everything_that_its_change_touched(store: St
     assert await found(store, subjects=["credential/f00"]) == []
     assert await found(store, subjects=["flag/shop"]) == []
     assert await found(store, subjects=[]) == []
+    many = [f"project/blog-{n}" for n in range(1_000)]
+    assert await found(store, subjects=[*many, "project/blog", "flag/shop/a"]) == ["4", "2", "1"]
     pages = [
         await store.list_entries(None, first=1, before=before, wanted=EntryFilter(subjects=["flag/shop/a"]))
         for before in ("", "2", "1")

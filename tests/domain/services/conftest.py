@@ -79,7 +79,7 @@ class FickleStore:
 def evaluation_of(store: Any, snapshots: SnapshotService) -> EvaluationService:
     """Evaluation with a cache of memberships, as the service has it."""
     memberships = MembershipService(store, snapshots, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
-    contexts = ContextService(store, retention_days=0, max_entries=1)
+    contexts = ContextService(store, snapshots.access, retention_days=0, max_entries=1)
     return EvaluationService(snapshots, memberships, contexts)
 
 

@@ -11,6 +11,7 @@ from domain.model.changes import AuditEntry, EntityChange
 from domain.model.segments import TargetList
 from domain.pages import PageRequest
 from domain.ports import Store
+from domain.services.access import AccessService
 from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.import_plan import ImportMode
@@ -44,7 +45,7 @@ async def imported(store: Store, snapshots: SnapshotService, owner: Principal) -
 
 async def history(store: Store, owner: Principal, type_name: str, entity_id: str) -> list[AuditEntry]:
     wanted = AuditFilter(node=(type_name, entity_id))
-    stretch = await AuditService(store).log(owner, wanted, PageRequest(first=10))
+    stretch = await AuditService(store, AccessService(store)).log(owner, wanted, PageRequest(first=10))
     return [edge.node for edge in stretch.edges]
 
 

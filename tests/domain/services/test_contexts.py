@@ -14,6 +14,7 @@ from domain.model.contexts import parse_context
 from domain.model.seen_contexts import SeenContext
 from domain.ports import Store
 from domain.services import contexts
+from domain.services.access import AccessService
 from domain.services.contexts import ContextService, TargetStatus
 from domain.services.editing import EnvironmentEditor
 from domain.services.environments import EnvironmentService
@@ -48,7 +49,7 @@ def watched(store: Store) -> WatchedStore:
 @pytest.fixture
 def service(watched: WatchedStore, secrets: FirstSecrets) -> ContextService:
     del secrets  # the store must be set up
-    return ContextService(cast("Store", watched), retention_days=30, max_entries=10)
+    return ContextService(cast("Store", watched), AccessService(watched.store), retention_days=30, max_entries=10)
 
 
 @pytest.fixture

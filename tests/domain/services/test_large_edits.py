@@ -102,7 +102,7 @@ async def test_a_long_text_is_resolved_quickly(
     fickle: FickleStore, segments: SegmentService, owner: Principal, snapshots: SnapshotService
 ) -> None:
     del segments  # it made the segment
-    contexts = ContextService(cast("Any", fickle), retention_days=1, max_entries=MOST)
+    contexts = ContextService(cast("Any", fickle), snapshots.access, retention_days=1, max_entries=MOST)
     snapshot = await snapshots.get(PRODUCTION)
     with Held() as held:
         found = await contexts.resolve_targets(owner, snapshot, "\n".join(KEYS), context_kind="user", segment="a")

@@ -68,7 +68,7 @@ async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it
     await eventually(ready(snapshots), expected=False)
     assert snapshots.readiness().store_away_seconds is not None
     assert (await evaluation.evaluate(caller, Where(PRODUCTION), "f", ADA)).value == "before"
-    assert await snapshots.credential(owner.credential.id if owner.credential else "") == owner.credential
+    assert snapshots.access.now(owner) == owner
     later = await import_value(elsewhere, owner, "meanwhile")
     fickle.is_away = False
     await eventually(served_by(snapshots), later)
@@ -83,7 +83,7 @@ async def test_nothing_is_loaded_before_the_store_was_reached(fickle: FickleStor
     with pytest.raises(UnavailableError):
         await service.get(PRODUCTION)
     with pytest.raises(UnavailableError):
-        await service.credential("any")
+        await service.access.directory()
 
 
 async def test_a_snapshot_never_goes_back(
@@ -141,14 +141,18 @@ async def test_an_unknown_environment_is_not_found_until_it_is_there(
 async def test_a_new_credential_is_known_soon_and_a_deleted_one_no_longer(
     store: Store, snapshots: SnapshotService
 ) -> None:
-    credential = Credential(id=hash_secret("s"), kind=CredentialKind.OWNER_TOKEN, name="second")
+    credential = Credential(id=hash_secret("s"), kind=CredentialKind.ACCESS_TOKEN, name="second")
+
+    async def known() -> Credential | None:
+        return (await snapshots.access.directory()).credentials.get(credential.id)
+
     entry = AuditEntry(actor="test", action="createToken", resource="second")
     access = frozenset({ACCESS_SCOPE})
     await store.commit(Commit(writes=(Save(credential, None),), revise=access, entry=entry))
-    await eventually(lambda: snapshots.credential(credential.id), credential)
+    await eventually(known, credential)
     entry = AuditEntry(actor="test", action="deleteToken", resource="second")
     await store.commit(Commit(writes=(Delete(credential),), revise=access, entry=entry))
-    await eventually(lambda: snapshots.credential(credential.id), None)
+    await eventually(known, None)
 
 
 async def test_a_store_that_lost_what_is_served_is_not_followed_and_not_ready(

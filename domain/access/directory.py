@@ -1,0 +1,97 @@
+"""The directory: who may do what, as it stands at one revision of `ACCESS_SCOPE`. Who asks is looked up here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from domain.access.credentials import Credential
+from domain.access.members import Member
+from domain.access.principals import Principal
+from domain.access.resources import Resource, resource_of
+from domain.access.roles import BaseRole, Role
+from domain.keys import EnvironmentRef
+from domain.model.projects import Environment, Project
+
+AccessEntity: TypeAlias = Project | Environment | Credential | Member | Role
+
+
+def project_resource(project: Project) -> Resource:
+    """Return a project as policies name it."""
+    return resource_of("proj", project.key, project.tags)
+
+
+def environment_resource(project: Project, environment: Environment) -> Resource:
+    """Return an environment as policies name it."""
+    return project_resource(project).child("env", environment.key, environment.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDirectory:
+    """All that concerns access, by id. It never changes; a new revision has a new one."""
+
+    revision: int = 0
+    projects: Mapping[str, Project] = field(default_factory=dict)
+    environments: Mapping[str, Environment] = field(default_factory=dict)
+    credentials: Mapping[str, Credential] = field(default_factory=dict)
+    members: Mapping[str, Member] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    _principals: dict[str, Principal | None] = field(default_factory=dict, compare=False)
+
+    def principal(self, credential_id: str, now_ms: int) -> Principal | None:
+        """Return who shows a credential; None if there is none of this id, or it opens nothing any more."""
+        credential = self.credentials.get(credential_id)
+        if credential is None or credential.is_expired(now_ms):
+            return None
+        if credential_id not in self._principals:
+            self._principals[credential_id] = self._principal_of(credential)
+        return self._principals[credential_id]
+
+    def owns(self, credential: Credential) -> bool:
+        """Tell whether an access token may do everything: a service's as owner, or an owner's own."""
+        grants = credential.grants
+        if credential.member_id is not None:
+            member = self.member_of(credential)
+            grants = None if member is None or credential.is_restricted else member.grants
+        return grants is not None and grants.base_role is BaseRole.OWNER
+
+    def stored(self, entity: object) -> AccessEntity | None:
+        """Return what is in the place of an entity, or None."""
+        kinds: Mapping[type, Mapping[str, AccessEntity]] = {
+            Project: self.projects,
+            Environment: self.environments,
+            Credential: self.credentials,
+            Member: self.members,
+            Role: self.roles,
+        }
+        return kinds.get(type(entity), {}).get(getattr(entity, "id", ""))
+
+    def member_of(self, credential: Credential) -> Member | None:
+        """Return whose token it is, if it is a member's who is there."""
+        return None if credential.member_id is None else self.members.get(credential.member_id)
+
+    def project(self, key: str) -> Resource | None:
+        """Return a project as policies name it."""
+        found = self.projects.get(key)
+        return None if found is None else project_resource(found)
+
+    def environment(self, ref: EnvironmentRef) -> Resource | None:
+        """Return an environment as policies name it."""
+        project, found = self.projects.get(ref.project), self.environments.get(str(ref))
+        return None if project is None or found is None else environment_resource(project, found)
+
+    def _principal_of(self, credential: Credential) -> Principal | None:
+        if not credential.is_access_token:
+            return Principal(actor=f"token/{credential.name}", credential=credential)
+        own = credential.own_rights(self.roles)
+        if credential.member_id is None:
+            return Principal(actor=f"token/{credential.name}", credential=credential, rights=(own,))
+        member = self.member_of(credential)
+        if member is None:  # whose member is gone opens nothing
+            return None
+        rights = member.rights(self.roles)
+        return Principal(
+            actor=f"member/{member.email}",
+            credential=credential,
+            member=member,
+            rights=(rights, own) if credential.is_restricted else (rights,),
+        )

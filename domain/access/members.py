@@ -1,0 +1,58 @@
+"""Members: the people who may do something here."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from domain.access.policies import Effect, NewStatement, Rights, parse_policy
+from domain.access.resources import Path, Resource, resource_of
+from domain.access.roles import Grants, Role
+from domain.errors import Violation
+
+EMAIL_LENGTH_LIMIT = 254
+_EMAIL = re.compile(r"[^@:;,/*]+@[^@:;,/*]+")
+
+
+def fold_email(email: str) -> str:
+    """Return an email as members are told apart by it: without regard to case and spaces around it."""
+    return email.strip().casefold()
+
+
+def email_violation(email: str, path: Path) -> Violation | None:
+    """Return what is wrong with an email, or None; none has a character with a meaning in policies."""
+    is_plain = email.isprintable() and not any(map(str.isspace, email))
+    if _EMAIL.fullmatch(email) and is_plain and len(email) <= EMAIL_LENGTH_LIMIT:
+        return None
+    return Violation(path, f"{email[:60]!r} is not an email that a member can have")
+
+
+def new_id() -> str:
+    """Make an id of a member or a token that says nothing of it."""
+    return secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A person. No two have the same email."""
+
+    id: str = field(default_factory=new_id)
+    email: str
+    name: str = ""
+    grants: Grants = Grants()
+    version: int = 1
+
+    @property
+    def scope(self) -> str:
+        """Members stand under nothing."""
+        return ""
+
+    @property
+    def resource(self) -> Resource:
+        """The member as policies name it: `member/ann@acme.com;writer`."""
+        return resource_of("member", self.email, [self.grants.resource_tag])
+
+    def rights(self, custom_roles: Mapping[str, Role]) -> Rights:
+        """Return what the member may do: what the roles allow, and to make tokens, none of which may do more."""
+        own = NewStatement(effect=Effect.ALLOW, resources=[f"member/{self.email}:token/*"], actions=["*"])
+        return Rights((*self.grants.rights(custom_roles).policies, parse_policy([own])))

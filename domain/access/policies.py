@@ -1,0 +1,209 @@
+"""Policies: statements that allow or deny actions on resources (LaunchDarkly semantics 3.4).
+
+Within one policy a statement that denies beats any that allows, in whatever order; what nothing allows is denied.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+from domain.access.actions import ACTIONS
+from domain.access.resources import Glob, Path, Resource, ResourceSpecifier, parse_specifier
+from domain.errors import InvalidInputError, Violation
+
+STATEMENTS_LIMIT = 100
+ENTRIES_LIMIT = 100
+"""How many resources, and how many actions, a statement may list."""
+
+
+class Effect(Enum):
+    """What a statement does."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """Allows or denies some actions on some resources. `parse_policy` makes it.
+
+    Attributes:
+        resources: Specifiers of what it is about; empty if `not_resources` says so.
+        not_resources: It is about all that none of these names, of every type.
+        actions: Names of actions, or globs of them; empty if `not_actions` says so.
+        not_actions: It is about all actions but these.
+    """
+
+    effect: Effect
+    resources: tuple[str, ...] = ()
+    not_resources: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+
+    def applies_to(self, action: str, resource: Resource) -> bool:
+        """Tell whether it is about an action on a resource."""
+        if self.actions:
+            is_about_action = _any_matches(self.actions, action)
+        else:
+            is_about_action = not _any_matches(self.not_actions, action)
+        if not is_about_action:
+            return False
+        if self.resources:
+            return any(_specifier(text).matches(resource) for text in self.resources)
+        return not any(_specifier(text).matches(resource) for text in self.not_resources)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a policy says of an action on a resource.
+
+    Attributes:
+        effect: None if it says nothing, so that the action is denied.
+        statement: The place of the first statement that decides.
+    """
+
+    effect: Effect | None = None
+    statement: int | None = None
+
+    @property
+    def allows(self) -> bool:
+        """Whether the action is allowed."""
+        return self.effect is Effect.ALLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Statements that are decided on together."""
+
+    statements: tuple[Statement, ...] = ()
+
+    def decide(self, action: str, resource: Resource) -> Decision:
+        """Say what it says of an action on a resource."""
+        decision = Decision()
+        for index, statement in enumerate(self.statements):
+            if (decision.effect is None or statement.effect is Effect.DENY) and statement.applies_to(
+                action, resource
+            ):
+                decision = Decision(statement.effect, index)
+                if statement.effect is Effect.DENY:
+                    break
+        return decision
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What several policies allow together: across them the more permissive wins."""
+
+    policies: tuple[Policy, ...] = ()
+
+    def allow(self, action: str, resource: Resource) -> bool:
+        """Tell whether any of the policies allows an action on a resource."""
+        return any(policy.decide(action, resource).allows for policy in self.policies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStatement:
+    """A statement as it is written: of resources and notResources exactly one is given; of actions likewise."""
+
+    effect: Effect
+    resources: Sequence[str] | None = None
+    not_resources: Sequence[str] | None = None
+    actions: Sequence[str] | None = None
+    not_actions: Sequence[str] | None = None
+
+
+def parse_policy(statements: Sequence[NewStatement], path: Path = ("policy",)) -> Policy:
+    """Read a policy.
+
+    Raises:
+        InvalidInputError: With every violation, each with the place of the fault: the statement, the field, the
+            entry and the character.
+    """
+    if len(statements) > STATEMENTS_LIMIT:
+        message = f"has {len(statements)} statements, and {STATEMENTS_LIMIT} are the most"
+        raise InvalidInputError([Violation(path, message)])
+    found: list[Violation] = []
+    parsed: list[Statement] = []
+    for index, statement in enumerate(statements):
+        try:
+            parsed.append(_parse_statement(statement, (*path, index)))
+        except InvalidInputError as error:
+            found += error.violations
+    if found:
+        raise InvalidInputError(found)
+    return Policy(tuple(parsed))
+
+
+def _parse_statement(new: NewStatement, path: Path) -> Statement:
+    found = [
+        *_choice_violations(path, "resources", new.resources, "notResources", new.not_resources),
+        *_choice_violations(path, "actions", new.actions, "notActions", new.not_actions),
+    ]
+    if found:
+        raise InvalidInputError(found)
+    specifiers = _parse_specifiers(new.resources or (), (*path, "resources"), found)
+    _parse_specifiers(new.not_resources or (), (*path, "notResources"), found)
+    if not found:
+        types = {specifier.type for specifier in specifiers} or ACTIONS.keys()
+        found += _action_violations(new.actions or (), types, (*path, "actions"))
+        found += _action_violations(new.not_actions or (), types, (*path, "notActions"))
+    if found:
+        raise InvalidInputError(found)
+    return Statement(
+        effect=new.effect,
+        resources=tuple(new.resources or ()),
+        not_resources=tuple(new.not_resources or ()),
+        actions=tuple(new.actions or ()),
+        not_actions=tuple(new.not_actions or ()),
+    )
+
+
+def _choice_violations(
+    path: Path, name: str, some: Sequence[str] | None, not_name: str, all_but: Sequence[str] | None
+) -> list[Violation]:
+    """Check that exactly one of two lists is given, and that it has entries, but not too many."""
+    if (some is None) is (all_but is None):
+        return [Violation(path, f"needs one of {name} and {not_name}, and not both")]
+    field, given = (name, some) if some is not None else (not_name, all_but or ())
+    if not given:
+        return [Violation((*path, field), "is empty")]
+    if len(given) > ENTRIES_LIMIT:
+        return [Violation((*path, field), f"has {len(given)} entries, and {ENTRIES_LIMIT} are the most")]
+    return []
+
+
+def _parse_specifiers(texts: Sequence[str], path: Path, found: list[Violation]) -> list[ResourceSpecifier]:
+    specifiers: list[ResourceSpecifier] = []
+    for index, text in enumerate(texts):
+        try:
+            specifiers.append(parse_specifier(text, (*path, index)))
+        except InvalidInputError as error:
+            found += error.violations
+    return specifiers
+
+
+@lru_cache(maxsize=10_000)
+def _specifier(text: str) -> ResourceSpecifier:
+    """Parse a specifier once, however often it is asked."""
+    return parse_specifier(text)
+
+
+def _action_violations(patterns: Sequence[str], types: Iterable[str], path: Path) -> list[Violation]:
+    known = {action for actions in ACTIONS.values() for action in actions}
+    possible = {action for type_name in types for action in ACTIONS[type_name]}
+    return [
+        Violation((*path, index), f"{pattern[:60]!r} is an action that none of the statement's resources has")
+        if _matches_any(pattern, known)
+        else Violation((*path, index), f"{pattern[:60]!r} is no action")
+        for index, pattern in enumerate(patterns)
+        if not _matches_any(pattern, possible)
+    ]
+
+
+def _matches_any(pattern: str, actions: Iterable[str]) -> bool:
+    return any(map(Glob(pattern).matches, actions))
+
+
+def _any_matches(patterns: Iterable[str], action: str) -> bool:
+    return any(Glob(pattern).matches(action) for pattern in patterns)

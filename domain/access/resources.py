@@ -1,0 +1,183 @@
+"""Resources: what is acted on, and the specifiers by which policies name them (LaunchDarkly semantics 3.4).
+
+A specifier names things of one type: `proj/*` names projects, and nothing that is in them.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NoReturn
+
+from domain.errors import InvalidInputError, Violation
+
+SPECIFIER_LENGTH_LIMIT = 2_000
+ACCOUNT = "acct"
+"""The one resource without a key: the service itself."""
+RESOURCE_TYPES = (
+    ACCOUNT,
+    "proj",
+    "proj:env",
+    "proj:env:flag",
+    "proj:env:segment",
+    "proj:context-kind",
+    "role",
+    "member",
+    "member:token",
+    "service-token",
+)
+"""The types of things, each by the types of its levels."""
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of a resource: a thing by its key, with its tags."""
+
+    type: str
+    key: str = ""
+    tags: frozenset[str] = frozenset()
+
+    def __str__(self) -> str:
+        """Render `env/production;critical`."""
+        tags = f";{','.join(sorted(self.tags))}" if self.tags else ""
+        return f"{self.type}/{self.key}{tags}" if self.key else self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A thing with what it is in, from the outermost on: each level as it is, its tags too."""
+
+    levels: tuple[Level, ...]
+
+    def __str__(self) -> str:
+        """Render it as a specifier that names it and no other: `proj/shop:env/production;critical:flag/f;beta`."""
+        return ":".join(map(str, self.levels))
+
+    @property
+    def type(self) -> str:
+        """Its type, one of RESOURCE_TYPES."""
+        return ":".join(level.type for level in self.levels)
+
+    def child(self, type_name: str, key: str, tags: Collection[str] = ()) -> "Resource":
+        """Return something that is in it."""
+        return Resource((*self.levels, Level(type_name, key, frozenset(tags))))
+
+
+def resource_of(type_name: str, key: str = "", tags: Collection[str] = ()) -> Resource:
+    """Return a resource that is in no other."""
+    return Resource((Level(type_name, key, frozenset(tags)),))
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """A pattern of names: `*` stands for any characters, or none; all else for itself, case and all."""
+
+    text: str
+
+    def matches(self, name: str) -> bool:
+        """Tell whether it names `name`. Each part is looked for once, so no pattern makes this slow."""
+        first, *others = self.text.split("*")
+        if not others:
+            return name == first
+        *middle, last = others
+        at, end = len(first), len(name) - len(last)
+        if at > end or not (name.startswith(first) and name.endswith(last)):
+            return False
+        for part in middle:
+            found = name.find(part, at, end)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSpecifier:
+    """Names things by a glob of their keys, and globs of tags: they bear a tag for each."""
+
+    type: str
+    key: Glob
+    tags: tuple[Glob, ...]
+
+    def matches(self, level: Level) -> bool:
+        """Tell whether it names a thing."""
+        return (
+            self.type == level.type
+            and self.key.matches(level.key)
+            and all(any(glob.matches(tag) for tag in level.tags) for glob in self.tags)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSpecifier:
+    """Names things of one type: by their keys and tags, and by those of what they are in."""
+
+    levels: tuple[LevelSpecifier, ...]
+
+    def __str__(self) -> str:
+        """Render it as it was written."""
+        return ":".join(map(_level_text, self.levels))
+
+    @property
+    def type(self) -> str:
+        """The type of what it names, one of RESOURCE_TYPES."""
+        return ":".join(level.type for level in self.levels)
+
+    def matches(self, resource: Resource) -> bool:
+        """Tell whether it names a thing."""
+        return len(self.levels) == len(resource.levels) and all(
+            specifier.matches(level) for specifier, level in zip(self.levels, resource.levels, strict=True)
+        )
+
+
+def parse_specifier(text: str, path: Path = ()) -> ResourceSpecifier:
+    """Parse `proj/*:env/production;critical:segment/beta-*;tag1,tag2`.
+
+    Raises:
+        InvalidInputError: It is none; the violation is at `path`, and names the character.
+    """
+    if len(text) > SPECIFIER_LENGTH_LIMIT:
+        _refuse(path, f"has more than {SPECIFIER_LENGTH_LIMIT} characters")
+    levels: list[LevelSpecifier] = []
+    at = 0
+    for level in text.split(":"):
+        levels.append(_parse_level(level, at, path))
+        at += len(level) + 1
+    specifier = ResourceSpecifier(tuple(levels))
+    if specifier.type not in RESOURCE_TYPES:
+        known = ", ".join(map(repr, RESOURCE_TYPES))
+        _refuse(path, f"names things of the type {specifier.type[:60]!r}, and the types are {known}")
+    return specifier
+
+
+def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:
+    for index, character in enumerate(text):
+        if character.isspace() or not character.isprintable():
+            _refuse(path, f"has {character!r} at character {start + index + 1}, which no key or tag has")
+    name, has_tags, tags = text.partition(";")
+    type_name, has_key, key = name.partition("/")
+    if name == ACCOUNT and not has_tags:
+        return LevelSpecifier(ACCOUNT, Glob(""), ())
+    if not (type_name and has_key and key):
+        _refuse(path, f"needs a type and a key, as in 'proj/*', at character {start + 1}")
+    at = start + len(type_name) + 1
+    if "/" in key or "," in key:
+        offset = next(index for index, character in enumerate(key) if character in "/,")
+        _refuse(path, f"has {key[offset]!r} at character {at + offset + 1}, which no key has")
+    at += len(key) + 1
+    globs: list[Glob] = []
+    for tag in tags.split(",") if has_tags else ():
+        if not tag or ";" in tag or "/" in tag:
+            _refuse(path, f"needs a tag at character {at + 1}")
+        globs.append(Glob(tag))
+        at += len(tag) + 1
+    return LevelSpecifier(type_name, Glob(key), tuple(globs))
+
+
+def _level_text(level: LevelSpecifier) -> str:
+    tags = f";{','.join(glob.text for glob in level.tags)}" if level.tags else ""
+    return f"{level.type}/{level.key.text}{tags}" if level.key.text else level.type
+
+
+def _refuse(path: Path, message: str) -> NoReturn:
+    raise InvalidInputError([Violation(path, message)])

@@ -1,0 +1,174 @@
+"""Roles: named policies. Those that come with the service are written in the language of the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from domain.access.policies import Effect, NewStatement, Policy, Rights, parse_policy
+from domain.access.resources import RESOURCE_TYPES, Resource, resource_of
+
+
+class BaseRole(Enum):
+    """What somebody may do everywhere."""
+
+    NO_ACCESS = "NO_ACCESS"
+    READER = "READER"
+    WRITER = "WRITER"
+    ADMIN = "ADMIN"
+    OWNER = "OWNER"
+
+
+class ProjectRole(Enum):
+    """What somebody may do in one project."""
+
+    VIEWER = "VIEWER"
+    DEVELOPER = "DEVELOPER"
+    MAINTAINER = "MAINTAINER"
+    PROJECT_ADMIN = "PROJECT_ADMIN"
+
+
+class BasePermissions(Enum):
+    """What a custom role allows beside what its policy says."""
+
+    READER = "READER"
+    NO_ACCESS = "NO_ACCESS"
+
+
+def _allow(*resources: str, actions: Sequence[str] = ("*",)) -> NewStatement:
+    return NewStatement(effect=Effect.ALLOW, resources=resources, actions=actions)
+
+
+_EVERYTHING = [
+    ":".join(f"{level}/*" if level != "acct" else level for level in t.split(":")) for t in RESOURCE_TYPES
+]
+_READING = (
+    _allow("proj/*", actions=["viewProject"]),
+    _allow("member/*", actions=["viewMember"]),
+    _allow("role/*", actions=["viewRole"]),
+)
+_BASE_ROLES: Mapping[BaseRole, Sequence[NewStatement]] = {
+    BaseRole.NO_ACCESS: (),
+    BaseRole.READER: _READING,
+    BaseRole.WRITER: (*_READING, _allow(*(name for name in _EVERYTHING if name.startswith("proj/")))),
+    BaseRole.ADMIN: (
+        _allow(*_EVERYTHING),
+        # A member's resource, and a service token's, bears its base role as a tag: owners are made by owners.
+        NewStatement(
+            effect=Effect.DENY,
+            resources=["member/*;owner", "member/*;owner:token/*", "service-token/*;owner"],
+            not_actions=["viewMember", "viewAccessToken"],
+        ),
+    ),
+    BaseRole.OWNER: (_allow(*_EVERYTHING),),
+}
+_FLAGS_AND_SEGMENTS = ("proj/{project}:env/*:flag/*", "proj/{project}:env/*:segment/*")
+_VIEWING = _allow("proj/{project}", actions=["viewProject"])
+_PROJECT_ROLES: Mapping[ProjectRole, Sequence[NewStatement]] = {
+    ProjectRole.VIEWER: (_VIEWING,),
+    ProjectRole.DEVELOPER: (
+        _VIEWING,
+        NewStatement(
+            effect=Effect.ALLOW,
+            resources=_FLAGS_AND_SEGMENTS,
+            not_actions=["deleteFlag", "deleteSegment", "updateGlobalArchived"],
+        ),
+    ),
+    ProjectRole.MAINTAINER: (_VIEWING, _allow(*_FLAGS_AND_SEGMENTS, "proj/{project}:context-kind/*")),
+    ProjectRole.PROJECT_ADMIN: (
+        _allow("proj/{project}", "proj/{project}:env/*", *_FLAGS_AND_SEGMENTS, "proj/{project}:context-kind/*"),
+    ),
+}
+
+
+@cache
+def base_role_policy(role: BaseRole) -> Policy:
+    """Return what a base role allows."""
+    return parse_policy(_BASE_ROLES[role])
+
+
+def project_role_policy(role: ProjectRole, project: str) -> Policy:
+    """Return what a project role allows in a project; its key has no character with a meaning in specifiers."""
+    return parse_policy(
+        [
+            NewStatement(
+                effect=statement.effect,
+                resources=[name.replace("{project}", project) for name in statement.resources or ()],
+                actions=statement.actions,
+                not_actions=statement.not_actions,
+            )
+            for statement in _PROJECT_ROLES[role]
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A custom role."""
+
+    key: str
+    name: str = ""
+    description: str = ""
+    base_permissions: BasePermissions = BasePermissions.READER
+    policy: Policy = Policy()
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        """Identify the role: its key."""
+        return self.key
+
+    @property
+    def scope(self) -> str:
+        """Roles stand under nothing."""
+        return ""
+
+    @property
+    def resource(self) -> Resource:
+        """The role as policies name it."""
+        return resource_of("role", self.key)
+
+    @property
+    def whole_policy(self) -> Policy:
+        """What it allows in all. It is one policy: what it denies, its base permissions do not give back."""
+        base = BaseRole.READER if self.base_permissions is BasePermissions.READER else BaseRole.NO_ACCESS
+        return Policy((*self.policy.statements, *base_role_policy(base).statements))
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectGrant:
+    """A role in a project."""
+
+    project: str
+    role: ProjectRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grants:
+    """The roles of a member or of an access token.
+
+    Attributes:
+        custom_roles: Keys of custom roles; one that is gone allows nothing.
+    """
+
+    base_role: BaseRole = BaseRole.NO_ACCESS
+    custom_roles: tuple[str, ...] = ()
+    project_roles: tuple[ProjectGrant, ...] = ()
+
+    def rights(self, custom_roles: Mapping[str, Role]) -> Rights:
+        """Return what the roles allow together."""
+        return Rights(
+            (
+                base_role_policy(self.base_role),
+                *(custom_roles[key].whole_policy for key in self.custom_roles if key in custom_roles),
+                *(project_role_policy(grant.role, grant.project) for grant in self.project_roles),
+            )
+        )
+
+    @property
+    def resource_tag(self) -> str:
+        """The tag that the resource of whoever has them bears: its base role."""
+        return self.base_role.value.lower()
+
+
+OWNER_GRANTS = Grants(base_role=BaseRole.OWNER)

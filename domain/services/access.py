@@ -1,0 +1,230 @@
+"""The gate: who exists for whom, and who may change what, by the directory that this process has in memory.
+
+The directory is as fresh as the feed of revisions, so that knowing who asks, and what he may do, costs no I/O.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from domain.access.credentials import Credential
+from domain.access.directory import AccessDirectory, project_resource
+from domain.access.members import Member
+from domain.access.needs import Change, Surroundings, needs
+from domain.access.principals import Permission, Principal
+from domain.access.resources import ACCOUNT, resource_of
+from domain.access.roles import Role
+from domain.clock import now_ms
+from domain.errors import NotFoundError, UnauthenticatedError
+from domain.keys import EnvironmentRef
+from domain.model.flags import Flag
+from domain.model.projects import Environment, Project
+from domain.ports import ACCESS_SCOPE, E, Entity, Store
+
+T = TypeVar("T", Project, Environment, Credential, Member, Role)
+
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody wants to do in a project.
+
+    Attributes:
+        environments: Where; but for those that are created.
+        flags: The flags that it is about, as they are, by id.
+        uses: Actions on things as they are, which need permission too.
+    """
+
+    environments: Collection[EnvironmentRef]
+    changes: Sequence[Change]
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+    uses: Sequence[tuple[str, Entity]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenProjects:
+    """Which projects exist for somebody who wants to do something to the service.
+
+    Attributes:
+        all_keys: Those that there are.
+        may_do_it: Whether he may do it.
+    """
+
+    keys: frozenset[str]
+    all_keys: frozenset[str]
+    may_do_it: bool
+
+    def includes(self, project: str | None) -> bool:
+        """Tell whether he sees all of a project, or (None) of the service.
+
+        What is left of projects that are gone, and what is of none, is for those who may do it.
+        """
+        if project is None:
+            return self.may_do_it and self.keys == self.all_keys
+        return project in self.keys or (self.may_do_it and project not in self.all_keys)
+
+
+class AccessService:
+    """The directory of this process, which SnapshotService refreshes when its revision grows, and the gate.
+
+    Attributes:
+        changes: How often it was replaced; what was answered by another directory is not answered by this one.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.changes = 0
+        self._store = store
+        self._directory: AccessDirectory | None = None
+        self._lock = asyncio.Lock()
+
+    async def directory(self) -> AccessDirectory:
+        """Return the directory as it is known here; it is loaded if it never was.
+
+        Raises:
+            UnavailableError: It is not loaded, and the store cannot be reached.
+        """
+        return self._directory or await self.refresh(0)
+
+    async def latest(self) -> AccessDirectory:
+        """Return the directory as it is in the store now.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        return await self.refresh(await self._revision())
+
+    def now(self, principal: Principal) -> Principal:
+        """Return a principal with what he may do by the directory as it is known here now.
+
+        Raises:
+            UnauthenticatedError: What he showed opens nothing any more.
+        """
+        if principal.credential is None or self._directory is None:
+            return principal
+        known = self._directory.principal(principal.credential.id, now_ms())
+        if known is None:
+            raise UnauthenticatedError("this access token or SDK key is not known here (any more)")
+        return known
+
+    async def sees(self, principal: Principal, place: EnvironmentRef | str, action: str) -> bool:
+        """Tell whether a project (by its key), or what is in an environment of it, exists for a principal.
+
+        Args:
+            principal: Who asks.
+            place: The environment, or the project's key.
+            action: What he is about to do there.
+
+        Raises:
+            UnauthenticatedError: No secret was shown.
+            ForbiddenError: The credential is an SDK key, which may only evaluate.
+            UnavailableError: The directory does not know the project, and the store cannot be reached.
+        """
+        key = place if isinstance(place, str) else place.project
+        principal.require_management(action, _name(place))
+        project = (await self._knowing(key)).project(key)
+        return project is not None and principal.may_view(project)
+
+    async def require_sight(self, principal: Principal, place: EnvironmentRef | str, action: str) -> None:
+        """Refuse a place that does not exist for a principal, as if there were none.
+
+        Raises:
+            NotFoundError: It does not.
+            DomainError: As `sees` says.
+        """
+        if not await self.sees(principal, place, action):
+            raise NotFoundError("project" if isinstance(place, str) else "environment", str(place))
+
+    async def seen_projects(self, principal: Principal, action: str) -> SeenProjects:
+        """Return the projects that exist for a principal, who is about to do something to the service.
+
+        Raises:
+            DomainError: As `sees` says.
+        """
+        principal.require_management(action, ACCOUNT)
+        directory = await self.directory()
+        resources = {key: project_resource(project) for key, project in directory.projects.items()}
+        return SeenProjects(
+            keys=frozenset(key for key, resource in resources.items() if principal.may_view(resource)),
+            all_keys=frozenset(resources),
+            may_do_it=principal.may(action, resource_of(ACCOUNT)),
+        )
+
+    async def authorize(self, principal: Principal, wanted: Wanted) -> None:
+        """Refuse changes to whoever lacks any permission that they need, on things as they are and as they become.
+
+        What the principal may do is looked up again: he may have waited for his turn.
+
+        Raises:
+            UnauthenticatedError: What he showed opens nothing any more.
+            ForbiddenError: With everything that is denied.
+            NotFoundError: An environment is gone.
+            UnavailableError: The directory does not know an environment, and the store cannot be reached.
+        """
+        directory = await self.directory()
+        if any(str(ref) not in directory.environments for ref in wanted.environments):
+            directory = await self.latest()
+        for ref in wanted.environments:
+            if str(ref) not in directory.environments:
+                raise NotFoundError("environment", str(ref))
+        before = Surroundings(directory, wanted.flags)
+        uses = [
+            Permission(action, resource) for action, thing in wanted.uses for resource in before.resources(thing)
+        ]
+        self.now(principal).authorize_all([*uses, *needs(wanted.changes, before)])
+
+    async def _knowing(self, project: str) -> AccessDirectory:
+        """Return a directory that knows a project, if there is one: another process may just have made it."""
+        directory = await self.directory()
+        if project not in directory.projects and await self._store.find(Project, project) is not None:
+            return await self.latest()
+        return directory
+
+    async def refresh(self, revision: int) -> AccessDirectory:
+        """Return the directory at a revision or later, loading it if need be.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        async with self._lock:
+            if self._directory is None or self._directory.revision < revision:
+                self._directory = await self._load()
+                self.changes += 1
+            return self._directory
+
+    async def _load(self) -> AccessDirectory:
+        """Read everything, again if it changed meanwhile: the revision is never later than what was read."""
+        for _ in range(_ATTEMPTS):
+            revision = await self._revision()
+            directory = await self._read(revision)
+            if await self._revision() == revision:
+                break
+        return directory
+
+    async def _revision(self) -> int:
+        return (await self._store.revisions()).get(ACCESS_SCOPE, 0)
+
+    async def _read(self, revision: int) -> AccessDirectory:
+        projects = await self._store.list_all(Project, "")
+        environments = await self._of(Environment, [project.key for project in projects])
+        return AccessDirectory(
+            revision=revision,
+            projects=_by_id(projects),
+            environments=_by_id(environments),
+            credentials=_by_id(await self._of(Credential, ["", *(place.id for place in environments)])),
+            members=_by_id(await self._store.list_all(Member, "")),
+            roles=_by_id(await self._store.list_all(Role, "")),
+        )
+
+    async def _of(self, entity_type: type[E], scopes: Sequence[str]) -> list[E]:
+        return [entity for scope in scopes for entity in await self._store.list_all(entity_type, scope)]
+
+
+def _by_id(entities: Sequence[T]) -> Mapping[str, T]:
+    return {entity.id: entity for entity in entities}
+
+
+def _name(place: EnvironmentRef | str) -> str:
+    """Name a project or an environment in the words of policies."""
+    return f"proj/{place}" if isinstance(place, str) else f"proj/{place.project}:env/{place.environment}"

@@ -1,0 +1,104 @@
+"""Edits who may do what: decided on one revision of the directory, committed on it, decided again if it has grown.
+
+So of two edits at the same time neither breaks what the other rests on, and somebody may always do everything.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from domain.access.directory import AccessDirectory
+from domain.access.needs import Surroundings, change_of, directory_with, needs
+from domain.access.principals import Principal
+from domain.clock import now_ms
+from domain.errors import InvalidInputError, RevisionConflictError, Violation
+from domain.model.changes import AuditEntry
+from domain.ports import ACCESS_SCOPE, Commit
+from domain.services.audit import told_by
+from domain.services.editing import Writes, check_comment
+from domain.services.snapshots import SnapshotService
+from domain.services.tries import Tries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessEdit:
+    """What is to be done.
+
+    Attributes:
+        action: What is done, in the API's word.
+        resource: What it is done to, in the words of policies.
+        decide: Turns the directory as it is into writes of members, roles and credentials; none if what is wanted
+            holds. Raises DomainError.
+    """
+
+    action: str
+    resource: str
+    decide: Callable[[AccessDirectory], Writes]
+    comment: str = ""
+    summary: Mapping[str, object] = field(default_factory=dict)
+
+
+class AccessEditor:
+    """Makes edits of members, roles and access tokens. They hold here when it returns."""
+
+    def __init__(self, snapshots: SnapshotService) -> None:
+        self._snapshots = snapshots
+        self._turns = asyncio.Lock()
+
+    async def edit(self, principal: Principal, edit: AccessEdit) -> AccessDirectory:
+        """Make an edit, and return the directory with it.
+
+        Raises:
+            UnauthenticatedError: No secret was shown.
+            ForbiddenError: With everything that is denied.
+            InvalidInputError: Nobody would be left who may do everything.
+            DomainError: As the edit's decision and the store say.
+        """
+        principal.require_management(edit.action, edit.resource)
+        check_comment(edit.comment)
+        access = self._snapshots.access
+        async with self._turns:  # edits of this process take turns, so that only other processes can come between
+            tries = Tries("who may do what")
+            while True:
+                await tries.next()
+                directory = await access.latest()
+                writes = edit.decide(directory)
+                changes = [change_of(write, directory.stored) for write in writes]
+                access.now(principal).authorize_all(needs(changes, Surroundings(directory, {})))
+                if not writes:
+                    return directory
+                _refuse_without_owner(directory_with(directory, changes))
+                try:
+                    await self._snapshots.commit(_commit(principal, edit, directory, writes))
+                except RevisionConflictError:
+                    continue
+                return await access.latest()
+
+
+def _refuse_without_owner(directory: AccessDirectory) -> None:
+    """Keep the last owner from locking himself out.
+
+    Raises:
+        InvalidInputError: No access token that may do everything would be left.
+    """
+    now = now_ms()
+    if not any(directory.owns(token) and not token.is_expired(now) for token in directory.credentials.values()):
+        message = "nobody would be left who may do everything: an owner needs an access token"
+        raise InvalidInputError([Violation(("input",), message)])
+
+
+def _commit(principal: Principal, edit: AccessEdit, directory: AccessDirectory, writes: Writes) -> Commit:
+    entry = AuditEntry(
+        actor=principal.actor,
+        action=edit.action,
+        resource=edit.resource,
+        comment=edit.comment,
+        summary=edit.summary,
+    )
+    entry, beside = told_by(entry, writes, directory.stored)
+    return Commit(
+        writes=(*writes, *beside),
+        revise=frozenset({ACCESS_SCOPE}),
+        based_on={ACCESS_SCOPE: directory.revision},
+        entry=entry,
+    )

@@ -1,0 +1,144 @@
+"""Edits of who may do what hold at once, on one revision, and leave an owner."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.access.credentials import Credential, CredentialKind, hash_secret
+from domain.access.directory import AccessDirectory
+from domain.access.members import Member
+from domain.access.principals import Principal
+from domain.access.roles import BasePermissions, BaseRole, Grants, Role
+from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError, UnauthenticatedError
+from domain.ports import Delete, Entity, Save, Store
+from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.editing import Writes
+from domain.services.snapshots import SnapshotService
+from tests.domain.access.builders import a_policy, allow
+from tests.domain.services.test_snapshots import eventually
+
+ADMIN = Member(id="admin", email="admin@acme.com", grants=Grants(base_role=BaseRole.ADMIN))
+
+
+def saving(*entities: Entity) -> AccessEdit:
+    def decide(directory: AccessDirectory) -> Writes:
+        stored = [directory.stored(entity) for entity in entities]
+        return [
+            Save(entity, None) if old is None else Save(replace(entity, version=old.version + 1), old.version)
+            for entity, old in zip(entities, stored, strict=True)
+        ]
+
+    return AccessEdit(action="test", resource="acct", decide=decide)
+
+
+def deleting(entity: Entity) -> AccessEdit:
+    return AccessEdit(action="test", resource="acct", decide=lambda _directory: [Delete(entity)])
+
+
+def a_token_of(member: Member, **fields: Any) -> Credential:
+    secret = hash_secret(member.id)
+    return Credential(id=secret, kind=CredentialKind.ACCESS_TOKEN, name="own", member_id=member.id, **fields)
+
+
+async def principal_of(snapshots: SnapshotService, token: Credential) -> Principal:
+    found = (await snapshots.access.directory()).principal(token.id, 0)
+    assert found is not None
+    return found
+
+
+async def test_a_role_that_changes_changes_what_its_holders_may_here_at_once_and_elsewhere_soon(
+    store: Store, snapshots: SnapshotService, owner: Principal
+) -> None:
+    here = SnapshotService(store)
+    role = Role(key="r", base_permissions=BasePermissions.NO_ACCESS)
+    member = Member(id="m", email="m@acme.com", grants=Grants(custom_roles=("r",)))
+    token = a_token_of(member)
+    editor = AccessEditor(here)
+    await editor.edit(owner, saving(role, member, token))
+    holder = await principal_of(here, token)
+    for policy in (a_policy(allow("role/*", actions=["createRole"])), a_policy()):
+        await editor.edit(owner, saving(replace(role, policy=policy)))
+
+        async def may(service: SnapshotService) -> bool:
+            found = (await service.access.directory()).principal(token.id, 0)
+            return found is not None and found.may("createRole", role.resource)
+
+        assert await may(here) is bool(policy.statements)
+        await eventually(lambda: may(snapshots), bool(policy.statements))
+    await editor.edit(owner, deleting(token))
+    with pytest.raises(UnauthenticatedError):
+        here.access.now(holder)
+
+
+async def test_edits_at_the_same_time_in_several_processes_are_all_made(store: Store, owner: Principal) -> None:
+    editors = [AccessEditor(SnapshotService(store)) for _ in range(3)]
+    await asyncio.gather(
+        *(editor.edit(owner, saving(Role(key=f"r{n}-{m}"))) for n, editor in enumerate(editors) for m in range(3))
+    )
+    assert len(await store.list_all(Role, "")) == 9
+
+
+async def test_of_two_edits_only_one_takes_the_last_name_that_is_free(store: Store, owner: Principal) -> None:
+    def decide(directory: AccessDirectory) -> Writes:
+        if any(member.email == "ann@acme.com" for member in directory.members.values()):
+            raise AlreadyExistsError("member", "ann@acme.com")
+        return [Save(Member(email="ann@acme.com"), None)]
+
+    edit = AccessEdit(action="createMember", resource="member/*", decide=decide)
+    editors = [AccessEditor(SnapshotService(store)) for _ in range(4)]
+    outcomes = await asyncio.gather(*(editor.edit(owner, edit) for editor in editors), return_exceptions=True)
+    assert sum(isinstance(outcome, AlreadyExistsError) for outcome in outcomes) == 3
+    assert len(await store.list_all(Member, "")) == 1
+
+
+async def test_the_last_owner_cannot_lock_himself_out(
+    store: Store, snapshots: SnapshotService, owner: Principal
+) -> None:
+    editor = AccessEditor(snapshots)
+    first = owner.credential
+    assert first is not None
+    for edit in (
+        deleting(first),
+        saving(replace(first, grants=Grants(base_role=BaseRole.ADMIN))),
+        saving(replace(first, expires_ms=1)),
+    ):
+        with pytest.raises(InvalidInputError, match="nobody would be left"):
+            await editor.edit(owner, edit)
+    boss = Member(email="boss@acme.com", grants=Grants(base_role=BaseRole.OWNER))
+    token = a_token_of(boss)
+    await editor.edit(owner, saving(boss, token))
+    await editor.edit(owner, deleting(first))
+    again = await principal_of(snapshots, token)
+    for edit in (deleting(token), deleting(boss), saving(replace(boss, grants=Grants()))):
+        with pytest.raises(InvalidInputError, match="nobody would be left"):
+            await editor.edit(again, edit)
+    assert await store.find(Credential, first.id) is None
+
+
+async def test_an_admin_manages_all_but_owners_as_they_were_and_as_they_become(
+    snapshots: SnapshotService, owner: Principal
+) -> None:
+    editor = AccessEditor(snapshots)
+    boss = Member(email="boss@acme.com", grants=Grants(base_role=BaseRole.OWNER))
+    token = a_token_of(ADMIN)
+    await editor.edit(owner, saving(ADMIN, token, boss))
+    admin = await principal_of(snapshots, token)
+    writer = Member(email="w@acme.com", grants=Grants(base_role=BaseRole.WRITER))
+    await editor.edit(admin, saving(writer))
+    first = owner.credential
+    assert first is not None
+    for edit in (
+        saving(replace(ADMIN, grants=Grants(base_role=BaseRole.OWNER))),
+        saving(replace(writer, grants=Grants(base_role=BaseRole.OWNER))),
+        saving(replace(boss, grants=Grants())),
+        saving(Member(email="new@acme.com", grants=Grants(base_role=BaseRole.OWNER))),
+        saving(Credential(id="s", kind=CredentialKind.ACCESS_TOKEN, name="s", grants=first.grants)),
+        saving(Credential(id="b", kind=CredentialKind.ACCESS_TOKEN, name="b", member_id=boss.id)),
+        deleting(boss),
+        deleting(first),
+    ):
+        with pytest.raises(ForbiddenError):
+            await editor.edit(admin, edit)
+    await editor.edit(owner, saving(replace(boss, name="Boss")))
