@@ -29,7 +29,7 @@ class FlagSegmentNode:
     @property
     def path(self) -> list[EnvironmentSegment]:
         """The segments from the flag to the segment, nearest to the flag first; empty if direct."""
-        return [self.segment.index.segments[key] for key in self._reached.way[:-1]]
+        return self.segment.index.segments_of(self._reached.way[:-1])
 
     @property
     def serves(self) -> tuple[ServedVariation, ...]:

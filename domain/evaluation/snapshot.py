@@ -78,10 +78,9 @@ class Snapshot:
             for key, flag in self.live_flags.items()
             if flag.client_side_availability.using_environment_id
         }
-        self.usage: UsageIndex = UsageIndex(
-            self.flags, dict(sorted(segments.items())), None if before is None else before.usage
-        )
-        self.segments = self.usage.segments
+        self.usage: UsageIndex = UsageIndex(self.flags, segments, None if before is None else before.usage)
+        keys = sorted(segments)
+        self.segments = dict(zip(keys, self.usage.segments_of(keys), strict=True))
         self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
         self.removals = tuple(segment for segment in segments.values() if segment.removals)
         self._flags: dict[str, CompiledFlag] = {

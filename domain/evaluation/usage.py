@@ -4,7 +4,7 @@ Everything is found in an index of references, which a snapshot takes over from 
 same. Ways are followed when somebody asks, for the segments that he asks for; the size of lists costs nothing.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -124,7 +124,7 @@ class SegmentUsageNode:
     @property
     def path(self) -> list[EnvironmentSegment]:
         """The segments from the segment to the flag, nearest to the segment first; empty if direct."""
-        return [self._index.segments[key] for key in self._reached.way[1:]]
+        return self._index.segments_of(self._reached.way[1:])
 
     @property
     def serves(self) -> tuple[ServedVariation, ...]:
@@ -216,8 +216,11 @@ class EarlyAccessProgram:
 class UsageIndex:
     """Who refers to which segment in one environment.
 
+    Segments know their index, and not the other way round: a snapshot that is replaced is freed at once.
+
     Attributes:
-        segments: The environment's segments by key, in the order of keys.
+        rules_of_flags: What the rules of flags name.
+        rules_of_segments: What the rules of segments name.
     """
 
     def __init__(
@@ -227,11 +230,15 @@ class UsageIndex:
         before: "UsageIndex | None" = None,
     ) -> None:
         self._flags = flags
-        self.segments = {key: EnvironmentSegment(segment, self) for key, segment in segments.items()}
+        self._segments = segments
         self.rules_of_flags: References = References(flags, None if before is None else before.rules_of_flags)
         self.rules_of_segments: References = References(
             segments, None if before is None else before.rules_of_segments
         )
+
+    def segments_of(self, keys: Iterable[str]) -> list[EnvironmentSegment]:
+        """Return segments as the environment sees them, in the order of the keys."""
+        return [EnvironmentSegment(self._segments[key], self) for key in keys]
 
     def usage(self, key: str, *, transitive: bool) -> SegmentUsage:
         """Return what refers to a segment."""
@@ -294,7 +301,7 @@ class UsageIndex:
             users = {reached.key for reached in self.reaching(key)}
         else:
             users = {reference.user for reference in self.rules_of_segments.by_segment.get(key, ())}
-        return [self.segments[user] for user in sorted(users - {key})]
+        return self.segments_of(sorted(users - {key}))
 
     def reaching(self, key: str) -> Iterator[Reached]:
         """Yield the segment, then those that refer to it, nearest first, plain and negated each once."""

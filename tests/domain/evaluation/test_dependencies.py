@@ -6,6 +6,8 @@ from typing import Any
 from hypothesis import given
 
 from domain.evaluation.dependencies import segments_of
+from domain.evaluation.references import named_segments
+from domain.evaluation.snapshot import Snapshot
 from tests.builders import a_snapshot_of
 from tests.domain.evaluation.test_usage import flag, on
 from tests.strategies import random_world, seeds
@@ -72,18 +74,48 @@ def test_a_circle_of_segments_ends() -> None:
     assert [(key, path) for _, key, _, path in rows(NESTED, "on-a-circle")] == [("egg", []), ("hen", ["egg"])]
 
 
+def lengths_of_ways(snapshot: Snapshot) -> dict[tuple[str, int, str, bool], int]:
+    """Find the shortest way from each rule to each segment, plain and negated, by trying all steps."""
+    ways: dict[tuple[str, int, str, bool], int] = {}
+    found = {
+        (flag.key, index, key, negated): 0
+        for flag in snapshot.flags.values()
+        for index, rule in enumerate(flag.rules)
+        for key, negated in named_segments(rule.clauses)
+    }
+    while found != ways:
+        ways = dict(found)
+        for (user, index, key, negated), length in ways.items():
+            for rule in snapshot.segments[key].rules if key in snapshot.segments else ():
+                for inner, turned in named_segments(rule.clauses):
+                    end = (user, index, inner, negated is not turned)
+                    found[end] = min(length + 1, found.get(end, length + 1))
+    return {way: length for way, length in ways.items() if way[2] in snapshot.segments}
+
+
 @given(seeds())
-def test_a_flag_depends_on_a_segment_where_the_segment_is_used_by_the_flag(seed: int) -> None:
+def test_from_either_end_all_shortest_ways_are_found(seed: int) -> None:
     snapshot = a_snapshot_of(random_world(random.Random(seed)).data)  # noqa: S311 - repeatable, not secret
+    expected = lengths_of_ways(snapshot)
     for transitive in (True, False):
+        wanted = {way: length for way, length in expected.items() if transitive or not length}
         from_flags = {
-            (flag.key, node.rule_index, node.segment.key, node.negated, len(node.path))
+            (flag.key, node.rule_index, node.segment.key, node.negated): len(node.path)
             for flag in snapshot.flags.values()
             for node in segments_of(flag, snapshot.segments, transitive=transitive)
         }
         from_segments = {
-            (node.flag.key, node.rule_index, segment.key, node.negated, len(node.path))
+            (node.flag.key, node.rule_index, segment.key, node.negated): len(node.path)
             for segment in snapshot.segments.values()
             for node in segment.usage(transitive=transitive).rules
         }
-        assert from_flags == from_segments
+        assert from_flags == from_segments == wanted
+
+
+@given(seeds())
+def test_a_program_is_active_where_a_flag_that_is_on_uses_it(seed: int) -> None:
+    snapshot = a_snapshot_of(random_world(random.Random(seed)).data)  # noqa: S311 - repeatable, not secret
+    for segment in snapshot.segments.values():
+        usage = segment.usage(transitive=True)
+        assert segment.program.active is any(node.on for node in usage.rules)
+        assert segment.program.flag_count == usage.flag_count

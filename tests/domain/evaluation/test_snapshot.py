@@ -1,7 +1,9 @@
 """Snapshots: many answers for one context, in any order; and the compiled evaluator against a naive one."""
 
+import gc
 import random
 import sys
+import weakref
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -239,6 +241,21 @@ def test_a_snapshot_that_takes_over_what_did_not_change_answers_as_a_new_one(one
     rng = random.Random(one)  # noqa: S311 - repeatable, not secret
     worlds = random_world(rng), random_world(random.Random(other))  # noqa: S311 - repeatable, not secret
     check_growth(*worlds, rng)
+
+
+def test_a_snapshot_that_is_replaced_is_freed_at_once() -> None:
+    """Else every change would leave one to the garbage collector, which stops all else to look for it."""
+    flag, segments = a_flag(rules=[a_rule(in_segments("s"))]), {"s": a_segment(key="s")}
+    gc.disable()
+    try:
+        before = a_snapshot(flags=[flag], segments=segments.values())
+        assert before.evaluate("flag", before.subject(a_context())).variation_index == 1
+        assert before.segments["s"].program.active
+        snapshot, usage = weakref.ref(before), weakref.ref(before.usage)
+        before = Snapshot(ENVIRONMENT, 2, before.flags, segments, before=before)
+        assert (snapshot(), usage()) == (None, None)
+    finally:
+        gc.enable()
 
 
 def test_only_what_changed_is_compiled_anew() -> None:
