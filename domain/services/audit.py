@@ -210,10 +210,11 @@ class AuditService:
 
     async def _only_of(self, entry: AuditEntry, subjects: Collection[str]) -> AuditEntry:
         """Return an entry with the changes of some subjects only; the others are counted."""
-        found = [change for change in entry.changes if change.subject in subjects]
-        missing = set(subjects) - {change.subject for change in found}
+        told = {change.subject: change for change in entry.changes}
+        missing = [subject for subject in subjects if subject not in told]
         for number in sorted({bisect_right(entry.page_starts, subject) - 1 for subject in missing} - {-1}):
             beside = await self._store.get(ChangesPage, ChangesPage.id_of(entry.id, number))
-            found += [change for change in beside.changes if change.subject in missing]
+            told |= {change.subject: change for change in beside.changes}
+        found = [told[subject] for subject in subjects if subject in told]
         count = len(entry.changes) + entry.unlisted_count
         return replace(entry, changes=tuple(found), unlisted_count=count - len(found))

@@ -39,6 +39,11 @@ def test_targets_are_added_removed_and_replaced_and_counted(server: Server) -> N
     assert edited(server, "REPLACE", []) == (["org:b"], (0, 2, 0))
 
 
+def test_everything_wrong_with_the_targets_is_listed_at_once(server: Server) -> None:
+    answer = edit(server, "ADD", ["", "a", ""], contextKind="a b")
+    assert [path for path, _ in violations(answer)] == ["input.contextKind", "input.keys.0", "input.keys.2"]
+
+
 def test_an_edit_is_one_version_with_one_entry_and_one_without_effect_is_none(server: Server) -> None:
     first = edit(server, "ADD", ["a"], "EXCLUDED", comment="too early")["bulkEditSegmentTargets"]
     again = edit(server, "ADD", ["a"], "EXCLUDED", expectedVersion=2)["bulkEditSegmentTargets"]

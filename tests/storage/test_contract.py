@@ -15,7 +15,7 @@ from domain.errors import (
     VersionConflictError,
 )
 from domain.keys import EnvironmentRef
-from domain.model.changes import EntryFilter
+from domain.model.changes import ChangesPage, EntityChange, EntryFilter, FieldChange
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
@@ -252,6 +252,20 @@ async def test_an_entry_is_found_by_everything_that_its_change_touched(store: St
         for before in ("", "2", "1")
     ]
     assert [[entry.id for entry in page] for page in pages] == [["2"], ["1"], []]
+
+
+async def test_what_an_entry_has_no_room_for_is_found_by_its_page_and_is_nothing_that_was_touched(
+    store: Store,
+) -> None:
+    shortened = FieldChange(path="$a.b", before=[1, True], after={"x": None}, is_shortened=True)
+    change = EntityChange(kind="flag", entity_id="shop/a", version_after=1, fields=(shortened,))
+    pages = [ChangesPage(entry_id="1", number=number, changes=(change,)) for number in range(2)]
+    entry = an_entry(id="1", page_starts=("flag/shop/a", "flag/shop/b"))
+    await store.commit(a_commit(*map(create, pages), entry=entry))
+    assert await store.get(ChangesPage, ChangesPage.id_of("1", 1)) == pages[1]
+    assert await store.list_all(ChangesPage, "1") == pages
+    assert (await store.list_entries(None, first=1))[0].page_starts == entry.page_starts
+    assert await found(store, subjects=[f"changespage/{page.id}" for page in pages] + ["project/1"]) == []
 
 
 async def test_an_entry_is_found_by_actor_action_and_time(store: Store) -> None:
