@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import IO
@@ -12,12 +13,15 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Send
 
-from domain.errors import LimitExceededError
+from domain.errors import DomainError, LimitExceededError
 from domain.keys import EnvironmentRef
 from domain.services.list_changes import ChangedList
 from gql.context import RequestContext
 from gql.http import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
+
+_log = logging.getLogger(__name__)
 
 UPLOAD_PATH = "/segment-imports/"
 EXPORT_PATH = "/segment-exports/"
@@ -53,7 +57,7 @@ def member_file_routes(
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
             return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         headers = {"Content-Disposition": f'attachment; filename="{key}.csv"'}
-        return StreamingResponse(csv_of(chunks), media_type="text/csv", headers=headers)
+        return _MemberFile(csv_of(chunks), media_type="text/csv", headers=headers)
 
     return [
         Route(UPLOAD_PATH + "{import_id:path}", upload, methods=["PUT"]),
@@ -82,6 +86,17 @@ async def _receive(request: Request, file: IO[bytes], max_bytes: int) -> None:
         else:
             file.write(chunk)
     file.seek(0)
+
+
+class _MemberFile(StreamingResponse):
+    """A file that is sent to its end, or breaks off for all to see: without the last chunk of its body."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send it."""
+        try:
+            await super().stream_response(send)
+        except DomainError as error:
+            _log.warning("an export broke off: %s", error.message)
 
 
 def _report(changed: ChangedList) -> dict[str, object]:

@@ -10,7 +10,14 @@ from typing import IO
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.errors import ForbiddenError, InvalidInputError, LimitExceededError, NotFoundError, Violation
+from domain.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    LimitExceededError,
+    NotFoundError,
+    VersionConflictError,
+    Violation,
+)
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
@@ -275,6 +282,7 @@ class ListService:
 
         Raises:
             NotFoundError: There is no such large list.
+            VersionConflictError: It was deleted, or changed again and again, while it was read.
             DomainError: As `AccessService.sees` says.
         """
         _, segment = await self._changes.find(principal, "exportSegmentMembers", environment, segment_key)
@@ -290,10 +298,19 @@ class ListService:
         after = ""
         while segment.generation is not None:
             keys = await self._store.list_members(segment.list_id, segment.generation, first=CHUNK, after=after)
+            await self._check_kept(segment, segment.generation)
             if not keys:
                 return
             yield keys
             after = keys[-1]
+
+    async def _check_kept(self, segment: Segment, generation: int) -> None:
+        """Refuse what was read of a generation that may have been discarded meanwhile."""
+        found = await self._store.find(Segment, segment.id)
+        if found is None or found.list_id != segment.list_id:
+            raise VersionConflictError("large list", segment.list_id, expected=generation, actual=None)
+        if generation not in {found.generation, found.previous_generation}:
+            raise VersionConflictError("large list", segment.list_id, expected=generation, actual=found.generation)
 
     async def _apply(
         self, principal: Principal, running: RunningChange, chunks: Iterable[list[str]]

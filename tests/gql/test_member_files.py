@@ -1,8 +1,11 @@
 """Files of members: what is exported is imported as the same keys, whatever they are."""
 
+import contextlib
 import io
+import socket
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -11,7 +14,7 @@ from domain.errors import InvalidInputError
 from domain.services.list_files import LINE_LIMIT, FileReading, member_key_problem, read_list_file
 from gql.member_files import csv_of
 from storage.key_spool import TemporaryKeySpool
-from tests.gql.test_segment_lists import create, edit, load, look, target, value
+from tests.gql.test_segment_lists import create, delete, edit, load, look, target, value
 from tests.servers import TOKEN, Server
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
@@ -95,3 +98,43 @@ def test_a_line_as_long_as_lines_may_be_is_read(ending: str) -> None:
 def test_quoted_columns_are_passed_over_whatever_is_in_them() -> None:
     keys, reading = read(('ann,"' + 'note, ""so""\n' * 5_000 + 'end",x\nbob\n').encode())
     assert (keys, reading.lines, reading.malformed) == (["ann", "bob"], 2, 0)
+
+
+def slow_reader(server: Server) -> httpx.Client:
+    """Return a client whose kernel takes in no more than it reads."""
+    transport = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)])
+    return httpx.Client(
+        transport=transport,
+        base_url=server.client.base_url,
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize(("changes", "is_whole"), [(("x",), True), (("x", "y"), False), ((None,), False)])
+def test_an_export_that_is_overtaken_is_whole_or_breaks_off(
+    server: Server, changes: tuple[str | None, ...], is_whole: bool
+) -> None:
+    """Three pages, the first of ten megabytes, which buffers do not take in: the third is read afterwards."""
+    key = "read-while-" + "-".join(map(str, changes))
+    keys = [f"{number:06}-{'long' * 250}" for number in range(22_000)]
+    create(server, key)
+    load(server, key, "\n".join(keys))
+    with (
+        slow_reader(server) as client,
+        client.stream("GET", f"/segment-exports/default/production/{key}") as answer,
+    ):
+        lines = answer.iter_lines()
+        read = [next(lines)]
+        for change in changes:
+            if change is None:
+                delete(server, key)
+                create(server, key)
+            else:
+                load(server, key, change, "OVERWRITE")
+        with (
+            contextlib.nullcontext() if is_whole else pytest.raises(httpx.RemoteProtocolError, match="incomplete")
+        ):
+            read += lines
+    assert (read == keys) is is_whole
+    assert "Traceback" not in server.output()

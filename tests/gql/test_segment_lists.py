@@ -32,6 +32,11 @@ def create(server: Server, key: str, kind: str = "user") -> None:
     assert server.post(CREATE, input=new)["createSegment"]["segment"]["kind"] == "LARGE_LIST"
 
 
+def delete(server: Server, key: str) -> None:
+    text = "mutation ($input: DeleteSegmentInput!) { deleteSegment(input: $input) { revision } }"
+    assert server.post(text, input={"environment": PLACE, "segmentKey": key})["deleteSegment"]
+
+
 def start(server: Server, key: str, mode: str = "MERGE", **options: Any) -> Answer:
     return server.post(START, input={"environment": PLACE, "segmentKey": key, "mode": mode, **options})
 
@@ -265,9 +270,7 @@ def test_files_of_what_does_not_exist_are_not_found(server: Server) -> None:
 def test_a_deleted_segment_leaves_no_members_to_the_next_of_its_name(server: Server) -> None:
     create(server, "reborn")
     load(server, "reborn", "ann\n")
-    delete = """mutation { deleteSegment(input: {environment: {project: "default", environment: "production"},
-      segmentKey: "reborn"}) { revision } }"""
-    assert server.post(delete)["deleteSegment"]
+    delete(server, "reborn")
     create(server, "reborn")
     assert look(server, "reborn")["hasMember"] is False
     load(server, "reborn", "bob\n")
