@@ -35,7 +35,7 @@ from domain.model.seen_contexts import SeenContext
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSource, TargetedContext
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
-from domain.ports import CacheStatistics
+from domain.ports import CacheStatistics, SharedStatistics
 from domain.services.caches import UnitStatistics
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.contexts import TargetResolution
@@ -87,6 +87,7 @@ DOMAIN_CLASSES = {
     "Clause": Clause,
     "CachedUnit": UnitStatistics,
     "CacheStatistics": CacheStatistics,
+    "SharedCacheStatistics": SharedStatistics,
     "ContextEvaluations": ContextEvaluations,
     "EarlyAccessProgram": EarlyAccessProgram,
     "Environment": EnvironmentCatalog,
