@@ -164,7 +164,7 @@ async def test_failed_field_is_an_answer_with_data() -> None:
 
 async def test_resolvers_see_what_the_context_factory_made() -> None:
     response = await post("{ caller }")
-    assert response.json() == {"data": {"caller": "token/ada"}}
+    assert response.json() == {"data": {"caller": "token/command-line"}}
 
 
 async def test_query_with_variables_may_come_by_get() -> None:

@@ -231,16 +231,17 @@ def a_sync(server: Server, message: dict[str, Any]) -> httpx.Response:
 
 def replace_until_killed(server: Server, start: int, acknowledged: list[int]) -> None:
     """Replace all of thousands of targets by those of the next number, again and again."""
-    number = start
+    number = start + 1
     while True:
-        number += 1
         targets = {"list": "INCLUDED", "keys": [f"{number}-{n}" for n in range(TARGETS)]}
         try:
             answer = segments.update(server, "s", {"replaceTargets": targets})
         except (httpx.TransportError, ValueError):
             return
+        # A store may refuse writes until it has given up the transaction of the process that was killed.
         if not answer.errors:
             acknowledged.append(number)
+            number += 1
 
 
 def members(server: Server, number: int) -> list[bool]:
