@@ -15,7 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from domain.access.actions import AccountAction
 from domain.access.principals import SYSTEM, Principal
+from domain.access.resources import ACCOUNT, resource_of
 from domain.errors import DomainError, UnavailableError
 from domain.ports import Cache, Store
 from domain.services.audit import AuditService
@@ -301,7 +303,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
     async def scrape(request: Request) -> Response:
         try:
             if settings.metrics == "token":
-                (await backend.request_context(request)).principal.require_management("viewMetrics", "service")
+                (await backend.request_context(request)).principal.authorize(
+                    AccountAction.VIEW_METRICS, resource_of(ACCOUNT)
+                )
         except DomainError as error:
             return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         body, media_type = metrics.write(backend.gauges(), request.headers.get("accept", ""))

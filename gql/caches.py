@@ -48,7 +48,7 @@ class CachesQuery:
 
     @strawberry.field(
         graphql_type=list[CachedUnitView],
-        description="How the caches of the process that answers do; each process has its own. For owner tokens.",
+        description="How the caches of the process that answers do. Needs `viewCacheStatistics`.",
     )
     def cache_statistics(self, info: Info) -> list[UnitStatistics]:
         """Ask the cache service."""

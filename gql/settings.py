@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     )
     ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
     metrics: Literal["on", "token", "off"] = Field(
-        "on", description="Who may read /metrics: everybody, whoever shows an owner token, or nobody."
+        "on", description="Who may read /metrics: everybody, whoever shows a token that may view them, or nobody."
     )
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     cache_entries: int = Field(

@@ -14,6 +14,7 @@ class AccountAction(StrEnum):
 
     VIEW_AUDIT_LOG = "viewAuditLog"
     VIEW_CACHE_STATISTICS = "viewCacheStatistics"
+    VIEW_METRICS = "viewMetrics"
     WHO_CAN = "whoCan"
     SIMULATE_POLICY = "simulatePolicy"
 

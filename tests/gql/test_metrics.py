@@ -9,7 +9,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from domain.access.roles import BaseRole
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.grants import a_token_with
 from tests.servers import Server, printed_secrets
 from tests.storage.servers import MongoServer
 
@@ -209,7 +211,7 @@ def test_those_who_ask_for_openmetrics_get_it(server: Server) -> None:
     assert "earlybird_evaluations" in {family.name for family in parse_openmetrics(answer.text)}  # type: ignore[no-untyped-call]  # it has no annotations
 
 
-def test_metrics_can_be_for_owners_or_for_nobody(tmp_path: Path) -> None:
+def test_metrics_can_be_for_those_who_may_view_them_or_for_nobody(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/x.db"
     with Server(store, token=None, metrics="token") as server:
         secrets = printed_secrets_of(server)
@@ -221,6 +223,7 @@ def test_metrics_can_be_for_owners_or_for_nobody(tmp_path: Path) -> None:
         assert status("unknown") == httpx.codes.UNAUTHORIZED
         assert status(secrets["server SDK key, production"]) == httpx.codes.FORBIDDEN
         assert status(secrets["owner token"]) == httpx.codes.OK
+        assert status(a_token_with(server, base=BaseRole.WRITER)) == httpx.codes.FORBIDDEN
     with Server(store, metrics="off") as server:
         assert server.client.get("/metrics").status_code == httpx.codes.NOT_FOUND
 
