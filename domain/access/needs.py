@@ -25,6 +25,7 @@ from domain.access.principals import Permission
 from domain.access.resources import Resource
 from domain.access.roles import Role
 from domain.keys import EnvironmentRef
+from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
 from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
@@ -100,7 +101,7 @@ class Surroundings:
                 found = [thing.resource(self.directory.member_of(thing))]
             case Member() | Role():
                 found = [thing.resource]
-            case ListChange():
+            case ListChange() | ChangesPage():
                 found = []
         return found
 

@@ -77,7 +77,7 @@ MUTATIONS: dict[str, dict[str, Any]] = {
     "deleteFlag": {"project": "P", "flagKey": "f"},
     "copyFlagTargeting": {
         "source": INSIDE["environment"],
-        "target": {"project": "P", "environment": "test"},
+        "target": INSIDE["environment"],  # wrong too, which only those learn who see it
         "flagKey": "f",
     },
     "updateSegment": {**INSIDE, "segmentKey": "s", "instructions": [], "expectedVersion": 9},
