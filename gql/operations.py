@@ -93,7 +93,8 @@ class DirectOperation:
         except GraphQLError:
             return None
         # The context is all that such resolvers ask of it.
-        info = strawberry.Info[Any, Any](_raw_info=cast("Any", SimpleNamespace(context=context)), _field=None)  # type: ignore[arg-type]
+        asked: Any = SimpleNamespace(context=context)
+        info = strawberry.Info[Any, Any](_raw_info=asked, _field=cast("StrawberryField", None))
         try:
             found = await self.resolve(None, info=info, **self.constants, **arguments)
         except Exception as error:  # noqa: BLE001 - as stock execution does
