@@ -19,11 +19,10 @@ from domain.access.roles import Role
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
-from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.model.segments import ScheduledRemoval, Segment, SegmentTarget, TargetList
 from domain.model.targeting import Targeting, Variation
-from domain.ports import Entity
+from domain.ports import PROGRESS, Entity
 from tests.domain.access.builders import a_policy, allow
 
 SHOP = EnvironmentRef("shop", "production")
@@ -42,7 +41,7 @@ TYPES = {
 
 
 @pytest.mark.parametrize(
-    "entity_type", [kind for kind in get_args(Entity) if kind not in {ListChange, ChangesPage}]
+    "entity_type", [kind for kind in get_args(Entity) if kind not in {*PROGRESS, ChangesPage}]
 )
 def test_no_field_can_be_changed_without_an_action_of_its_resource(entity_type: type) -> None:
     needed = NEEDED[entity_type]
