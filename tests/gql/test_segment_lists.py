@@ -220,7 +220,10 @@ def test_an_overwrite_that_removes_most_of_a_used_list_needs_a_word(server: Serv
 def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(server: Server) -> None:
     create(server, "busy")
     first = start(server, "busy")["startSegmentImport"]
-    assert start(server, "busy").code == "IN_USE"
+    second = start(server, "busy")
+    assert second.code == "IN_USE"
+    [user] = second.errors[0]["extensions"]["users"]
+    assert (user["kind"], user["key"]) == ("import", first["segmentImport"]["id"])
     assert edit(server, "addSegmentMembers", "busy", ["x"]).code == "IN_USE"
     cancel = """mutation ($id: ID!) { cancelSegmentImport(input: {importId: $id}) { segmentImport { state } } }"""
     answer = server.post(cancel, id=first["segmentImport"]["id"])
@@ -340,6 +343,9 @@ def test_an_import_of_flag_data_never_turns_a_filled_list_into_something_else(se
     load(server, "stays-a-list", "ann\n")
     data = data_of(segments=({"key": "stays-a-list", "included": ["bob"]},))
     [item] = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
-    assert item["notes"] == ["it keeps the large list of members that it has here"]
+    assert item["notes"] == [
+        "it keeps the large list of members that it has here",
+        "a large list has no individual targets: those given were refused",
+    ]
     found = look(server, "stays-a-list")
     assert (found["kind"], found["memberCount"], found["hasMember"]) == ("LARGE_LIST", 1, True)

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gql.conftest import data_of
 from tests.gql.test_segment_lists import LIST, create, edit, look, start, target, value
 from tests.servers import TOKEN, Server
 
@@ -227,6 +228,31 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     tagged = server.post(update, i=[{"addTags": ["eap"]}])
     assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
     assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
+
+
+def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:
+    send(server, "amplitude", a_batch("r2", {"ann": True}))
+    create(server, "r3")
+    query = """{ environment(project: "default", key: "production") { a: segment(key: "amplitude-r2") { ...S }
+      b: segment(key: "r3") { ...S } } }
+      fragment S on Segment { kind memberCount rules { id } included { totalCount } }"""
+    before = server.post(query)["environment"]
+    clause = {"contextKind": "user", "attribute": "email", "op": "contains", "values": ["x"]}
+    rules = [{"id": "r", "clauses": [clause]}]
+    given = {
+        "included": ["bob"],
+        "excluded": ["ann"],
+        "excludedContexts": [{"contextKind": "org", "values": ["x"]}],
+    }
+    synced_too = {"key": "amplitude-r2", "unbounded": False, "rules": rules, "salt": "other", **given}
+    data = data_of(segments=(synced_too, {"key": "r3", "unbounded": True, **given}))
+    items = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
+    assert server.post(query)["environment"] == before
+    assert {item["key"]: item["outcome"] for item in items}["amplitude-r2"] == "UNCHANGED"
+    notes = {item["key"]: " ".join(item["notes"]) for item in items}
+    targets, owned = "no individual targets: those given were refused", "rules are read-only here"
+    assert (targets in notes["r3"], owned in notes["r3"]) == (True, False)
+    assert (targets in notes["amplitude-r2"], owned in notes["amplitude-r2"]) == (True, True)
 
 
 @pytest.mark.parametrize(
