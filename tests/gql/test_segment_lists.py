@@ -165,6 +165,35 @@ def test_what_changes_nothing_has_a_record_but_no_revision_and_no_entry(server: 
     assert look(server, "unchanged")["members"]["nodes"] == ["ann", "bob", "dan"]
 
 
+def test_the_audit_log_names_the_mutation_its_mode_and_the_keys_if_they_are_few(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") { segment(key: "told") {
+      history(first: 9) { nodes { action summary } } } } }"""
+    create(server, "told")
+    edit(server, "addSegmentMembers", "told", ["bob", "ann"])
+    edit(server, "removeSegmentMembers", "told", ["ann", "nobody"])
+    edit(server, "restoreSegmentMembers", "told")
+    load(server, "told", "\n".join(f"key-{number:03}" for number in range(101)))
+    entries = server.post(query)["environment"]["segment"]["history"]["nodes"]
+    told = [
+        (e["action"], s.get("mode"), s.get("addedKeys"), s.get("removedKeys"))
+        for e in entries[:4]
+        for s in [e["summary"]]
+    ]
+    assert told == [
+        ("startSegmentImport", "MERGE", None, None),
+        ("restoreSegmentMembers", "RESTORE", None, None),
+        ("removeSegmentMembers", "REMOVE", [], ["ann"]),
+        ("addSegmentMembers", "MERGE", ["ann", "bob"], []),
+    ]
+    assert [change["mode"] for change in look(server, "told")["imports"]] == [
+        "MERGE",
+        "RESTORE",
+        "REMOVE",
+        "MERGE",
+    ]
+    assert start(server, "told", "RESTORE").code == "BAD_USER_INPUT"
+
+
 def test_the_list_before_can_be_restored_once(server: Server) -> None:
     create(server, "restored")
     load(server, "restored", "a\nb\nann\n")
