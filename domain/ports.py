@@ -19,10 +19,40 @@ from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
+from domain.model.syncs import AcceptedSync, AppliedSync
 from domain.model.targeting import Targeting
 
-Entity = Project | Environment | Flag | Targeting | Segment | Credential | Member | Role | ListChange | ChangesPage
-E = TypeVar("E", Project, Environment, Flag, Targeting, Segment, Credential, Member, Role, ListChange, ChangesPage)
+Entity = (
+    Project
+    | Environment
+    | Flag
+    | Targeting
+    | Segment
+    | Credential
+    | Member
+    | Role
+    | ListChange
+    | AcceptedSync
+    | AppliedSync
+    | ChangesPage
+)
+E = TypeVar(
+    "E",
+    Project,
+    Environment,
+    Flag,
+    Targeting,
+    Segment,
+    Credential,
+    Member,
+    Role,
+    ListChange,
+    AcceptedSync,
+    AppliedSync,
+    ChangesPage,
+)
+PROGRESS = (ListChange, AcceptedSync, AppliedSync)
+"""How far changes have come: no change of anything that the audit log tells of."""
 
 V = TypeVar("V")
 
@@ -75,10 +105,10 @@ class Commit:
     def subjects(self) -> frozenset[str]:
         """What the change touches, each as `kind/id`: what it writes, and the environments and projects of that.
 
-        Credentials are left out: their ids say something of secrets. So is how far the import of a list has come,
-        and what the entry itself has no room for.
+        Credentials are left out: their ids say something of secrets. So is how far changes have come, and what
+        the entry itself has no room for.
         """
-        untold = Credential | ListChange | ChangesPage
+        untold = (Credential, ChangesPage, *PROGRESS)
         entities = [write.entity for write in self.writes if not isinstance(write.entity, untold)]
         places = {place for place in (*self.revise, *(entity.scope for entity in entities)) if place}
         environments = {place for place in places if "/" in place}
@@ -186,7 +216,10 @@ class Store(Protocol):
         """Return at most `first` keys of a large list at a generation, by code points, those after `after`."""
 
     async def list_ids(self) -> list[str]:
-        """Return the ids of the large lists that members are kept of, or were members of."""
+        """Return the ids of the large lists that members, former ones or changes are kept of."""
+
+    async def list_open_changes(self) -> list[ListChange]:
+        """Return the changes of all large lists that are not over. An index finds them among those that are."""
 
     async def members_among(
         self, generations: Mapping[str, int], keys: Collection[str]

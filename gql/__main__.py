@@ -34,7 +34,8 @@ from domain.ports import Store
 from domain.services.editing import EnvironmentEditor
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportReport, ImportService
-from domain.services.list_changes import ChangedList, NewListChange
+from domain.services.list_changes import NewListChange
+from domain.services.list_effects import ChangedList
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
 from gql.examples import read_examples

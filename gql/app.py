@@ -29,9 +29,10 @@ from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
-from domain.services.gone_lists import discard_gone_lists
 from domain.services.histories import HistoryService
 from domain.services.imports import ImportService
+from domain.services.list_changes import ListChanges
+from domain.services.list_recovery import ListRecoveryService
 from domain.services.lists import ListService
 from domain.services.memberships import MembershipService
 from domain.services.projects import ProjectService
@@ -97,7 +98,7 @@ class Backend:
             TemporaryKeySpool,
             max_removal_percent=self.settings.max_removal_percent,
         )
-        syncs = SyncService(store, snapshots, editor, lists)
+        syncs = SyncService(store, snapshots, editor)
         owner = await self._set_up(store)
         if owner is not None:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))
@@ -133,7 +134,8 @@ class Backend:
             group.create_task(snapshots.run())
             group.create_task(RemovalService(snapshots, editor).run())
             group.create_task(contexts.run())
-            group.create_task(_until_available(lambda: discard_gone_lists(store)))
+            group.create_task(syncs.run())
+            group.create_task(ListRecoveryService(store, ListChanges(store, snapshots, editor), syncs).run())
 
     async def _set_up(self, store: Store) -> Principal | None:
         """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""

@@ -1,11 +1,12 @@
 """What external tools send of their cohorts, in LaunchDarkly's form and in Amplitude's own."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
+from domain.errors import InvalidInputError, Violation
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.syncs import CohortMember, CohortMessage
+from domain.services.cohorts import CohortMember, CohortMessage
 
 _Name = Annotated[StrictStr, Field(min_length=1)]
 
@@ -47,10 +48,6 @@ class _Batch(BaseModel):
         )
 
 
-class _WebhookUser(BaseModel):
-    user_id: StrictStr | None = None
-
-
 class _Webhook(BaseModel):
     """Amplitude's webhook form of a message; the environment is a parameter of its URL."""
 
@@ -58,21 +55,32 @@ class _Webhook(BaseModel):
     cohort_id: _Name
     in_cohort: StrictBool
     message_id: StrictStr = ""
-    users: list[_WebhookUser]
+    users: list[dict[str, Any]]  # a model of each would take most of the second that there is for an answer
 
     def to_domain(self, integration: str) -> CohortMessage:
-        """Convert to the domain's message."""
+        """Convert to the domain's message.
+
+        Raises:
+            InvalidInputError: A user's id is no text.
+        """
+        keys = [user.get("user_id") for user in self.users]
+        if found := [
+            Violation(("users", index, "user_id"), "is no string")
+            for index, key in enumerate(keys)
+            if key is not None and not isinstance(key, str)
+        ]:
+            raise InvalidInputError(found)
         return CohortMessage(
             integration=integration,
             message_id=self.message_id,
             members=[
                 CohortMember(
-                    user_key=user.user_id or None,
+                    user_key=key or None,
                     cohort_id=self.cohort_id,
                     cohort_name=self.cohort_name,
                     is_member=self.in_cohort,
                 )
-                for user in self.users
+                for key in keys
             ],
         )
 
@@ -92,5 +100,6 @@ def read_webhook(body: bytes, integration: str) -> CohortMessage:
 
     Raises:
         ValidationError: It has another form.
+        InvalidInputError: A user's id is no text.
     """
     return _Webhook.model_validate_json(body).to_domain(integration)

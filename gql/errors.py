@@ -1,12 +1,14 @@
 """The one place where exceptions become GraphQL errors. What is not ours to explain is masked."""
 
 import logging
+from typing import Any
 from uuid import uuid4
 
 from graphql import GraphQLError
 
 from domain.errors import DomainError, ErrorCode
 from gql.enums import register_enum
+from gql.nodes import global_id
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +38,7 @@ def map_error(error: GraphQLError) -> None:
     cause = error.original_error
     if isinstance(cause, DomainError):
         error.message = cause.message
-        error.extensions = {"code": cause.code.value, **cause.details}
+        error.extensions = {"code": cause.code.value, **_details(cause)}
     elif cause is not None and not isinstance(cause, GraphQLError):
         incident = uuid4().hex
         _log.error("Incident %s", incident, exc_info=cause)
@@ -50,3 +52,14 @@ def map_error(error: GraphQLError) -> None:
             "code": ErrorCode.BAD_USER_INPUT.value,
             "violations": violations,
         }
+
+
+def _details(error: DomainError) -> dict[str, Any]:
+    """Return an error's details; an import is named as `cancelSegmentImport` takes it."""
+    if error.code is not ErrorCode.IN_USE:
+        return dict(error.details)
+    users = [
+        {**user, "key": global_id("SegmentImport", user["key"])} if user["kind"] == "import" else user
+        for user in error.details["users"]
+    ]
+    return {**error.details, "users": users}

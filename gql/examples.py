@@ -16,12 +16,13 @@ from domain.errors import InvalidInputError, Violation
 from domain.flag_data import read_flag_data
 from domain.json import Json
 from domain.model.lists import ListMode
+from domain.services.cohorts import CohortMessage
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.list_changes import NewListChange
 from domain.services.lists import ListService
 from domain.services.setup import PRODUCTION
-from domain.services.syncs import CohortMessage, SyncService
+from domain.services.syncs import SyncService
 from gql.cohort_messages import read_batch
 
 

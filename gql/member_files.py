@@ -17,7 +17,7 @@ from starlette.types import Send
 
 from domain.errors import DomainError, LimitExceededError
 from domain.keys import EnvironmentRef
-from domain.services.list_changes import ChangedList
+from domain.services.list_effects import ChangedList
 from gql.context import RequestContext
 from gql.http import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
 

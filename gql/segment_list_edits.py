@@ -5,7 +5,8 @@ from typing import Annotated
 import strawberry
 
 from domain.model.lists import ListChange, ListMode
-from domain.services.list_changes import ChangedList, NewListChange
+from domain.services.list_changes import NewListChange
+from domain.services.list_effects import ChangedList
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.member_files import UPLOAD_PATH
@@ -109,7 +110,7 @@ def _change(root: strawberry.Parent[ChangedList]) -> ListChange:
 
 @strawberry.type(description="A large list that keys joined.")
 class AddSegmentMembersPayload:
-    """View of domain.services.list_changes.ChangedList."""
+    """View of domain.services.list_effects.ChangedList."""
 
     segment: SegmentView = strawberry.field(description="The segment.")
     segment_import = strawberry.field(
@@ -120,12 +121,12 @@ class AddSegmentMembersPayload:
 
 @strawberry.type(description="A large list that keys left.")
 class RemoveSegmentMembersPayload(AddSegmentMembersPayload):
-    """View of domain.services.list_changes.ChangedList."""
+    """View of domain.services.list_effects.ChangedList."""
 
 
 @strawberry.type(description="A large list that is what it was.")
 class RestoreSegmentMembersPayload(AddSegmentMembersPayload):
-    """View of domain.services.list_changes.ChangedList."""
+    """View of domain.services.list_effects.ChangedList."""
 
 
 @strawberry.type

@@ -21,6 +21,7 @@ register_enum(
         ListMode.MERGE: "The keys join them.",
         ListMode.OVERWRITE: "The keys take their place.",
         ListMode.REMOVE: "The keys leave.",
+        ListMode.RESTORE: "Those before the last change come back. `restoreSegmentMembers` does that, no import.",
     },
 )
 register_enum(

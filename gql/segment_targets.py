@@ -4,6 +4,7 @@ Amplitude's cohort destination and Twilio Segment's audiences destination can be
 webhook. A tool shows an access token, with or without `Bearer`, and calls an environment `project/environment`.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import orjson
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from domain.errors import ErrorCode, InvalidInputError, LimitExceededError, Violation
-from domain.services.syncs import CohortMessage, environment_of
+from domain.services.cohorts import CohortMessage, environment_of
 from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
 from gql.http import RESOURCE_STATUS_BY_CODE, error_response
@@ -37,9 +38,13 @@ def segment_target_routes(
     async def take_in(request: Request) -> Response:
         try:
             context = await request_context(request)
-            environment_id, message = _read(await _body(request, max_body_bytes), request)
-            environment = environment_of(environment_id)
-            await context.services.syncs.take_in(context.principal, environment, message)
+            syncs = context.services.syncs
+            body = await _body(request, max_body_bytes)
+            # A message of Amplitude's webhook may be of any size, and has a second to be answered in.
+            is_webhook = b'"in_cohort"' in body
+            environment_id, message = await asyncio.to_thread(_read, body, request, is_webhook=is_webhook)
+            do = syncs.accept if is_webhook else syncs.take_in
+            await do(context.principal, environment_of(environment_id), message)
         except ClientDisconnect:
             raise
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
@@ -86,12 +91,15 @@ async def _body(request: Request, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _read(body: bytes, request: Request) -> tuple[str, CohortMessage]:
+def _read(body: bytes, request: Request, *, is_webhook: bool) -> tuple[str, CohortMessage]:
     """Read either form of a message, and the environment it is for."""
     integration = request.path_params["integration"]
     try:
-        if b'"in_cohort"' in body:
-            return request.query_params.get("environmentId", ""), read_webhook(body, integration)
+        if is_webhook:
+            if "environmentId" not in request.query_params:
+                message = "is missing in the URL: ?environmentId=project/environment"
+                raise InvalidInputError([Violation(("environmentId",), message)])
+            return request.query_params["environmentId"], read_webhook(body, integration)
         return read_batch(body, integration)
     except ValidationError as error:
         found = [Violation(tuple(fault["loc"]), fault["msg"]) for fault in error.errors()]

@@ -30,6 +30,7 @@ from domain.model.flags import Flag
 from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
+from domain.model.syncs import AcceptedSync, AppliedSync
 from domain.model.targeting import Targeting
 from domain.ports import Delete, Entity, Save
 
@@ -101,7 +102,7 @@ class Surroundings:
                 found = [thing.resource(self.directory.member_of(thing))]
             case Member() | Role():
                 found = [thing.resource]
-            case ListChange() | ChangesPage():
+            case ListChange() | AcceptedSync() | AppliedSync() | ChangesPage():
                 found = []
         return found
 

@@ -1,7 +1,7 @@
 """Principals: who is asking. Every service asks them before it does anything."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.access.actions import ProjectAction
 from domain.access.credentials import Credential, CredentialKind
@@ -123,3 +123,8 @@ SYSTEM = Principal(actor="system", rights=_EVERYTHING)
 """The service itself, at what nobody asked for."""
 OPERATOR = Principal(actor="token/command-line", rights=_EVERYTHING)
 """Whoever can read and write the store itself needs no token."""
+
+
+def on_behalf_of(actor: str) -> Principal:
+    """Return the service itself, at what somebody asked for before and was allowed then."""
+    return replace(SYSTEM, actor=actor)

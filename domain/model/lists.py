@@ -1,11 +1,13 @@
 """Large lists: how their members change, one generation after the other (LaunchDarkly semantics 2.7)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
-from domain.clock import now_ms
 from domain.keys import EnvironmentRef
 from domain.model.segments import list_id_of
+
+START_IMPORT = "startSegmentImport"
+"""What asks for a change from a file; others take no longer than a request, and are waited for."""
 
 
 class ListMode(Enum):
@@ -14,6 +16,7 @@ class ListMode(Enum):
     MERGE = "MERGE"
     OVERWRITE = "OVERWRITE"
     REMOVE = "REMOVE"
+    RESTORE = "RESTORE"
 
 
 class ListChangeState(Enum):
@@ -71,6 +74,7 @@ class ListChange:
 
     Attributes:
         generation: The generation that it makes, unless nothing was to change; a number is never used twice.
+        action: What asked for it, in the API's word.
         is_unchanged: Whether it completed, and found that nothing was to change.
         acknowledge_removal: Whether it may remove most of a list that flags use.
         actor: Whose change it is, and who alone may upload its file.
@@ -86,9 +90,10 @@ class ListChange:
     mode: ListMode
     state: ListChangeState
     actor: str
+    action: str = START_IMPORT
     comment: str = ""
     acknowledge_removal: bool = False
-    started_ms: int = field(default_factory=now_ms)
+    started_ms: int = 0
     beat_ms: int = 0
     finished_ms: int | None = None
     counts: ListCounts = ListCounts()
@@ -112,6 +117,11 @@ class ListChange:
     def segment_id(self) -> str:
         """The id of its segment."""
         return f"{self.environment}/{self.segment_key}"
+
+    @property
+    def is_from_file(self) -> bool:
+        """Whether it is made from a file, which may be long in coming."""
+        return self.action == START_IMPORT
 
     @property
     def is_running(self) -> bool:

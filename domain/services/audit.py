@@ -12,9 +12,8 @@ from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntityChange, EntryFilter
 from domain.model.differences import Room, changed_fields, changed_rules, changed_targets
-from domain.model.lists import ListChange
 from domain.pages import PageRequest, Stretch, cut_stretch
-from domain.ports import Delete, Entity, Save, Store, kind_of
+from domain.ports import PROGRESS, Delete, Entity, Save, Store, kind_of
 from domain.services.access import AccessService
 
 CHANGES_LIMIT = 200
@@ -82,8 +81,8 @@ def _told_id(entity: Entity) -> str:
 
 
 def told(writes: Sequence[Save | Delete]) -> Sequence[Save | Delete]:
-    """Return the writes that the log tells of: how far an import has come is no change of anything."""
-    return [write for write in writes if not isinstance(write.entity, ListChange)]
+    """Return the writes that the log tells of."""
+    return [write for write in writes if not isinstance(write.entity, PROGRESS)]
 
 
 def _describe(write: Save | Delete, find_before: _FindBefore, room: Room) -> EntityChange:

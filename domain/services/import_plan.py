@@ -60,6 +60,8 @@ _LIST_FIELDS = (
     "sync_source",
 )
 """What flag data cannot say of a segment whose large list is kept here."""
+_TARGET_FIELDS = ("included", "excluded", "included_contexts", "excluded_contexts")
+_RULE_FIELDS = ("rules", "salt")
 
 
 class ImportPlan:
@@ -199,6 +201,9 @@ class ImportPlan:
                 kept["list_uid"] = before.list_uid  # an import that fills it for the first time may be under way
             else:
                 self._forget_list(before)
+            read_only, why = _read_only(before, replace(segment, **kept))
+            kept |= read_only
+            notes += why
             segment = replace(segment, **kept, version=before.version, removals=before.removals)
             segment = segment.with_removals_of_targets()
             if same_json(write_segment(segment), write_segment(before)):
@@ -217,6 +222,26 @@ def _prerequisites(targeting: Targeting) -> list[str]:
 
 def _segments(segment: Segment) -> list[str]:
     return [key for rule in segment.rules for key, _ in named_segments(rule.clauses)]
+
+
+def _read_only(before: Segment, after: Segment) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return what an import may no more change of a segment than an edit may, and what it wanted to."""
+    names: list[str] = []
+    notes: list[str] = []
+    if before.unbounded and after.unbounded:
+        names += _TARGET_FIELDS
+        if _differ(before, after, _TARGET_FIELDS):
+            notes.append("a large list has no individual targets: those given were refused")
+    if before.sync_source is not None:
+        names += _RULE_FIELDS
+        if _differ(before, after, _RULE_FIELDS):
+            owner = before.sync_source.integration
+            notes.append(f"{owner} owns this segment, and its rules are read-only here: those given were refused")
+    return {name: getattr(before, name) for name in names}, tuple(notes)
+
+
+def _differ(before: Segment, after: Segment, names: Sequence[str]) -> bool:
+    return any(getattr(before, name) != getattr(after, name) for name in names)
 
 
 def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:

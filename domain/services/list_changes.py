@@ -6,11 +6,14 @@ does not come that far is discarded, at the latest when the next change begins. 
 
 import asyncio
 import contextlib
+import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.actions import SegmentAction
+from domain.access.needs import Change
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import (
@@ -19,102 +22,63 @@ from domain.errors import (
     InUseError,
     InvalidInputError,
     NotFoundError,
+    UnavailableError,
     UsedBy,
+    VersionConflictError,
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
-from domain.evaluation.usage import EnvironmentSegment
 from domain.keys import EnvironmentRef
-from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
+from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
-from domain.ports import Commit, Delete, Save, Store
+from domain.model.syncs import AppliedSync
+from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.access import Wanted
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, resource
-from domain.services.list_files import FileReading
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots
+from domain.services.list_effects import (
+    ChangedList,
+    Effect,
+    applied,
+    change_resource,
+    check_same_list,
+    completed,
+    list_in,
+    summary_of,
+)
+from domain.services.running_changes import RunningChange, is_dead, why_dead
 from domain.services.snapshots import SnapshotService
 
 CHANGES_KEPT = 100
 """How many changes of a list are remembered."""
-UPLOAD_SECONDS = 3_600
-"""How long a file may be awaited."""
-_BEAT_SECONDS = 2.0
-_DEAD_SECONDS = 10.0
-"""How long after its last beat a change is taken for dead: less than the patience of syncs that wait for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangedList:
-    """A segment after a change of its list, the change, and the revision that has it."""
-
-    segment: EnvironmentSegment
-    change: ListChange
-    revision: int
+PATIENCE_SECONDS = 15.0
+"""How long a change waits for its turn: longer than it takes until another one's process is taken for dead."""
+SYNC = "syncSegment"
+"""What a tool does that owns a list."""
+_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewListChange:
-    """A change to be made from a file.
+    """A change to be made.
 
     Attributes:
+        action: What asks for it, in the API's word.
         acknowledge_removal: Whether it may remove most of a list that flags use.
+        creates: The segment that it makes, if there is none yet.
+        applies: The message that it applies, if it is one that may come again.
     """
 
     segment_key: str
     mode: ListMode
+    action: str = START_IMPORT
     acknowledge_removal: bool = False
     comment: str = ""
-    message_id: str = ""
+    creates: Segment | None = None
+    applies: AppliedSync | None = None
 
 
-class RunningChange:
-    """A change under way: tells the store from time to time that its process is alive, and how far it is."""
-
-    def __init__(self, store: Store, change: ListChange) -> None:
-        self._store = store
-        self._last = time.monotonic()
-        self.change = change
-        self.reading = FileReading()
-
-    @property
-    def counts(self) -> ListCounts:
-        """What was read so far."""
-        reading = self.reading
-        return ListCounts(
-            lines=reading.lines,
-            duplicates=reading.duplicates,
-            malformed=reading.malformed,
-            malformed_lines=tuple(reading.malformed_lines),
-        )
-
-    async def alive(self) -> None:
-        """Write it down, if it is time.
-
-        Raises:
-            VersionConflictError: The change was cancelled.
-        """
-        if time.monotonic() - self._last < _BEAT_SECONDS:
-            return
-        before = self.change
-        beat = replace(before, counts=self.counts, beat_ms=now_ms(), version=before.version + 1)
-        await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
-        self.change = beat
-        self._last = time.monotonic()
-
-    async def during(self, work: Awaitable[None]) -> None:
-        """Wait for what may take long, and tell meanwhile that its process is alive.
-
-        Raises:
-            DomainError: As `alive` and the work say.
-        """
-        task = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=_BEAT_SECONDS)
-                await self.alive()
-        except BaseException:
-            await asyncio.wait({task})  # the list, the file and the spool are in its hands
-            raise
-        await task
+class _OthersTurnError(UnavailableError):
+    """Another change of the list is under way that takes no longer than a request."""
 
 
 class ListChanges:
@@ -131,6 +95,8 @@ class ListChanges:
         self._snapshots = snapshots
         self._access = snapshots.access
         self._editor = editor
+        # Changes of this process take turns, so that only other processes are waited for by trying.
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def find(
         self, principal: Principal, action: str, environment: EnvironmentRef, key: str
@@ -158,7 +124,7 @@ class ListChanges:
             DomainError: As `find` says.
         """
         snapshot, segment = await self.find(principal, action, change.environment, change.segment_key)
-        _check_same_list(segment, change)
+        check_same_list(segment, change)
         return snapshot, segment
 
     async def authorize(self, principal: Principal, change: ListChange) -> None:
@@ -167,12 +133,21 @@ class ListChanges:
         Raises:
             DomainError: As `find_of` and `AccessService.authorize` say.
         """
-        _, segment = await self.find_of(change, principal, "startSegmentImport")
-        await self._authorize(principal, segment)
+        _, segment = await self.find_of(change, principal, change.action)
+        await self.authorize_list(principal, segment)
 
-    async def _authorize(self, principal: Principal, segment: Segment) -> None:
-        uses = [(SegmentAction.UPDATE_INCLUDED, segment)]
-        await self._access.authorize(principal, Wanted(environments=[segment.environment], changes=[], uses=uses))
+    async def authorize_list(self, principal: Principal, segment: Segment, *, is_new: bool = False) -> None:
+        """Refuse to change a list, or to create its segment, to whoever may not.
+
+        Raises:
+            DomainError: As `AccessService.authorize` says.
+        """
+        wanted = Wanted(
+            environments=[segment.environment],
+            changes=[Change(None, segment)] if is_new else [],
+            uses=[] if is_new else [(SegmentAction.UPDATE_INCLUDED, segment)],
+        )
+        await self._access.authorize(principal, wanted)
 
     async def begin(
         self,
@@ -180,78 +155,46 @@ class ListChanges:
         environment: EnvironmentRef,
         new: NewListChange,
         state: ListChangeState,
-        *,
-        is_sync: bool = False,
-    ) -> ListChange:
-        """Claim the list's next generation; clear away what earlier changes left.
+    ) -> RunningChange:
+        """Claim the list's next generation, in its turn; clear away what earlier changes left.
 
         Raises:
-            InUseError: Another change of the list is under way.
+            InUseError: An import of the list is under way.
+            UnavailableError: Other changes of the list went on and on.
             InvalidInputError: A tool owns the list.
-            DomainError: As `find` and `AccessService.authorize` say.
+            AlreadyExistsError: What it applies was applied before.
+            DomainError: As `find` and `authorize_list` say.
         """
-        _, segment = await self.find(principal, "startSegmentImport", environment, new.segment_key)
-        if segment.sync_source is not None and not is_sync:
-            message = f"{segment.sync_source.integration} owns this list: it is read-only here"
-            raise InvalidInputError([Violation(("input", "segmentKey"), message)])
-        await self._authorize(principal, segment)
-        changes = await self._store.list_all(ListChange, segment.list_id)
-        last = changes[-1] if changes else None
-        if last is not None and last.is_open:
-            if not is_dead(last):
-                raise InUseError("segment", new.segment_key, [UsedBy("import", last.id, str(environment))])
-            last = await self._abandon(last, "the process that made it is gone", last.counts) or last
-        current = segment.generation
-        change = ListChange(
-            environment=environment,
-            segment_key=new.segment_key,
-            list_uid=segment.list_uid,
-            generation=max(last.generation if last else 0, current or 0) + 1,
-            mode=new.mode,
-            state=state,
-            actor=principal.actor,
-            comment=new.comment,
-            message_id=new.message_id,
-            acknowledge_removal=new.acknowledge_removal,
-            beat_ms=now_ms(),
-        )
-        forgotten = [Delete(old) for old in changes[: max(0, len(changes) - CHANGES_KEPT)]]
-        try:
-            await self._store.commit(Commit(writes=(Save(change, None), *forgotten), entry=None))
-        except AlreadyExistsError:
-            raise InUseError("segment", new.segment_key, [UsedBy("import", change.id, str(environment))]) from None
-        running = RunningChange(self._store, change)
-        try:
-            # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
-            _, segment = await self.find_of(change, principal, "startSegmentImport")
-            current = segment.generation
-            if current is None or (last is not None and last.generation != current and not last.is_unchanged):
-                await running.during(self._store.discard_members(segment.list_id, current))
-            if segment.previous_generation is not None:
-                await running.during(self._store.purge_members(segment.list_id, segment.previous_generation))
-        except DomainError as error:
-            await self._abandon(change, error.message, change.counts)
-            raise
-        return running.change
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._begin(principal, environment, new, state)
+            except _OthersTurnError:
+                if time.monotonic() > give_up:
+                    raise
+            await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads tries, keeps no secret
 
     @contextlib.asynccontextmanager
     async def running(
-        self,
-        principal: Principal,
-        environment: EnvironmentRef,
-        new: NewListChange,
-        *,
-        is_sync: bool = False,
+        self, principal: Principal, environment: EnvironmentRef, new: NewListChange
     ) -> AsyncIterator[RunningChange]:
         """Begin a change that needs no upload; undo it if what follows fails.
 
         Raises:
             DomainError: As `begin` says.
         """
-        change = await self.begin(principal, environment, new, ListChangeState.RUNNING, is_sync=is_sync)
-        running = RunningChange(self._store, change)
-        async with self.undone_on_error(running):
-            yield running
+        turn = self._turns[f"{environment}/{new.segment_key}"]
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await turn.acquire()
+        except TimeoutError:
+            raise _others_turn(new.segment_key) from None
+        try:
+            running = await self.begin(principal, environment, new, ListChangeState.RUNNING)
+            async with self.undone_on_error(running):
+                yield running
+        finally:
+            turn.release()
 
     @contextlib.asynccontextmanager
     async def undone_on_error(self, running: RunningChange) -> AsyncIterator[None]:
@@ -265,73 +208,153 @@ class ListChanges:
                 await asyncio.shield(self._abandon(running.change, message, running.counts))
             raise
 
-    async def take_effect(
-        self,
-        principal: Principal,
-        running: RunningChange,
-        action: str,
-        counts: ListCounts,
-        next_state: Callable[[Segment], Segment],
-    ) -> ChangedList:
+    async def take_effect(self, principal: Principal, running: RunningChange, effect: Effect) -> ChangedList:
         """Let a change take effect: its generation, its record and the audit log's entry are one commit.
 
         Raises:
             NotFoundError: The list is gone.
+            AlreadyExistsError: The segment that it makes is there, or what it applies was applied before.
             VersionConflictError: The change was cancelled.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        change = running.change
+        change, counts = running.change, effect.counts
         ref, key = change.environment, change.segment_key
-        done = replace(
-            change,
-            state=ListChangeState.COMPLETED,
-            counts=counts,
-            finished_ms=now_ms(),
-            version=change.version + 1,
-        )
+        done = completed(change, counts, is_unchanged=effect.is_unchanged)
+        uses: list[tuple[str, Entity]] = []
+        implied: list[Save | Delete] = []
 
         def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-            found = snapshots[ref].segments.get(key)
-            if found is None or not found.segment.unbounded:
-                raise NotFoundError("large list", key)
-            before = found.segment
-            _check_same_list(before, change)
-            after = replace(next_state(before), version=before.version + 1)
-            return [Save(after, before.version), Save(done, change.version)]
+            snapshot = snapshots[ref]
+            if effect.check is not None:
+                effect.check(snapshot)
+            if running.creates is not None:
+                saved = Save(effect.next_state(running.creates), None)
+            else:
+                before = list_in(snapshot, change)
+                saved = Save(replace(effect.next_state(before), version=before.version + 1), before.version)
+                # What a tool calls its cohort comes with the members, and needs no permission of its own.
+                uses[:] = [(SegmentAction.UPDATE_INCLUDED, before)]
+                implied[:] = [saved]
+            return [saved, Save(done, change.version), *applied(running)]
 
         edit = Edit(
-            action=action,
+            action=change.action,
             resource=change_resource(change),
             scope=str(ref),
             decide=decide,
             comment=change.comment,
-            summary={
-                "import": change.id,
-                "mode": change.mode.value,
-                "added": counts.added,
-                "removed": counts.removed,
-            },
+            summary=summary_of(running, counts),
+            uses=uses,
+            implied=implied,
         )
         snapshot = await self._editor.edit(principal, ref, edit)
         running.change = done
         return ChangedList(snapshot.segments[key], done, snapshot.revision)
 
     async def complete_unchanged(
-        self, principal: Principal, running: RunningChange, action: str, counts: ListCounts
+        self, principal: Principal, running: RunningChange, counts: ListCounts
     ) -> ChangedList:
         """Complete a change that found nothing to change: only its record says that it was.
 
         Raises:
+            AlreadyExistsError: What it applies was applied before.
             VersionConflictError: The change was cancelled.
             DomainError: As `find` says.
         """
         change = running.change
-        snapshot, segment = await self.find_of(change, principal, action)
-        done = replace(
-            change, state=ListChangeState.COMPLETED, counts=counts, finished_ms=now_ms(), is_unchanged=True
+        snapshot, segment = await self.find_of(change, principal, change.action)
+        done = completed(change, counts, is_unchanged=True)
+        writes = (Save(done, change.version), *applied(running))
+        await self._store.commit(Commit(writes=writes, entry=None))
+        running.change = done
+        return ChangedList(snapshot.segments[segment.key], done, snapshot.revision)
+
+    async def recover(self) -> None:
+        """Undo the changes whose processes are gone, each once, however many processes do so.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        for change in await self._store.list_open_changes():
+            if is_dead(change):
+                with contextlib.suppress(NotFoundError, VersionConflictError):  # others were quicker
+                    await self._abandon(change, why_dead(change), change.counts)
+
+    async def _begin(
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        new: NewListChange,
+        state: ListChangeState,
+    ) -> RunningChange:
+        segment = new.creates
+        if segment is None:
+            _, segment = await self.find(principal, new.action, environment, new.segment_key)
+        if segment.sync_source is not None and new.action != SYNC:
+            message = f"{segment.sync_source.integration} owns this list: it is read-only here"
+            raise InvalidInputError([Violation(("input", "segmentKey"), message)])
+        await self.authorize_list(principal, segment, is_new=new.creates is not None)
+        changes = await self._store.list_all(ListChange, segment.list_id)
+        last = await self._last_over(changes)
+        # Asked after that: the change that applied it was over then, or will have the generation wanted here.
+        if new.applies is not None and await self._store.find(AppliedSync, new.applies.id):
+            raise AlreadyExistsError(kind_of(AppliedSync), new.applies.id)
+        now = now_ms()
+        change = ListChange(
+            environment=environment,
+            segment_key=new.segment_key,
+            list_uid=segment.list_uid,
+            generation=max(last.generation if last else 0, segment.generation or 0) + 1,
+            mode=new.mode,
+            state=state,
+            actor=principal.actor,
+            action=new.action,
+            comment=new.comment,
+            message_id=new.applies.message_id if new.applies else "",
+            acknowledge_removal=new.acknowledge_removal,
+            started_ms=now,
+            beat_ms=now,
         )
-        running.change = await self.save(done)
-        return ChangedList(snapshot.segments[segment.key], running.change, snapshot.revision)
+        forgotten = [Delete(old) for old in changes[: max(0, len(changes) - CHANGES_KEPT)]]
+        try:
+            await self._store.commit(Commit(writes=(Save(change, None), *forgotten), entry=None))
+        except (AlreadyExistsError, VersionConflictError):
+            raise _others_turn(new.segment_key) from None
+        running = RunningChange(self._store, change, creates=new.creates, applies=new.applies)
+        if new.creates is None:
+            await self._clear_away(principal, running, last)
+        return running
+
+    async def _last_over(self, changes: Sequence[ListChange]) -> ListChange | None:
+        """Return a list's last change, which is over: if its process is gone, it is undone first."""
+        last = changes[-1] if changes else None
+        if last is None or not last.is_open:
+            return last
+        if not is_dead(last):
+            if last.is_from_file and last.state is not ListChangeState.CANCELLING:
+                raise InUseError("segment", last.segment_key, [UsedBy("import", last.id, str(last.environment))])
+            raise _others_turn(last.segment_key)
+        try:
+            undone = await self._abandon(last, why_dead(last), last.counts)
+        except (NotFoundError, VersionConflictError):  # others were quicker
+            undone = None
+        if undone is None:
+            raise _others_turn(last.segment_key)
+        return undone
+
+    async def _clear_away(self, principal: Principal, running: RunningChange, last: ListChange | None) -> None:
+        change = running.change
+        try:
+            # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
+            _, segment = await self.find_of(change, principal, change.action)
+            current = segment.generation
+            if current is None or (last is not None and last.generation != current and not last.is_unchanged):
+                await running.during(self._store.discard_members(segment.list_id, current))
+            if segment.previous_generation is not None:
+                await running.during(self._store.purge_members(segment.list_id, segment.previous_generation))
+        except DomainError as error:
+            await self._abandon(running.change, error.message, running.counts)
+            raise
 
     async def save(self, change: ListChange) -> ListChange:
         """Store how far a change has come, and return it so.
@@ -353,31 +376,23 @@ class ListChanges:
         undoing = await self.save(replace(stored, state=ListChangeState.CANCELLING, beat_ms=now_ms()))
         segment = await self._store.find(Segment, change.segment_id)
         running = RunningChange(self._store, undoing)
+        is_gone = segment is None or segment.list_id != change.scope
         # Still beating: whoever took it for dead would write what is discarded here.
-        kept = segment.generation if segment is not None and segment.list_id == change.scope else None
+        kept = None if segment is None or is_gone else segment.generation
         await running.during(self._store.discard_members(change.scope, kept))
-        return await self.save(
-            replace(
-                running.change,
-                state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
-                error=None if is_cancelled else error,
-                counts=counts,
-                finished_ms=now_ms(),
-            )
+        undone = replace(
+            running.change,
+            state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
+            error=None if is_cancelled else error,
+            counts=counts,
+            finished_ms=now_ms(),
         )
+        if is_gone:  # nobody can ask for it
+            await self._store.commit(Commit(writes=(Delete(running.change),), entry=None))
+            return undone
+        return await self.save(undone)
 
 
-def _check_same_list(segment: Segment, change: ListChange) -> None:
-    if segment.list_id != change.scope:
-        raise NotFoundError("large list", change.scope)
-
-
-def change_resource(change: ListChange) -> str:
-    """Name a change's segment in the words of policies."""
-    return resource(change.environment, "segment", change.segment_key)
-
-
-def is_dead(change: ListChange) -> bool:
-    """Tell whether nobody is at work on an open change any more, or its file is awaited in vain."""
-    patience = UPLOAD_SECONDS if change.state is ListChangeState.WAITING else _DEAD_SECONDS
-    return now_ms() - change.beat_ms > patience * 1_000
+def _others_turn(segment_key: str) -> _OthersTurnError:
+    text = f"other changes of the list {segment_key!r} went on for {PATIENCE_SECONDS:g} s; nothing was changed"
+    return _OthersTurnError(text)

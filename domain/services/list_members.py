@@ -7,7 +7,7 @@ from dataclasses import replace
 from domain.model.lists import ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.ports import Store
-from domain.services.list_changes import RunningChange
+from domain.services.running_changes import RunningChange
 
 CHUNK = 10_000
 """How many members are written, or read, at a time."""
@@ -24,13 +24,15 @@ async def write_keys(
     while chunk := await asyncio.to_thread(next, iterator, None):
         there = await _members_among(store, segment, chunk)
         if change.mode is ListMode.REMOVE:
-            await store.remove_members(segment.list_id, change.generation, there)
+            await running.during(store.remove_members(segment.list_id, change.generation, there))
+            running.note(left=sorted(there))
             removed += len(there)
         else:
             if change.mode is ListMode.OVERWRITE:
                 removed += await _remove_between(store, segment, running, after, chunk)
             new = [key for key in chunk if key not in there]
-            await store.add_members(segment.list_id, change.generation, new)
+            await running.during(store.add_members(segment.list_id, change.generation, new))
+            running.note(joined=new)
             added += len(new)
             already += len(there)
         after = chunk[-1]
@@ -54,6 +56,7 @@ async def write_joined_and_left(
         leaving = [key for key in chunk if key in left and key in there]
         await running.during(store.add_members(segment.list_id, generation, joining))
         await running.during(store.remove_members(segment.list_id, generation, leaving))
+        running.note(joined=joining, left=leaving)
         added += len(joining)
         removed += len(leaving)
     return ListCounts(lines=len(joined) + len(left), added=added, already=len(joined) - added, removed=removed)
@@ -77,7 +80,8 @@ async def _remove_between(
         reached = [key for key in page if not kept or key <= kept[-1]]
         gone = [key for key in reached if key not in keep]
         if gone:
-            await store.remove_members(segment.list_id, running.change.generation, gone)
+            await running.during(store.remove_members(segment.list_id, running.change.generation, gone))
+            running.note(left=gone)
         removed += len(gone)
         await running.alive()
         if len(reached) < CHUNK:

@@ -5,7 +5,7 @@ What each change of a list passes through, so that it is never half changed, is 
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO
 
 from domain.access.principals import Principal
@@ -25,37 +25,15 @@ from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
 from domain.ports import KeySpool, Store
 from domain.services.editing import EnvironmentEditor
-from domain.services.list_changes import (
-    ChangedList,
-    ListChanges,
-    NewListChange,
-    RunningChange,
-    change_resource,
-    is_dead,
-)
+from domain.services.list_changes import ListChanges, NewListChange
+from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
 from domain.services.list_files import member_key_problem, read_list_file
-from domain.services.list_members import CHUNK, write_joined_and_left, write_keys
+from domain.services.list_members import CHUNK, write_keys
+from domain.services.running_changes import RunningChange, is_dead
 from domain.services.snapshots import SnapshotService
 
 KEYS_LIMIT = 1_000
 """How many keys one mutation may name; more belong in a file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sync:
-    """What a tool says of a list that it owns.
-
-    Attributes:
-        joined: Keys that are in.
-        left: Keys that are out.
-        skipped: People of whom it gave no key.
-    """
-
-    segment_key: str
-    joined: frozenset[str]
-    left: frozenset[str]
-    skipped: int = 0
-    message_id: str = ""
 
 
 class ListService:
@@ -89,10 +67,14 @@ class ListService:
 
         Raises:
             NotFoundError: There is no such large list.
-            InUseError: Another change of the list is under way.
+            InUseError: Another import of the list is under way.
+            InvalidInputError: Files cannot do what is wanted, or a tool owns the list.
             DomainError: As `ListChanges.begin` says.
         """
-        return await self._changes.begin(principal, environment, new, ListChangeState.WAITING)
+        if new.mode is ListMode.RESTORE:
+            message = "restoreSegmentMembers does that, without a file"
+            raise InvalidInputError([Violation(("input", "mode"), message)])
+        return (await self._changes.begin(principal, environment, new, ListChangeState.WAITING)).change
 
     async def upload(self, principal: Principal, change_id: str, file: IO[bytes]) -> ChangedList:
         """Make a change from its file.
@@ -151,36 +133,14 @@ class ListService:
             if (problem := member_key_problem(key))
         ]:
             raise InvalidInputError(found)
-        new = NewListChange(segment_key=segment_key, mode=mode, acknowledge_removal=True, comment=comment)
+        action = "removeSegmentMembers" if mode is ListMode.REMOVE else "addSegmentMembers"
+        new = NewListChange(
+            segment_key=segment_key, mode=mode, action=action, acknowledge_removal=True, comment=comment
+        )
         async with self._changes.running(principal, environment, new) as running:
             running.reading.lines = len(keys)
             running.reading.duplicates = len(keys) - len(set(keys))
             return await self._apply(principal, running, [sorted(set(keys))])
-
-    async def sync(self, principal: Principal, environment: EnvironmentRef, sync: Sync) -> ChangedList | None:
-        """Do as the tool says that owns a list; None if it said so before (by the message's id).
-
-        Raises:
-            InUseError: Another sync of the list is under way.
-            DomainError: As `EnvironmentEditor.edit` says.
-        """
-        if sync.message_id:
-            _, segment = await self._changes.find(principal, "syncSegment", environment, sync.segment_key)
-            done = await self._store.list_all(ListChange, segment.list_id)
-            if any(
-                change.message_id == sync.message_id and change.state is ListChangeState.COMPLETED
-                for change in done
-            ):
-                return None
-        new = NewListChange(segment_key=sync.segment_key, mode=ListMode.MERGE, message_id=sync.message_id)
-        async with self._changes.running(principal, environment, new, is_sync=True) as running:
-            _, segment = await self._changes.find_of(running.change, principal, "syncSegment")
-            counts = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
-            counts = replace(counts, lines=counts.lines + sync.skipped, skipped=sync.skipped)
-            if segment.generation is not None and counts.change_nothing:
-                return await self._changes.complete_unchanged(principal, running, "syncSegment", counts)
-            step = _next_generation(running.change, counts)
-            return await self._changes.take_effect(principal, running, "syncSegment", counts, step)
 
     async def restore(
         self, principal: Principal, environment: EnvironmentRef, segment_key: str, comment: str = ""
@@ -193,16 +153,18 @@ class ListService:
             InUseError: A change of the list is under way.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        new = NewListChange(segment_key=segment_key, mode=ListMode.MERGE, comment=comment)
-        _, segment = await self._changes.find(principal, "restoreSegmentMembers", environment, segment_key)
+        action = "restoreSegmentMembers"
+        new = NewListChange(segment_key=segment_key, mode=ListMode.RESTORE, action=action, comment=comment)
+        _, segment = await self._changes.find(principal, action, environment, segment_key)
         if segment.previous_generation is None:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:
+            _, segment = await self._changes.find_of(running.change, principal, action)
             counts = ListCounts(
                 added=max(0, segment.previous_list_size - segment.list_size),
                 removed=max(0, segment.list_size - segment.previous_list_size),
             )
-            return await self._changes.take_effect(principal, running, "restoreSegmentMembers", counts, _restored)
+            return await self._changes.take_effect(principal, running, Effect(counts=counts, next_state=_restored))
 
     async def cancel(self, principal: Principal, change_id: str) -> ListChange:
         """Cancel a change that has not taken effect.
@@ -317,13 +279,13 @@ class ListService:
     ) -> ChangedList:
         """Write what changes under the new generation, then let it take effect."""
         change = running.change
-        snapshot, segment = await self._changes.find_of(change, principal, "startSegmentImport")
+        snapshot, segment = await self._changes.find_of(change, principal, change.action)
         counts = await write_keys(self._store, segment, running, chunks)
         if counts.change_nothing:
-            return await self._changes.complete_unchanged(principal, running, "importSegmentMembers", counts)
+            return await self._changes.complete_unchanged(principal, running, counts)
         self._guard(snapshot, segment, counts.removed, change)
-        step = _next_generation(change, counts)
-        return await self._changes.take_effect(principal, running, "importSegmentMembers", counts, step)
+        effect = Effect(counts=counts, next_state=next_generation(change, counts))
+        return await self._changes.take_effect(principal, running, effect)
 
     def _guard(self, snapshot: Snapshot, segment: Segment, removed: int, change: ListChange) -> None:
         percent = 100 * removed // max(1, segment.list_size)
@@ -336,19 +298,6 @@ class ListService:
                 limit=self._max_removal_percent,
                 actual=percent,
             )
-
-
-def _next_generation(change: ListChange, counts: ListCounts) -> Callable[[Segment], Segment]:
-    def step(current: Segment) -> Segment:
-        return replace(
-            current,
-            generation=change.generation,
-            list_size=current.list_size + counts.added - counts.removed,
-            previous_generation=current.generation,
-            previous_list_size=current.list_size,
-        )
-
-    return step
 
 
 def _restored(current: Segment) -> Segment:

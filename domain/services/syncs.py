@@ -4,141 +4,57 @@ The first word of a cohort creates its segment. Each message is one change of th
 """
 
 import asyncio
-import hashlib
-import re
+import contextlib
+import logging
+import random
 import secrets
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from domain.access.actions import SegmentAction
-from domain.access.principals import Principal
+from domain.access.principals import Principal, on_behalf_of
+from domain.clock import now_ms
 from domain.errors import (
     AlreadyExistsError,
-    InUseError,
+    DomainError,
     InvalidInputError,
     NotFoundError,
     UnavailableError,
-    Violation,
+    VersionConflictError,
 )
 from domain.evaluation.snapshot import Snapshot
-from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
-from domain.model.contexts import is_context_kind
+from domain.keys import EnvironmentRef
+from domain.model.lists import ListMode
 from domain.model.projects import Environment
-from domain.model.segments import Segment, SyncSource, new_list_uid
-from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.ports import Delete, Entity, Save, Store
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, resource
-from domain.services.list_files import member_key_problem
-from domain.services.lists import ListService, Sync
+from domain.model.segments import Segment
+from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
+from domain.ports import Commit, Delete, Save, Store, kind_of
+from domain.services.cohorts import Cohort, CohortMessage, CohortSync
+from domain.services.editing import EnvironmentEditor
+from domain.services.list_changes import SYNC, ListChanges, NewListChange
+from domain.services.list_effects import Effect, next_generation
+from domain.services.list_members import write_joined_and_left
 from domain.services.snapshots import SnapshotService
+from domain.services.tries import Tries
 
-_NOT_KEY_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
-_HASH_LENGTH = 8
-_PATIENCE_SECONDS = 20.0
-_PAUSE_SECONDS = 0.02
+_log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CohortMember:
-    """What a tool says of one person; without a key, nothing can be done."""
-
-    user_key: str | None
-    cohort_id: str
-    cohort_name: str
-    is_member: bool
-    cohort_url: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CohortMessage:
-    """What a tool says in one request, in its order: the last word of a person in a cohort holds."""
-
-    integration: str
-    members: Sequence[CohortMember]
-    context_kind: str = DEFAULT_CONTEXT_KIND
-    message_id: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Cohort:
-    """What a message says of a cohort itself."""
-
-    source: SyncSource
-    name: str
-    context_kind: str
-
-    @classmethod
-    def of(cls, message: CohortMessage, member: CohortMember) -> "_Cohort":
-        """Read what is said beside one of its members."""
-        source = SyncSource(
-            integration=message.integration, cohort_id=member.cohort_id, cohort_url=member.cohort_url
-        )
-        return cls(source=source, name=member.cohort_name, context_kind=message.context_kind)
-
-    @property
-    def possible_keys(self) -> list[str]:
-        """The keys that its segment may have: one that reads well, if it is short enough, and one of its own."""
-        integration, cohort_id = self.source.integration, self.source.cohort_id
-        plain = _NOT_KEY_CHARACTERS.sub("-", f"{integration}-{cohort_id}")
-        suffix = "-" + hashlib.sha256(f"{integration}/{cohort_id}".encode()).hexdigest()[:_HASH_LENGTH]
-        own = plain[: KEY_LENGTH_LIMIT - len(suffix)] + suffix
-        return [plain, own] if len(plain) <= KEY_LENGTH_LIMIT else [own]
-
-    def key_in(self, snapshot: Snapshot) -> str:
-        """Return the key that its segment has in an environment, or is to have.
-
-        Raises:
-            InvalidInputError: Others have the keys that it may have, or its members are of another kind.
-        """
-        for key in self.possible_keys:
-            found = snapshot.segments.get(key)
-            if found is not None and self._owns(found.segment):
-                if found.segment.member_kind != self.context_kind:
-                    text = f"the segment {key!r} has members of the kind {found.segment.member_kind!r}"
-                    raise InvalidInputError([Violation(("contextKind",), text)])
-                return key
-        for key in self.possible_keys:
-            if key not in snapshot.segments:
-                return key
-        text = f"the segment {self.possible_keys[-1]!r} is not this cohort's"
-        raise InvalidInputError([Violation(("cohortId",), text)])
-
-    def new_segment(self, environment: EnvironmentRef, key: str) -> Segment:
-        """Return its segment as it begins."""
-        return Segment(
-            environment=environment,
-            key=key,
-            name=self.name or key,
-            salt=secrets.token_hex(8),
-            unbounded=True,
-            unbounded_context_kind=self.context_kind,
-            list_uid=new_list_uid(),
-            sync_source=self.source,
-        )
-
-    def updated(self, segment: Segment) -> Segment:
-        """Return its segment with what is said of the cohort now."""
-        known = segment.sync_source.cohort_url if segment.sync_source else ""
-        source = replace(self.source, cohort_url=self.source.cohort_url or known)
-        return replace(segment, name=self.name or segment.name, sync_source=source)
-
-    def _owns(self, segment: Segment) -> bool:
-        owner = segment.sync_source
-        ours = self.source
-        return owner is not None and (owner.integration, owner.cohort_id) == (ours.integration, ours.cohort_id)
+REMEMBERED_DAYS = 7
+"""How long it is remembered that a message was applied."""
+_LOOK_SECONDS = 1.0
+"""How often it is looked whether another process left something to apply."""
+_DAY_MS = 86_400_000
+_FORGOTTEN_AT_A_TIME = 1_000
 
 
 class SyncService:
     """Takes in what external tools say of their cohorts."""
 
-    def __init__(
-        self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor, lists: ListService
-    ) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor) -> None:
         self._store = store
         self._snapshots = snapshots
-        self._editor = editor
-        self._lists = lists
+        self._access = snapshots.access
+        self._changes = ListChanges(store, snapshots, editor)
+        self._accepted = asyncio.Event()
 
     async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> None:
         """Tell whether there is an environment: tools ask before they are connected.
@@ -147,7 +63,7 @@ class SyncService:
             NotFoundError: There is none.
             DomainError: As `AccessService.require_sight` says.
         """
-        await self._editor.access.require_sight(principal, environment, "syncSegment")
+        await self._access.require_sight(principal, environment, SYNC)
         await self._store.get(Environment, str(environment))
 
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
@@ -157,109 +73,189 @@ class SyncService:
 
         Raises:
             NotFoundError: There is no such environment.
-            InvalidInputError: The integration's name or the context kind is malformed, or not that of a cohort's
-                segment; or others have the keys that a cohort's segment could have.
+            InvalidInputError: The message breaks rules; or a cohort's segment has members of another kind, or
+                others have the keys that it could have.
             UnavailableError: Other syncs of a cohort went on and on, or the store is away.
-            DomainError: As `AccessService.require_sight` and `authorize` say.
+            DomainError: As `AccessService.require_sight` and `ListChanges.authorize_list` say.
         """
-        await self._editor.access.require_sight(principal, environment, "syncSegment")
-        violations = [key_violation(message.integration, ("integration",))]
-        if not is_context_kind(message.context_kind):
-            violations.append(Violation(("contextKind",), "is not a context kind"))
-        if found := [violation for violation in violations if violation]:
-            raise InvalidInputError(found)
-        cohorts: dict[str, list[CohortMember]] = {}
-        for member in message.members:
-            cohorts.setdefault(member.cohort_id, []).append(member)
-        await self.check_environment(principal, environment)
-        named = [_Cohort.of(message, members[-1]) for members in cohorts.values()]
-        revision = (await self._store.revisions()).get(str(environment), 0)
-        snapshot = await self._snapshots.refresh(environment, revision)
-        for cohort in named:
-            cohort.key_in(snapshot)
-        keys = [await self._put_segment(principal, environment, cohort) for cohort in named]
-        for key, members in zip(keys, cohorts.values(), strict=True):
-            await self._sync(principal, environment, _sync(key, members, message.message_id))
+        for sync in await self._checked(principal, environment, message):
+            await self._sync(principal, environment, sync)
 
-    async def _put_segment(self, principal: Principal, environment: EnvironmentRef, cohort: _Cohort) -> str:
-        """Create a cohort's segment, or update it, if need be; return its key."""
-        for key in cohort.possible_keys:
-            try:
-                await self._editor.edit(principal, environment, _segment_edit(environment, cohort, key))
-            except AlreadyExistsError:
-                continue
-            return key
-        text = f"segments of {cohort.source.integration} were created and deleted meanwhile; send it again"
-        raise UnavailableError(text)
+    async def accept(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
+        """Keep a message that can be taken in, to be applied soon, by this process or another.
 
-    async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: Sync) -> None:
-        """Apply it in its turn: tools send several messages of one cohort at a time."""
-        give_up = time.monotonic() + _PATIENCE_SECONDS
+        Raises:
+            DomainError: As `take_in` says.
+        """
+        syncs = await self._checked(principal, environment, message)
+        saves = [Save(_accepted(environment, sync, principal.actor), None) for sync in syncs]
+        await self._store.commit(Commit(writes=tuple(saves), entry=None))
+        self._accepted.set()
+
+    async def run(self) -> None:
+        """Apply what was accepted until cancelled; what fails is tried again."""
         while True:
+            with contextlib.suppress(TimeoutError):
+                # Processes that look at different moments seldom meet over the same message.
+                async with asyncio.timeout(_LOOK_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - spreads tries, keeps no secret
+                    await self._accepted.wait()
+            self._accepted.clear()
+            with contextlib.suppress(UnavailableError):  # what follows the store says so
+                await self.apply_accepted()
+
+    async def apply_accepted(self) -> None:
+        """Apply every message that was accepted, each once, those of a cohort in their order.
+
+        What fails is left for the next time, and keeps no other cohort waiting.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        held: set[tuple[str, str, str]] = set()
+        after = ""
+        while page := await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1, after=after):
+            [accepted] = page
+            after = accepted.id
+            place = (str(accepted.environment), accepted.source.integration, accepted.source.cohort_id)
+            if place in held:
+                continue
             try:
-                await self._lists.sync(principal, environment, sync)
-            except InUseError as error:
-                if time.monotonic() > give_up:
-                    text = f"other syncs of {sync.segment_key} went on for {_PATIENCE_SECONDS:g} s; send it again"
-                    raise UnavailableError(text) from error
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await self._apply(accepted)
+            except Exception:  # noqa: BLE001 - whatever it is, other cohorts must not wait for a restart
+                held.add(place)
+                _log.warning("a message on %s is not applied yet", accepted.source.cohort_id, exc_info=True)
+
+    async def forget_applied(self) -> None:
+        """Forget that messages were applied which no tool sends again.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        before_ms = now_ms() - REMEMBERED_DAYS * _DAY_MS
+        after = ""
+        while page := await self._store.list_page(
+            AppliedSync, APPLIED_SYNCS, first=_FORGOTTEN_AT_A_TIME, after=after
+        ):
+            after = page[-1].id
+            old = [Delete(applied) for applied in page if applied.applied_ms < before_ms]
+            if old:
+                with contextlib.suppress(VersionConflictError):  # another process forgets them
+                    await self._store.commit(Commit(writes=tuple(old), entry=None))
+
+    async def _checked(
+        self, principal: Principal, environment: EnvironmentRef, message: CohortMessage
+    ) -> list[CohortSync]:
+        """Return what a message says, when it can be taken in as a whole."""
+        await self.check_environment(principal, environment)
+        if violations := message.violations():
+            raise InvalidInputError(violations)
+        syncs = await asyncio.to_thread(message.syncs)
+        snapshot = await self._now(environment)
+        keys = [sync.cohort.key_in(snapshot) for sync in syncs]
+        for key, sync in zip(keys, syncs, strict=True):
+            found = snapshot.segments.get(key)
+            segment = sync.cohort.new_segment(environment, key) if found is None else found.segment
+            await self._changes.authorize_list(principal, segment, is_new=found is None)
+        return syncs
+
+    async def _now(self, environment: EnvironmentRef) -> Snapshot:
+        revision = (await self._store.revisions()).get(str(environment), 0)
+        return await self._snapshots.refresh(environment, revision)
+
+    async def _apply(self, accepted: AcceptedSync) -> None:
+        sync = CohortSync(
+            cohort=Cohort(source=accepted.source, name=accepted.name, context_kind=accepted.context_kind),
+            joined=frozenset(accepted.joined),
+            left=frozenset(accepted.left),
+            skipped=accepted.skipped,
+            message_id=accepted.message_id,
+        )
+        try:
+            principal = on_behalf_of(accepted.actor)
+            await self.check_environment(principal, accepted.environment)
+            await self._sync(principal, accepted.environment, sync)
+        except (UnavailableError, VersionConflictError):
+            raise
+        except DomainError as error:  # what it was accepted for is gone
+            _log.warning("a message on %s cannot be applied: %s", accepted.source.cohort_id, error.message)
+        with contextlib.suppress(VersionConflictError):  # another process applied it
+            await self._store.commit(Commit(writes=(Delete(accepted),), entry=None))
+
+    async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: CohortSync) -> None:
+        """Apply it in its turn, once: tools send several messages of one cohort at a time, and some twice."""
+        tries = Tries(f"segments of {sync.cohort.source.integration}")
+        while True:
+            await tries.next()
+            try:
+                await self._change(principal, await self._now(environment), sync)
+            except AlreadyExistsError as error:  # another sync made the segment
+                if error.details["kind"] == kind_of(AppliedSync):
+                    return
+            except NotFoundError as error:  # somebody deleted it
+                if error.details["kind"] != "large list":
+                    raise
             else:
                 return
 
+    async def _change(self, principal: Principal, snapshot: Snapshot, sync: CohortSync) -> None:
+        """Change a cohort's list, and what is said of it, at one instant; if need be that creates its segment."""
+        cohort, environment = sync.cohort, snapshot.environment
+        key = cohort.key_in(snapshot)
+        new = NewListChange(
+            segment_key=key,
+            mode=ListMode.MERGE,
+            action=SYNC,
+            creates=None if key in snapshot.segments else cohort.new_segment(environment, key),
+            applies=_applied(environment, sync),
+        )
+        async with self._changes.running(principal, environment, new) as running:
+            segment = running.creates
+            if segment is None:
+                _, segment = await self._changes.find_of(running.change, principal, SYNC)
+            counts = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
+            counts = replace(counts, lines=counts.lines + sync.skipped, skipped=sync.skipped)
+            is_unchanged = segment.generation is not None and counts.change_nothing
+            if is_unchanged and cohort.updated(segment) == segment:
+                await self._changes.complete_unchanged(principal, running, counts)
+                return
+            step = next_generation(running.change, counts)
 
-def _segment_edit(environment: EnvironmentRef, cohort: _Cohort, key: str) -> Edit:
-    """Return the edit that creates a cohort's segment with a key, or updates it, if need be."""
-    uses: list[tuple[str, Entity]] = []
-    implied: list[Save | Delete] = []
+            def next_state(before: Segment) -> Segment:
+                return cohort.updated(before if is_unchanged else step(before))
 
-    def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-        snapshot = snapshots[environment]
-        if cohort.key_in(snapshot) != key:
-            raise AlreadyExistsError("segment", key)
-        if key not in snapshot.segments:
-            return [Save(cohort.new_segment(environment, key), None)]
-        before = snapshot.segments[key].segment
-        after = cohort.updated(before)
-        # The tool's name of its cohort comes with the members, and needs no permission of its own.
-        uses[:] = [(SegmentAction.UPDATE_INCLUDED, before)]
-        implied[:] = [] if after == before else [Save(replace(after, version=before.version + 1), before.version)]
-        return implied
+            effect = Effect(
+                counts=counts,
+                next_state=next_state,
+                is_unchanged=is_unchanged,
+                check=lambda snapshot: cohort.check_key(snapshot, key),
+            )
+            await self._changes.take_effect(principal, running, effect)
 
-    return Edit(
-        action="syncSegment",
-        resource=resource(environment, "segment", key),
-        scope=str(environment),
-        decide=decide,
-        summary={"integration": cohort.source.integration, "cohort": cohort.source.cohort_id},
-        uses=uses,
-        implied=implied,
+
+def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> AcceptedSync:
+    # In the order of acceptance, by this machine's clock.
+    id_ = f"{time.time_ns():016x}-{secrets.token_hex(6)}"
+    return AcceptedSync(
+        id=id_,
+        environment=environment,
+        source=sync.cohort.source,
+        name=sync.cohort.name,
+        context_kind=sync.cohort.context_kind,
+        joined=tuple(sync.joined),
+        left=tuple(sync.left),
+        skipped=sync.skipped,
+        message_id=sync.message_id or id_,
+        actor=actor,
     )
 
 
-def _sync(key: str, members: Sequence[CohortMember], message_id: str) -> Sync:
-    last: dict[str, bool] = {}
-    skipped = 0
-    for member in members:
-        if member.user_key is None or member_key_problem(member.user_key):
-            skipped += 1
-        else:
-            last[member.user_key] = member.is_member
-    return Sync(
-        segment_key=key,
-        joined=frozenset(user for user, is_in in last.items() if is_in),
-        left=frozenset(user for user, is_in in last.items() if not is_in),
-        skipped=skipped,
-        message_id=message_id,
+def _applied(environment: EnvironmentRef, sync: CohortSync) -> AppliedSync | None:
+    if not sync.message_id:
+        return None
+    return AppliedSync(
+        environment=environment,
+        integration=sync.cohort.source.integration,
+        cohort_id=sync.cohort.source.cohort_id,
+        message_id=sync.message_id,
+        applied_ms=now_ms(),
     )
-
-
-def environment_of(text: str) -> EnvironmentRef:
-    """Read the id that tools are given for an environment: `project/environment`.
-
-    Raises:
-        NotFoundError: It is none.
-    """
-    project, separator, environment = text.partition("/")
-    if not separator:
-        raise NotFoundError("environment", text)
-    return EnvironmentRef(project, environment)

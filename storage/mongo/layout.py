@@ -15,6 +15,7 @@ from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError,
 
 from domain.errors import InvalidInputError, Violation
 from domain.model.changes import AuditEntry
+from domain.model.lists import ListChange
 from domain.ports import Commit, Entity, kind_of
 from storage.codec import KINDS, Document, encode
 from storage.commits import check_versions, entry_of, grown, rows_of
@@ -42,6 +43,7 @@ async def create_collections(database: Database) -> None:
     await _check_schema(database)
     for name in (*KINDS, ENTRIES):
         await database[name].create_index([("scope", 1), ("_id", 1)])
+    await database[kind_of(ListChange)].create_index([("document.finished_ms", 1)])
     for index in INDEXES:
         await database[ENTRIES].create_index(index)
     try:

@@ -11,6 +11,7 @@ from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.flags import Flag
+from domain.model.lists import ListChange
 from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
@@ -188,7 +189,13 @@ class MongoStore:
     async def list_ids(self) -> list[str]:
         """See Store.list_ids."""
         with self._working():
-            return await self._members.list_ids()
+            changed = await self._database[kind_of(ListChange)].distinct("scope")
+            return sorted({*await self._members.list_ids(), *map(str, changed)})
+
+    async def list_open_changes(self) -> list[ListChange]:
+        """See Store.list_open_changes."""
+        found = await self._find_many(kind_of(ListChange), {"document.finished_ms": None})
+        return [decode(ListChange, document) for document in found]
 
     async def members_among(
         self, generations: Mapping[str, int], keys: Collection[str]

@@ -58,7 +58,11 @@ CREATE TABLE contexts (
 CREATE INDEX contexts_by_email ON contexts (environment, kind, email);
 CREATE INDEX contexts_by_age ON contexts (last_seen);
 """
-_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4)
+_VERSION_5 = """
+CREATE INDEX open_list_changes ON entities (id)
+WHERE kind = 'listchange' AND document ->> 'finished_ms' IS NULL;
+"""
+_STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 """What makes each version of the schema out of the one before; new ones are put at the end."""
 SCHEMA_VERSION = len(_STEPS)
 

@@ -23,11 +23,19 @@ WHERE list = :list AND key > :after AND since <= :generation AND (until IS NULL 
 ORDER BY key LIMIT :first
 """
 LIST_IDS = """
-WITH RECURSIVE ids (id) AS (
+WITH RECURSIVE of_members (found) AS (
   SELECT min(list) FROM members
-  UNION ALL SELECT (SELECT min(list) FROM members WHERE list > id) FROM ids WHERE id IS NOT NULL
+  UNION ALL SELECT (SELECT min(list) FROM members WHERE list > found) FROM of_members WHERE found IS NOT NULL
+), of_changes (found) AS (
+  SELECT min(scope) FROM entities WHERE kind = 'listchange'
+  UNION ALL SELECT (SELECT min(scope) FROM entities WHERE kind = 'listchange' AND scope > found)
+  FROM of_changes WHERE found IS NOT NULL
 )
-SELECT id FROM ids WHERE id IS NOT NULL
+SELECT found FROM of_members WHERE found IS NOT NULL UNION SELECT found FROM of_changes WHERE found IS NOT NULL
+"""
+OPEN_CHANGES = """
+SELECT document FROM entities INDEXED BY open_list_changes
+WHERE kind = 'listchange' AND document ->> 'finished_ms' IS NULL
 """
 AMONG = """
 SELECT list, members.key FROM json_each(:generations) AS wanted

@@ -15,6 +15,7 @@ import orjson
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
+from domain.model.lists import ListChange
 from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
 from storage.codec import EnvironmentDecoder, decode_text, encode_text
@@ -195,6 +196,10 @@ class SqliteStore:
     async def list_ids(self) -> list[str]:
         """See Store.list_ids."""
         return [list_id for (list_id,) in await self._read(members.LIST_IDS, {})]
+
+    async def list_open_changes(self) -> list[ListChange]:
+        """See Store.list_open_changes."""
+        return [decode_text(ListChange, document) for (document,) in await self._read(members.OPEN_CHANGES, {})]
 
     async def members_among(
         self, generations: Mapping[str, int], keys: Collection[str]

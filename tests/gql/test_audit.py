@@ -113,7 +113,7 @@ def test_an_import_of_members_is_one_entry(server: Server) -> None:
     create_list(server, "counted")
     load(server, "counted", "a\nb\n")
     newest = log(server, e=PRODUCTION, first=2)
-    assert [entry["action"] for entry in newest] == ["importSegmentMembers", "createSegment"]
+    assert [entry["action"] for entry in newest] == ["startSegmentImport", "createSegment"]
     assert newest[0]["summary"]["added"] == 2
     assert [change["kind"] for change in newest[0]["changes"]] == ["segment"]
 

@@ -187,6 +187,34 @@ def test_a_list_is_the_old_or_the_new_one_when_a_sync_is_killed(store: str) -> N
 
 
 @pytest.mark.parametrize("store", ADAPTERS, indirect=True)
+def test_messages_that_were_accepted_are_applied_after_a_kill(store: str) -> None:
+    with Server(store) as server:
+        syncs.say(server, "gamma", "m1", ["ann", "bob"])
+        syncs.say(server, "gamma", "m2", ["ann"], is_in=False)
+        server.kill()
+        server.start()
+        # One may have been cut short: its process is taken for dead after a while.
+        found = syncs.once_it_has(server, "amplitude-gamma", completed=2)
+        assert (found["memberCount"], found["hasMember"]) == (1, False)
+
+
+@pytest.mark.parametrize("store", ADAPTERS, indirect=True)
+def test_an_import_that_is_killed_is_undone_though_nobody_writes_to_the_list(store: str) -> None:
+    with Server(store) as server:
+        lists.create(server, "crash")
+        lists.load(server, "crash", "ann\n")
+        keys = "\n".join(f"key-{number:06}" for number in range(size_for(store, 25_000)))
+        url = lists.start(server, "crash", "OVERWRITE")["startSegmentImport"]["uploadUrl"]
+        is_done = cut_short(server, lambda: lists.put(url, keys), lambda: is_running(server, "crash", 2))
+        server.start()
+        deadline = time.monotonic() + 40
+        while (state := lists.look(server, "crash")["imports"][0]["state"]) == "RUNNING":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert state == "COMPLETED" if is_done else state in {"FAILED", "CANCELLING", "COMPLETED"}
+
+
+@pytest.mark.parametrize("store", ADAPTERS, indirect=True)
 def test_a_list_that_is_deleted_leaves_no_members_when_the_deletion_is_killed(store: str) -> None:
     delete = """mutation { deleteSegment(input: {environment: {project: "default", environment: "production"},
       segmentKey: "gone"}) { revision } }"""

@@ -153,7 +153,7 @@ def test_imports_and_syncs_of_large_lists_are_counted_by_how_they_ended(server: 
         assert synced.is_success, synced.text
 
     grown = growth(server, work)
-    assert grown("changes_total", action="importSegmentMembers") == 1
+    assert grown("changes_total", action="startSegmentImport") == 1
     assert grown("list_changes_total", mode="MERGE", state="COMPLETED") == 2
     assert grown("http_requests_total", route="/segment-imports/{import_id:path}", status="2xx") == 1
     assert grown("http_requests_total", route="/api/v2/segment-targets/{integration}", status="2xx") == 1

@@ -45,7 +45,7 @@ from domain.services.flag_copies import CopiedFlag, SkippedPart
 from domain.services.flags import ChangedFlag, ChangedFlags
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
-from domain.services.list_changes import ChangedList
+from domain.services.list_effects import ChangedList
 from domain.services.projects import CreatedProject
 from domain.services.segments import BulkEditedSegment, ChangedSegment, DeletedSegment, TargetCounts
 from gql.schema import build_schema

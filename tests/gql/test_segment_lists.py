@@ -165,6 +165,35 @@ def test_what_changes_nothing_has_a_record_but_no_revision_and_no_entry(server: 
     assert look(server, "unchanged")["members"]["nodes"] == ["ann", "bob", "dan"]
 
 
+def test_the_audit_log_names_the_mutation_its_mode_and_the_keys_if_they_are_few(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") { segment(key: "told") {
+      history(first: 9) { nodes { action summary } } } } }"""
+    create(server, "told")
+    edit(server, "addSegmentMembers", "told", ["bob", "ann"])
+    edit(server, "removeSegmentMembers", "told", ["ann", "nobody"])
+    edit(server, "restoreSegmentMembers", "told")
+    load(server, "told", "\n".join(f"key-{number:03}" for number in range(101)))
+    entries = server.post(query)["environment"]["segment"]["history"]["nodes"]
+    told = [
+        (e["action"], s.get("mode"), s.get("addedKeys"), s.get("removedKeys"))
+        for e in entries[:4]
+        for s in [e["summary"]]
+    ]
+    assert told == [
+        ("startSegmentImport", "MERGE", None, None),
+        ("restoreSegmentMembers", "RESTORE", None, None),
+        ("removeSegmentMembers", "REMOVE", [], ["ann"]),
+        ("addSegmentMembers", "MERGE", ["ann", "bob"], []),
+    ]
+    assert [change["mode"] for change in look(server, "told")["imports"]] == [
+        "MERGE",
+        "RESTORE",
+        "REMOVE",
+        "MERGE",
+    ]
+    assert start(server, "told", "RESTORE").code == "BAD_USER_INPUT"
+
+
 def test_the_list_before_can_be_restored_once(server: Server) -> None:
     create(server, "restored")
     load(server, "restored", "a\nb\nann\n")
@@ -220,7 +249,10 @@ def test_an_overwrite_that_removes_most_of_a_used_list_needs_a_word(server: Serv
 def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(server: Server) -> None:
     create(server, "busy")
     first = start(server, "busy")["startSegmentImport"]
-    assert start(server, "busy").code == "IN_USE"
+    second = start(server, "busy")
+    assert second.code == "IN_USE"
+    [user] = second.errors[0]["extensions"]["users"]
+    assert (user["kind"], user["key"]) == ("import", first["segmentImport"]["id"])
     assert edit(server, "addSegmentMembers", "busy", ["x"]).code == "IN_USE"
     cancel = """mutation ($id: ID!) { cancelSegmentImport(input: {importId: $id}) { segmentImport { state } } }"""
     answer = server.post(cancel, id=first["segmentImport"]["id"])
@@ -340,6 +372,9 @@ def test_an_import_of_flag_data_never_turns_a_filled_list_into_something_else(se
     load(server, "stays-a-list", "ann\n")
     data = data_of(segments=({"key": "stays-a-list", "included": ["bob"]},))
     [item] = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
-    assert item["notes"] == ["it keeps the large list of members that it has here"]
+    assert item["notes"] == [
+        "it keeps the large list of members that it has here",
+        "a large list has no individual targets: those given were refused",
+    ]
     found = look(server, "stays-a-list")
     assert (found["kind"], found["memberCount"], found["hasMember"]) == ("LARGE_LIST", 1, True)

@@ -1,12 +1,14 @@
 """Synced segments: what external tools send, and what they are answered."""
 
 import concurrent.futures
+import time
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.gql.test_segment_lists import create, edit, look, start, target, value
+from tests.gql.conftest import data_of
+from tests.gql.test_segment_lists import LIST, create, edit, look, start, target, value
 from tests.servers import TOKEN, Server
 
 PATH = "/api/v2/segment-targets/"
@@ -104,14 +106,104 @@ def test_a_batch_with_a_cohort_that_cannot_be_taken_in_changes_nothing(server: S
 
 
 def test_amplitudes_webhook_is_taken_once(server: Server) -> None:
-    body = {"cohort_name": "Web", "cohort_id": "w1", "in_cohort": True, "message_id": "m1"}
-    users = {"users": [{"user_id": "ann"}, {"user_id": None}]}
+    people: list[str | None] = ["ann", None]
+    say(server, "w1", "m1", people)
+    say(server, "w1", "m2", people, is_in=False)
+    say(server, "w1", "m1", people)
+    say(server, "w1", "m3", ["bob"])
+    found = once_it_has(server, "amplitude-w1", 3)
+    assert (found["hasMember"], found["memberCount"]) == (False, 1), "m1 came again, after m2"
+    counts = [change["counts"]["removed"] for change in found["imports"]]
+    assert counts == [0, 1, 0]
+
+
+def test_a_message_is_not_applied_again_to_a_segment_that_was_deleted(server: Server) -> None:
+    say(server, "w2", "m1", ["ann"])
+    once_it_has(server, "amplitude-w2", 1)
+    delete_segment(server, "amplitude-w2")
+    say(server, "w2", "m1", ["ann"])
+    say(server, "w2", "m2", ["bob"])
+    found = once_it_has(server, "amplitude-w2", 1)
+    assert (found["hasMember"], found["memberCount"]) == (False, 1)
+
+
+def test_messages_without_an_id_are_all_applied_in_their_order(server: Server) -> None:
+    for is_in in (True, False, True, False):
+        say(server, "w3", None, ["ann"], is_in=is_in)
+    found = once_it_has(server, "amplitude-w3", 4)
+    assert [change["counts"]["added"] for change in found["imports"]] == [0, 1, 0, 1]
+
+
+def test_a_large_message_is_applied_as_a_whole(server: Server) -> None:
+    say(server, "w4", "m1", [f"user-{number:06}" for number in range(50_000)])
+    assert once_it_has(server, "amplitude-w4", 1)["memberCount"] == 50_000
+
+
+def test_a_webhook_that_cannot_be_applied_is_refused_at_once(server: Server) -> None:
     where = "?environmentId=default/production"
-    assert send(server, "amplitude", body | users, query=where).status_code == 204
-    gone = body | {"in_cohort": False, "message_id": "m2"} | users
-    assert send(server, "amplitude", gone, query=where).status_code == 204
-    assert send(server, "amplitude", body | users, query=where).status_code == 204, "m1 came again"
-    assert look(server, "amplitude-w1")["hasMember"] is False
+    message = {"cohort_id": "w5", "in_cohort": True, "users": [{"user_id": "ann"}]}
+    assert send(server, "a b", message, query=where).status_code == 400
+    malformed: list[Any] = [[{"user_id": 7}], ["ann"], {}]
+    for users in malformed:
+        assert send(server, "amplitude", message | {"users": users}, query=where).status_code == 400
+    assert send(server, "amplitude", message).status_code == 400
+    assert send(server, "amplitude", message, query="?environmentId=default/nowhere").status_code == 404
+    assert send(server, "amplitude", a_batch("w5", {"acme": True}, contextKind="org")).status_code == 204
+    assert send(server, "amplitude", message, query=where).status_code == 400
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "//x.test", "ftp://x.test", "http://[x"])
+def test_only_links_that_lead_somewhere_are_kept(server: Server, url: str) -> None:
+    body = a_batch("u1", {"ann": True})
+    body["batch"][0]["cohortUrl"] = url
+    refused = send(server, "links", body)
+    assert (refused.status_code, "cohortUrl" in refused.text) == (400, True)
+    assert synced(server, "links") == {}
+
+
+def test_a_sync_is_one_entry_of_the_audit_log_whatever_it_changes(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") { segment(key: "amplitude-e1") {
+        version name history(first: 9) { nodes { action summary } }
+        largeList { generation previousGeneration } } } }"""
+    send(server, "amplitude", a_batch("e1", {"ann": True}))
+    send(server, "amplitude", a_batch("e1", {"bob": True, "ann": False}))
+    renamed = a_batch("e1", {"bob": True})
+    renamed["batch"][0]["cohortName"] = "Renamed"
+    send(server, "amplitude", renamed)
+    segment = server.post(query)["environment"]["segment"]
+    assert (segment["name"], segment["version"]) == ("Renamed", 3)
+    assert segment["largeList"] == {"generation": 2, "previousGeneration": 1}, "the members stay who they are"
+    entries = segment["history"]["nodes"]
+    assert [entry["action"] for entry in entries] == ["syncSegment"] * 3
+    keys = [(entry["summary"].get("addedKeys"), entry["summary"].get("removedKeys")) for entry in entries]
+    assert keys == [(None, None), (["bob"], ["ann"]), (["ann"], [])]
+
+
+def say(server: Server, cohort: str, message_id: str | None, people: list[Any], *, is_in: bool = True) -> None:
+    """Send Amplitude's webhook form of a message."""
+    body = {"cohort_name": "Web", "cohort_id": cohort, "in_cohort": is_in} | (
+        {} if message_id is None else {"message_id": message_id}
+    )
+    body["users"] = [{"user_id": person} for person in people]
+    assert send(server, "amplitude", body, query="?environmentId=default/production").status_code == 204
+
+
+def once_it_has(server: Server, key: str, completed: int) -> dict[str, Any]:
+    """Look a list up when so many changes are completed: messages are applied after the answer."""
+    deadline = time.monotonic() + 30
+    while True:
+        segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
+        states = [change["state"] for change in segment["largeList"]["imports"]] if segment else []
+        if states.count("COMPLETED") == completed:
+            return {**segment, **segment["largeList"]}
+        assert time.monotonic() < deadline, states
+        time.sleep(0.02)
+
+
+def delete_segment(server: Server, key: str) -> None:
+    delete = """mutation ($key: String!) { deleteSegment(input: {environment: {project: "default",
+      environment: "production"}, segmentKey: $key}) { revision } }"""
+    assert server.post(delete, key=key)["deleteSegment"]
 
 
 def test_a_sync_that_changes_nothing_has_a_record_but_no_revision(server: Server) -> None:
@@ -136,6 +228,31 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     tagged = server.post(update, i=[{"addTags": ["eap"]}])
     assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
     assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
+
+
+def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:
+    send(server, "amplitude", a_batch("r2", {"ann": True}))
+    create(server, "r3")
+    query = """{ environment(project: "default", key: "production") { a: segment(key: "amplitude-r2") { ...S }
+      b: segment(key: "r3") { ...S } } }
+      fragment S on Segment { kind memberCount rules { id } included { totalCount } }"""
+    before = server.post(query)["environment"]
+    clause = {"contextKind": "user", "attribute": "email", "op": "contains", "values": ["x"]}
+    rules = [{"id": "r", "clauses": [clause]}]
+    given = {
+        "included": ["bob"],
+        "excluded": ["ann"],
+        "excludedContexts": [{"contextKind": "org", "values": ["x"]}],
+    }
+    synced_too = {"key": "amplitude-r2", "unbounded": False, "rules": rules, "salt": "other", **given}
+    data = data_of(segments=(synced_too, {"key": "r3", "unbounded": True, **given}))
+    items = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
+    assert server.post(query)["environment"] == before
+    assert {item["key"]: item["outcome"] for item in items}["amplitude-r2"] == "UNCHANGED"
+    notes = {item["key"]: " ".join(item["notes"]) for item in items}
+    targets, owned = "no individual targets: those given were refused", "rules are read-only here"
+    assert (targets in notes["r3"], owned in notes["r3"]) == (True, False)
+    assert (targets in notes["amplitude-r2"], owned in notes["amplitude-r2"]) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """Members of large lists: what Store promises of them, on every adapter."""
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
-from domain.ports import Store
+from domain.clock import now_ms
+from domain.keys import EnvironmentRef
+from domain.model.lists import ListChange, ListChangeState, ListMode
+from domain.ports import Delete, Store
 from storage.mongo.members import MEMBERS, Members
+from tests.storage.builders import a_commit, create, replace_at
 from tests.storage.conftest import OpenStore
 
 LIST = "shop/production/big"
@@ -97,6 +103,45 @@ async def test_lists_are_known_by_their_members_those_that_left_too(store: Store
     assert sorted(await store.list_ids()) == ["a/b/c", LIST, f"{LIST}/1f"]
     await store.discard_members(LIST, None)
     assert sorted(await store.list_ids()) == ["a/b/c", f"{LIST}/1f"]
+
+
+async def test_lists_are_known_by_their_changes_too(store: Store) -> None:
+    await store.add_members("a/b/c", 1, ["a"])
+    first = a_change("a/b/c", 1)
+    changes = (first, a_change("a/b/c", 2), a_change(LIST, 1))
+    await store.commit(a_commit(*map(create, changes)))
+    assert sorted(await store.list_ids()) == ["a/b/c", LIST]
+    await store.commit(a_commit(*map(Delete, changes[1:])))
+    assert await store.list_ids() == ["a/b/c"]
+
+
+async def test_changes_that_are_not_over_are_found_among_all(store: Store) -> None:
+    assert await store.list_open_changes() == []
+    waiting, over = a_change("a/b/c", 2), a_change("a/b/c", 1, finished_ms=1)
+    await store.commit(a_commit(create(waiting), create(over)))
+    assert await store.list_open_changes() == [waiting]
+    await store.commit(a_commit(replace_at(1, replace(waiting, finished_ms=2, version=2))))
+    assert await store.list_open_changes() == []
+
+
+async def test_a_change_began_when_it_did_however_often_it_is_read(store: Store) -> None:
+    await store.commit(a_commit(create(a_change(LIST, 1, started_ms=now_ms()))))
+    [first] = await store.list_open_changes()
+    await asyncio.sleep(0.005)
+    assert await store.list_open_changes() == [first]
+
+
+def a_change(list_id: str, generation: int, **fields: Any) -> ListChange:
+    project, environment, key = list_id.split("/")
+    return ListChange(
+        environment=EnvironmentRef(project, environment),
+        segment_key=key,
+        generation=generation,
+        mode=ListMode.MERGE,
+        state=ListChangeState.WAITING,
+        actor="token/ann",
+        **fields,
+    )
 
 
 async def test_ten_thousand_keys_go_in_one_question(store: Store) -> None:

@@ -19,11 +19,10 @@ from domain.access.roles import Role
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
-from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.model.segments import ScheduledRemoval, Segment, SegmentTarget, TargetList
 from domain.model.targeting import Targeting, Variation
-from domain.ports import Entity
+from domain.ports import PROGRESS, Entity
 from tests.domain.access.builders import a_policy, allow
 
 SHOP = EnvironmentRef("shop", "production")
@@ -42,7 +41,7 @@ TYPES = {
 
 
 def test_all_that_is_stored_but_records_is_told_apart() -> None:
-    assert TYPES.keys() == NEEDED.keys() == set(get_args(Entity)) - {ListChange, ChangesPage}
+    assert TYPES.keys() == NEEDED.keys() == set(get_args(Entity)) - {*PROGRESS, ChangesPage}
 
 
 @pytest.mark.parametrize("entity_type", sorted(TYPES, key=str))

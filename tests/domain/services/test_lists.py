@@ -13,12 +13,13 @@ from domain.model.lists import ListChange, ListChangeState
 from domain.model.segments import Segment
 from domain.ports import Commit, Save, Store
 from domain.services import list_changes as changes_module
-from domain.services import syncs as syncs_module
+from domain.services import running_changes as running_module
+from domain.services.cohorts import CohortMember, CohortMessage
 from domain.services.editing import EnvironmentEditor
 from domain.services.lists import ListService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
-from domain.services.syncs import CohortMember, CohortMessage, SyncService
+from domain.services.syncs import SyncService
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
@@ -36,7 +37,7 @@ def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
     store = cast("Store", fickle)
     editor = EnvironmentEditor(store, snapshots)
     lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-    return Services(lists, SyncService(store, snapshots, editor, lists))
+    return Services(lists, SyncService(store, snapshots, editor))
 
 
 def joins(*keys: str) -> CohortMessage:
@@ -86,14 +87,16 @@ async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
 ) -> None:
     passed = 0.0
 
-    async def sleep(_seconds: float) -> None:
+    def uniform(*_bounds: float) -> float:
         nonlocal passed
         passed += 0.5
+        return 0.0
 
     killed = await left_running(services, store, owner)
-    monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
-    monkeypatch.setattr(syncs_module, "time", SimpleNamespace(monotonic=lambda: passed))
-    monkeypatch.setattr(syncs_module, "asyncio", SimpleNamespace(sleep=sleep))
+    for module in (changes_module, running_module):
+        monkeypatch.setattr(module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
+    monkeypatch.setattr(changes_module, "time", SimpleNamespace(monotonic=lambda: passed))
+    monkeypatch.setattr(changes_module, "random", SimpleNamespace(uniform=uniform))
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     assert passed > 4, "a process may beat as seldom as that, and must not be taken for dead"
     first, second, third = await changes_of(store)
@@ -106,8 +109,9 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
 ) -> None:
     """Whoever took it for dead would write into a list that it still works on."""
     killed = await left_running(services, store, owner)
-    monkeypatch.setattr(changes_module, "_BEAT_SECONDS", 0.0)
-    monkeypatch.setattr(changes_module, "now_ms", lambda: killed.beat_ms + 11_000)
+    monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.0)
+    for module in (changes_module, running_module):
+        monkeypatch.setattr(module, "now_ms", lambda: killed.beat_ms + 11_000)
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     _, undone, done = await changes_of(store)
     begun_and_over = 2

@@ -23,6 +23,7 @@ from domain.model.segments import Segment, SegmentRule, TargetList
 from domain.model.targeting import Clause
 from domain.ports import Save
 from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.cohorts import CohortMember, CohortMessage
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.flag_copies import FlagCopy, FlagCopyService
 from domain.services.import_plan import ImportMode
@@ -31,7 +32,7 @@ from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentBulkEdit, SegmentEdit, SegmentService
 from domain.services.setup import PRODUCTION, set_up_store
 from domain.services.snapshots import SnapshotService
-from domain.services.syncs import CohortMember, CohortMessage, SyncService
+from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
 from storage import open_store
 from storage.key_spool import TemporaryKeySpool
@@ -115,9 +116,7 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
     lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
     segments = SegmentService(store, editor, TargetLimit(100))
     imports = ImportService(store, snapshots)
-    services = Services(
-        segments, imports, lists, SyncService(store, snapshots, editor, lists), FlagCopyService(editor)
-    )
+    services = Services(segments, imports, lists, SyncService(store, snapshots, editor), FlagCopyService(editor))
     await imports.import_flag_data(OPERATOR, PRODUCTION, DATA, ImportMode.MERGE)
     await imports.import_flag_data(OPERATOR, TEST, {"flags": DATA["flags"]}, ImportMode.MERGE)
     await segments.create(OPERATOR, PRODUCTION, NewSegment(name="list", list_context_kind="user"))

@@ -1,0 +1,67 @@
+"""What external tools say of their cohorts, on its way into segments, and that it arrived."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from domain.keys import EnvironmentRef
+from domain.model.segments import SyncSource
+
+ACCEPTED_SYNCS = "accepted-syncs"
+"""What messages that are still to be applied are listed under."""
+APPLIED_SYNCS = "applied-syncs"
+"""What messages that were applied are listed under."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptedSync:
+    """What a message says of one cohort: it was accepted, and is to be applied, in the order of ids.
+
+    Attributes:
+        source: The cohort.
+        joined: Keys that are in.
+        left: Keys that are out.
+        skipped: How many people had no key.
+        message_id: What tells the message from the tool's others.
+        actor: Who sent it.
+    """
+
+    id: str
+    environment: EnvironmentRef
+    source: SyncSource
+    name: str
+    context_kind: str
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    skipped: int
+    message_id: str
+    actor: str
+    version: int = 1
+
+    @property
+    def scope(self) -> str:
+        """Name what it is listed under."""
+        return ACCEPTED_SYNCS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedSync:
+    """That a message was applied to a cohort. It outlives the segment, so that no repetition makes that again."""
+
+    environment: EnvironmentRef
+    integration: str
+    cohort_id: str
+    message_id: str
+    applied_ms: int
+    version: int = 1
+
+    @property
+    def id(self) -> str:
+        """Identify it by all that the tool calls it by, which may be of any length."""
+        names = json.dumps([self.integration, self.cohort_id, self.message_id])
+        return f"{self.environment}/{hashlib.sha256(names.encode()).hexdigest()}"
+
+    @property
+    def scope(self) -> str:
+        """Name what it is listed under."""
+        return APPLIED_SYNCS

@@ -1,0 +1,188 @@
+"""Cohorts: what external tools say of them, and which segments are theirs."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
+from domain.evaluation.snapshot import Snapshot
+from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
+from domain.model.contexts import is_context_kind
+from domain.model.segments import Segment, SyncSource, new_list_uid
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
+from domain.services.list_files import member_key_problem
+
+_NOT_KEY_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
+_HASH_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortMember:
+    """What a tool says of one person; without a key, nothing can be done."""
+
+    user_key: str | None
+    cohort_id: str
+    cohort_name: str
+    is_member: bool
+    cohort_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortMessage:
+    """What a tool says in one request, in its order: the last word of a person in a cohort holds."""
+
+    integration: str
+    members: Sequence[CohortMember]
+    context_kind: str = DEFAULT_CONTEXT_KIND
+    message_id: str = ""
+
+    def violations(self) -> list[Violation]:
+        """Return what is wrong with it, whatever it is for."""
+        found = [key_violation(self.integration, ("integration",))]
+        if not is_context_kind(self.context_kind):
+            found.append(Violation(("contextKind",), "is not a context kind"))
+        urls = {member.cohort_url for member in self.members}
+        found += [
+            Violation(("cohortUrl",), f"{url[:100]!r} does not begin with http:// or https://")
+            for url in sorted(urls)
+            if not _is_link(url)
+        ]
+        return [violation for violation in found if violation]
+
+    def syncs(self) -> list["CohortSync"]:
+        """Return what it says, cohort by cohort."""
+        members: dict[str, list[CohortMember]] = {}
+        for member in self.members:
+            members.setdefault(member.cohort_id, []).append(member)
+        return [_sync_of(self, of_one) for of_one in members.values()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cohort:
+    """What is said of a cohort itself."""
+
+    source: SyncSource
+    name: str
+    context_kind: str
+
+    @property
+    def possible_keys(self) -> list[str]:
+        """The keys that its segment may have: one that reads well, if it is short enough, and one of its own."""
+        integration, cohort_id = self.source.integration, self.source.cohort_id
+        plain = _NOT_KEY_CHARACTERS.sub("-", f"{integration}-{cohort_id}")
+        suffix = "-" + hashlib.sha256(f"{integration}/{cohort_id}".encode()).hexdigest()[:_HASH_LENGTH]
+        own = plain[: KEY_LENGTH_LIMIT - len(suffix)] + suffix
+        return [plain, own] if len(plain) <= KEY_LENGTH_LIMIT else [own]
+
+    def key_in(self, snapshot: Snapshot) -> str:
+        """Return the key that its segment has in an environment, or is to have.
+
+        Raises:
+            InvalidInputError: Others have the keys that it may have, or its members are of another kind.
+        """
+        for key in self.possible_keys:
+            found = snapshot.segments.get(key)
+            if found is not None and self._owns(found.segment):
+                if found.segment.member_kind != self.context_kind:
+                    text = f"the segment {key!r} has members of the kind {found.segment.member_kind!r}"
+                    raise InvalidInputError([Violation(("contextKind",), text)])
+                return key
+        for key in self.possible_keys:
+            if key not in snapshot.segments:
+                return key
+        text = f"the segment {self.possible_keys[-1]!r} is not this cohort's"
+        raise InvalidInputError([Violation(("cohortId",), text)])
+
+    def check_key(self, snapshot: Snapshot, key: str) -> None:
+        """Refuse a key that is not its segment's any more.
+
+        Raises:
+            AlreadyExistsError: Others took the key, or its segment has another one meanwhile.
+            InvalidInputError: As `key_in` says.
+        """
+        if self.key_in(snapshot) != key:
+            raise AlreadyExistsError("segment", key)
+
+    def new_segment(self, environment: EnvironmentRef, key: str) -> Segment:
+        """Return its segment as it begins."""
+        return Segment(
+            environment=environment,
+            key=key,
+            name=self.name or key,
+            salt=secrets.token_hex(8),
+            unbounded=True,
+            unbounded_context_kind=self.context_kind,
+            list_uid=new_list_uid(),
+            sync_source=self.source,
+        )
+
+    def updated(self, segment: Segment) -> Segment:
+        """Return its segment with what is said of the cohort now."""
+        known = segment.sync_source.cohort_url if segment.sync_source else ""
+        source = replace(self.source, cohort_url=self.source.cohort_url or known)
+        return replace(segment, name=self.name or segment.name, sync_source=source)
+
+    def _owns(self, segment: Segment) -> bool:
+        owner = segment.sync_source
+        ours = self.source
+        return owner is not None and (owner.integration, owner.cohort_id) == (ours.integration, ours.cohort_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortSync:
+    """What a message says of one cohort.
+
+    Attributes:
+        joined: Keys that are in.
+        left: Keys that are out.
+        skipped: How many people had no key.
+        message_id: What tells the message from the tool's others; "" if nothing does.
+    """
+
+    cohort: Cohort
+    joined: frozenset[str]
+    left: frozenset[str]
+    skipped: int = 0
+    message_id: str = ""
+
+
+def _sync_of(message: CohortMessage, members: Sequence[CohortMember]) -> CohortSync:
+    last: dict[str, bool] = {}
+    skipped = 0
+    for member in members:
+        if member.user_key is None or member_key_problem(member.user_key):
+            skipped += 1
+        else:
+            last[member.user_key] = member.is_member
+    said = members[-1]
+    source = SyncSource(integration=message.integration, cohort_id=said.cohort_id, cohort_url=said.cohort_url)
+    return CohortSync(
+        cohort=Cohort(source=source, name=said.cohort_name, context_kind=message.context_kind),
+        joined=frozenset(user for user, is_in in last.items() if is_in),
+        left=frozenset(user for user, is_in in last.items() if not is_in),
+        skipped=skipped,
+        message_id=message.message_id,
+    )
+
+
+def _is_link(url: str) -> bool:
+    """Tell whether a browser may be led there; "" leads nowhere."""
+    try:
+        return not url or urlsplit(url).scheme in {"http", "https"}
+    except ValueError:
+        return False
+
+
+def environment_of(text: str) -> EnvironmentRef:
+    """Read the id that tools are given for an environment: `project/environment`.
+
+    Raises:
+        NotFoundError: It is none.
+    """
+    project, separator, environment = text.partition("/")
+    if not separator:
+        raise NotFoundError("environment", text)
+    return EnvironmentRef(project, environment)

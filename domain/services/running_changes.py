@@ -1,0 +1,113 @@
+"""A change of a large list under way: how far it is, and whether its process is alive."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
+
+from domain.clock import now_ms
+from domain.model.lists import ListChange, ListChangeState, ListCounts
+from domain.model.segments import Segment
+from domain.model.syncs import AppliedSync
+from domain.ports import Commit, Save, Store
+from domain.services.list_files import FileReading
+
+_UPLOAD_SECONDS = 3_600
+"""How long a file may be awaited."""
+KEYS_TOLD = 100
+"""How many keys a change tells one by one, if it changes no more."""
+_BEAT_SECONDS = 2.0
+_DEAD_SECONDS = 10.0
+"""How long after its last beat a change is taken for dead: less than the patience of changes that wait for it."""
+
+
+class RunningChange:
+    """A change under way: tells the store from time to time that its process is alive, and how far it is.
+
+    Args:
+        store: Where it is told.
+        change: The change as it is stored.
+        creates: The segment that the change makes, if there is none yet.
+        applies: The message that it applies, if it is one that may come again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        change: ListChange,
+        *,
+        creates: Segment | None = None,
+        applies: AppliedSync | None = None,
+    ) -> None:
+        self._store = store
+        self._last = time.monotonic()
+        self.change = change
+        self.creates = creates
+        self.applies = applies
+        self.reading = FileReading()
+        self.joined: list[str] = []
+        self.left: list[str] = []
+
+    @property
+    def counts(self) -> ListCounts:
+        """What was read so far."""
+        reading = self.reading
+        return ListCounts(
+            lines=reading.lines,
+            duplicates=reading.duplicates,
+            malformed=reading.malformed,
+            malformed_lines=tuple(reading.malformed_lines),
+        )
+
+    def note(self, *, joined: Sequence[str] = (), left: Sequence[str] = ()) -> None:
+        """Remember which keys joined and left: the first of them."""
+        self.joined += joined[: KEYS_TOLD - len(self.joined)]
+        self.left += left[: KEYS_TOLD - len(self.left)]
+
+    def keys_are_told(self, counts: ListCounts) -> bool:
+        """Tell whether all that joined and left are remembered, and they are few."""
+        told = (len(self.joined), len(self.left))
+        return told == (counts.added, counts.removed) and 0 < sum(told) <= KEYS_TOLD
+
+    async def alive(self) -> None:
+        """Write it down, if it is time.
+
+        Raises:
+            VersionConflictError: The change was cancelled.
+        """
+        if time.monotonic() - self._last < _BEAT_SECONDS:
+            return
+        before = self.change
+        beat = replace(before, counts=self.counts, beat_ms=now_ms(), version=before.version + 1)
+        await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
+        self.change = beat
+        self._last = time.monotonic()
+
+    async def during(self, work: Awaitable[None]) -> None:
+        """Wait for what may take long, and tell meanwhile that its process is alive.
+
+        Raises:
+            DomainError: As `alive` and the work say.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=_BEAT_SECONDS)
+                await self.alive()
+        except BaseException:
+            await asyncio.wait({task})  # the list, the file and the spool are in its hands
+            raise
+        await task
+
+
+def is_dead(change: ListChange) -> bool:
+    """Tell whether nobody is at work on an open change any more, or its file is awaited in vain."""
+    patience = _UPLOAD_SECONDS if change.state is ListChangeState.WAITING else _DEAD_SECONDS
+    return now_ms() - change.beat_ms > patience * 1_000
+
+
+def why_dead(change: ListChange) -> str:
+    """Return why a dead change fails."""
+    if change.state is ListChangeState.WAITING:
+        return f"its file was not there after {_UPLOAD_SECONDS // 60} minutes"
+    return "the process that made it is gone"

@@ -1,0 +1,280 @@
+"""What crashes leave of changes of large lists, and who clears it away; two processes at a time."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from domain.access.principals import ANONYMOUS, Principal
+from domain.access.roles import BaseRole, Grants
+from domain.clock import now_ms
+from domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
+from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListMode
+from domain.model.segments import Segment
+from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
+from domain.ports import Commit, Save, Store
+from domain.services import syncs as syncs_module
+from domain.services.cohorts import CohortMember, CohortMessage
+from domain.services.editing import EnvironmentEditor
+from domain.services.gone_lists import discard_gone_lists
+from domain.services.list_changes import ListChanges, NewListChange
+from domain.services.list_members import write_joined_and_left
+from domain.services.list_recovery import ListRecoveryService
+from domain.services.lists import ListService
+from domain.services.segments import NewSegment, SegmentService
+from domain.services.setup import PRODUCTION
+from domain.services.snapshots import SnapshotService
+from domain.services.syncs import SyncService
+from domain.services.target_limit import TargetLimit
+from storage.key_spool import TemporaryKeySpool
+
+KEPT_HERE = f"{PRODUCTION}/beta"
+SYNCED = f"{PRODUCTION}/amplitude-c"
+
+
+class Process:
+    """The services that change lists and clean up, as one process has them."""
+
+    def __init__(self, store: Any) -> None:
+        snapshots = SnapshotService(store)
+        editor = EnvironmentEditor(store, snapshots)
+        self.segments = SegmentService(store, editor, TargetLimit(10))
+        self.lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
+        self.syncs = SyncService(store, snapshots, editor)
+        self.recovery = ListRecoveryService(store, ListChanges(store, snapshots, editor), self.syncs)
+
+
+class DyingStore:
+    """A store that does something of a test's after the first call of a method, or else is gone from then on."""
+
+    def __init__(self, store: Store, name: str, then: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._store = store
+        self._name = name
+        self._then = then or self._die
+        self._is_dead = False
+
+    def __getattr__(self, name: str) -> Any:
+        async def call(*arguments: Any, **options: Any) -> Any:
+            if self._is_dead:
+                raise UnavailableError("the process is dead")
+            result = await getattr(self._store, name)(*arguments, **options)
+            if name == self._name:
+                self._name = ""
+                await self._then()
+            return result
+
+        return call
+
+    async def _die(self) -> None:
+        self._is_dead = True
+        raise UnavailableError("the process is dead")
+
+
+@pytest.fixture
+def here(store: Store, owner: Principal) -> Process:
+    del owner  # the store must be set up
+    return Process(store)
+
+
+def message(*keys: str, message_id: str = "", is_member: bool = True) -> CohortMessage:
+    members = [CohortMember(user_key=key, cohort_id="c", cohort_name="", is_member=is_member) for key in keys]
+    return CohortMessage(integration="amplitude", members=members, message_id=message_id)
+
+
+async def members(store: Store, segment_id: str) -> list[str]:
+    segment = await store.get(Segment, segment_id)
+    assert segment.generation is not None
+    return await store.list_members(segment.list_id, segment.generation, first=99)
+
+
+async def left_open(
+    store: Store, here: Process, owner: Principal, state: ListChangeState, seconds_ago: float
+) -> ListChange:
+    """Leave a list as a process does that died so long ago."""
+    new = NewSegment(name="beta", list_context_kind="user")
+    await here.segments.create(owner, PRODUCTION, new)
+    await here.lists.edit_keys(owner, PRODUCTION, "beta", ListMode.MERGE, ["ann"])
+    segment = await store.get(Segment, KEPT_HERE)
+    [done] = await store.list_all(ListChange, segment.list_id)
+    beat_ms = now_ms() - int(seconds_ago * 1000)
+    left = replace(done, generation=2, state=state, beat_ms=beat_ms, finished_ms=None, version=1)
+    await store.commit(Commit(writes=(Save(left, None),), entry=None))
+    await store.add_members(left.scope, left.generation, ["half"])
+    return left
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("RUNNING", 11, "FAILED"),
+        ("CANCELLING", 11, "CANCELLED"),
+        ("WAITING", 3_601, "FAILED"),
+        ("RUNNING", 5, "RUNNING"),
+        ("WAITING", 3_500, "WAITING"),
+    ],
+)
+async def test_a_change_that_lost_its_process_is_undone_and_no_other(
+    here: Process, store: Store, owner: Principal, case: tuple[str, float, str]
+) -> None:
+    state, seconds_ago, after = case
+    left = await left_open(store, here, owner, ListChangeState[state], seconds_ago)
+    await here.recovery.clean_up()
+    found = await store.get(ListChange, left.id)
+    assert found.state.name == after
+    is_undone = state != after
+    assert found.is_open is not is_undone
+    rows = await store.list_members(left.scope, left.generation, first=9)
+    assert rows == (["ann"] if is_undone else ["ann", "half"])
+    assert await store.list_open_changes() == ([] if is_undone else [left])
+
+
+async def test_several_processes_undo_a_change_once(here: Process, store: Store, owner: Principal) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING, 60)
+    await asyncio.gather(*[Process(store).recovery.clean_up() for _ in range(4)])
+    found = await store.get(ListChange, left.id)
+    steps = 2  # it is being undone, and it is undone
+    assert (found.state, found.version) == (ListChangeState.FAILED, left.version + steps)
+
+
+async def test_keys_wait_for_the_turn_of_a_change_that_takes_no_file(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    await here.segments.create(owner, PRODUCTION, NewSegment(name="beta", list_context_kind="user"))
+    there = Process(store)
+    keys = [f"key-{number:02}" for number in range(24)]
+    edits = [
+        process.lists.edit_keys(owner, PRODUCTION, "beta", ListMode.MERGE, [key])
+        for key, process in zip(keys, [here, there] * 12, strict=True)
+    ]
+    await asyncio.gather(*edits)
+    assert await members(store, KEPT_HERE) == keys
+
+
+async def test_an_import_waits_until_the_one_before_is_undone(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.CANCELLING, 9.9)
+    started = await here.lists.start(owner, PRODUCTION, NewListChange(segment_key="beta", mode=ListMode.MERGE))
+    assert started.generation == left.generation + 1
+    assert (await store.get(ListChange, left.id)).state is ListChangeState.CANCELLED
+
+
+async def test_a_first_sync_that_is_cut_short_leaves_nothing(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    dying = DyingStore(store, "add_members")
+    with pytest.raises(UnavailableError):
+        await Process(dying).syncs.take_in(owner, PRODUCTION, message("ann"))
+    assert await store.find(Segment, SYNCED) is None, "no reader sees a segment without its members"
+    [left] = await store.list_open_changes()
+    await store.commit(Commit(writes=(Save(replace(left, beat_ms=1, version=2), 1),), entry=None))
+    await here.recovery.clean_up()
+    assert (await store.list_ids(), await store.list_open_changes()) == ([], [])
+
+
+async def test_a_first_sync_under_way_is_not_swept(store: Store, owner: Principal) -> None:
+    watched = DyingStore(store, "add_members", lambda: discard_gone_lists(store))
+    await Process(watched).syncs.take_in(owner, PRODUCTION, message("ann"))
+    await discard_gone_lists(store)
+    assert await members(store, SYNCED) == ["ann"]
+
+
+async def test_what_a_deletion_that_was_cut_short_left_is_forgotten(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING, 60)
+    dying = DyingStore(store, "commit")
+    with pytest.raises(UnavailableError):
+        await Process(dying).segments.delete(owner, PRODUCTION, "beta")
+    assert await store.list_ids() == [left.scope]
+    await here.recovery.clean_up()
+    assert await store.list_ids() == []
+
+
+async def test_an_import_of_a_segment_that_is_made_again_goes_to_nobody(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    new = NewSegment(name="beta", list_context_kind="user")
+    await here.segments.create(owner, PRODUCTION, new)
+    first = await here.lists.start(owner, PRODUCTION, NewListChange(segment_key="beta", mode=ListMode.MERGE))
+    await here.segments.delete(owner, PRODUCTION, "beta")
+    await here.segments.create(owner, PRODUCTION, replace(new, list_context_kind="org"))
+    again = await here.lists.start(owner, PRODUCTION, NewListChange(segment_key="beta", mode=ListMode.MERGE))
+    assert first.id != again.id
+    assert await store.find(ListChange, first.id) is None
+    assert (again.action, again.generation) == (START_IMPORT, 1)
+
+
+async def test_what_one_process_accepted_another_applies(here: Process, store: Store, owner: Principal) -> None:
+    for number, is_member in enumerate([True, False, True]):
+        sent = message("ann", message_id=str(number), is_member=is_member)
+        await here.syncs.accept(owner, PRODUCTION, sent)
+    await here.syncs.accept(owner, PRODUCTION, message("bob", message_id="3"))
+    assert await store.find(Segment, SYNCED) is None
+    await asyncio.gather(*[Process(store).syncs.apply_accepted() for _ in range(3)])
+    assert await store.list_all(AcceptedSync, ACCEPTED_SYNCS) == []
+    changes = await store.list_all(ListChange, (await store.get(Segment, SYNCED)).list_id)
+    assert [(change.message_id, change.state.name) for change in changes] == [
+        (str(number), "COMPLETED") for number in range(4)
+    ]
+    assert {change.actor for change in changes} == {owner.actor}
+    assert await members(store, SYNCED) == ["ann", "bob"]
+
+
+async def test_a_message_that_was_applied_before_the_crash_is_not_applied_again(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    await here.syncs.accept(owner, PRODUCTION, message("ann"))
+    [accepted] = await store.list_all(AcceptedSync, ACCEPTED_SYNCS)
+    await here.syncs.apply_accepted()
+    await here.syncs.take_in(owner, PRODUCTION, message("ann", is_member=False))
+    # The process that applied it died before it could say so.
+    await store.commit(Commit(writes=(Save(accepted, None),), entry=None))
+    await here.syncs.apply_accepted()
+    assert await members(store, SYNCED) == []
+
+
+async def test_a_message_that_fails_keeps_only_its_cohort_waiting(
+    here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = CohortMember(user_key="zoe", cohort_id="other", cohort_name="", is_member=True)
+    await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="1"))
+    await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="2", is_member=False))
+    await here.syncs.accept(owner, PRODUCTION, CohortMessage(integration="amplitude", members=[other]))
+
+    async def fail(*_arguments: object) -> None:
+        raise UnavailableError("away")
+
+    async def fail_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(syncs_module, "write_joined_and_left", write_joined_and_left)
+        return await fail(*arguments)
+
+    monkeypatch.setattr(syncs_module, "write_joined_and_left", fail_first)
+    await here.syncs.apply_accepted()
+    assert await store.find(Segment, SYNCED) is None
+    assert await members(store, f"{PRODUCTION}/amplitude-other") == ["zoe"]
+    await here.syncs.apply_accepted()
+    assert await members(store, SYNCED) == []
+
+
+async def test_it_is_forgotten_after_a_week_that_a_message_was_applied(
+    here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day_ms = 86_400_000
+    await here.syncs.take_in(owner, PRODUCTION, message("ann", message_id="1"))
+    began = now_ms()
+    for days, kept in ((6, 1), (8, 0)):
+        monkeypatch.setattr(syncs_module, "now_ms", lambda days=days: began + days * day_ms)
+        await here.syncs.forget_applied()
+        assert len(await store.list_all(AppliedSync, APPLIED_SYNCS)) == kept
+
+
+async def test_nothing_is_accepted_of_whoever_may_not_have_it_applied(here: Process, store: Store) -> None:
+    with pytest.raises(UnauthenticatedError):
+        await here.syncs.accept(ANONYMOUS, PRODUCTION, message("ann"))
+    reader = Principal(actor="token/reader", rights=(Grants(base_role=BaseRole.READER).rights({}),))
+    with pytest.raises(ForbiddenError):
+        await here.syncs.accept(reader, PRODUCTION, message("ann"))
+    assert await store.list_all(AcceptedSync, ACCEPTED_SYNCS) == []
