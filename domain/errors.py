@@ -91,6 +91,10 @@ class InvalidInputError(DomainError):
         super().__init__(text, details=details)
 
 
+class ImportOverError(InvalidInputError):
+    """The import of a file is over, or has its file already: it takes none."""
+
+
 class UnauthenticatedError(DomainError):
     """No secret came with the request, or one that is not known here."""
 

@@ -176,11 +176,12 @@ def import_members(  # noqa: PLR0913 - a command's options
     counts = changed.change.counts
     console = Console()
     for item in counts.malformed_lines:
-        console.print(f"line {item.line} {item.message}: left out", markup=False)
+        console.print(f"line {item.line} was left out: {item.message}", markup=False, soft_wrap=True)
     console.print(
         f"{changed.segment.id} has {changed.segment.member_count} members: {counts.added} added, "
         f"{counts.already} already there, {counts.removed} removed; "
-        f"{counts.duplicates} duplicates, {counts.malformed} malformed lines."
+        f"{counts.duplicates} duplicates, {counts.malformed} malformed lines.",
+        soft_wrap=True,
     )
 
 

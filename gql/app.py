@@ -266,8 +266,8 @@ def _cors(origins: str) -> Middleware:
     return Middleware(
         CORSMiddleware,
         allow_origins=[origin.strip() for origin in origins.split(",")],
-        allow_methods=["GET", "POST"],
-        allow_headers=["Authorization", "Content-Type"],
+        allow_methods=["GET", "POST", "PUT"],
+        allow_headers=["Authorization", "Content-Encoding", "Content-Type"],
         max_age=600,
     )
 

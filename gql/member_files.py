@@ -6,26 +6,25 @@ import io
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import IO
 
-import anyio
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Send
 
-from domain.errors import DomainError, LimitExceededError
+from domain.errors import DomainError, ErrorCode, ImportOverError
 from domain.keys import EnvironmentRef
 from domain.services.list_effects import ChangedList
 from gql.context import RequestContext
-from gql.http import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
+from gql.http import RESOURCE_STATUS_BY_CODE, error_response
+from gql.uploads import KEPT_IN_MEMORY, TooLargeError, check_upload, receive_upload
 
 _log = logging.getLogger(__name__)
 
 UPLOAD_PATH = "/segment-imports/"
 EXPORT_PATH = "/segment-exports/"
-_KEPT_IN_MEMORY = 1_048_576
+_STATUS_BY_CODE = RESOURCE_STATUS_BY_CODE | {ErrorCode.VERSION_CONFLICT: 409, ErrorCode.LIMIT_EXCEEDED: 409}
 _MARK = "\ufeff"
 
 
@@ -37,15 +36,22 @@ def member_file_routes(
     async def upload(request: Request) -> Response:
         try:
             context = await request_context(request)
-            with tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY) as file:
-                await _receive(request, file, max_import_bytes)
+            check_upload(request, max_import_bytes)
+            with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY) as file:
                 changed = await context.services.lists.upload(
-                    context.principal, request.path_params["import_id"], file
+                    context.principal,
+                    request.path_params["import_id"],
+                    file,
+                    lambda: receive_upload(request, file, max_import_bytes),
                 )
-        except ClientDisconnect:
-            raise
+        except TooLargeError as error:
+            refusal = error_response(error, status_by_code={error.code: 413})
+            refusal.headers["Connection"] = "close"  # the rest of the file is still under way
+            return refusal
+        except ImportOverError as error:
+            return error_response(error, status_by_code={error.code: 409})
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
-            return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
+            return error_response(error, status_by_code=_STATUS_BY_CODE)
         return Response(orjson.dumps(_report(changed)), media_type="application/json")
 
     async def export(request: Request) -> Response:
@@ -63,29 +69,6 @@ def member_file_routes(
         Route(UPLOAD_PATH + "{import_id:path}", upload, methods=["PUT"]),
         Route(EXPORT_PATH + "{project}/{environment}/{segment}", export, methods=["GET"]),
     ]
-
-
-async def _receive(request: Request, file: IO[bytes], max_bytes: int) -> None:
-    if request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower() != "text/csv":
-        raise RefusedRequestError(415, "A file of members is text/csv", headers={"Accept": "text/csv"})
-    received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > max_bytes:
-            error = LimitExceededError(
-                "The file's bytes, as far as read",
-                setting="EARLYBIRD_MAX_IMPORT_BYTES",
-                limit=max_bytes,
-                actual=received,
-            )
-            # The rest of the file is still under way.
-            extensions = {"code": error.code.value, **error.details}
-            raise RefusedRequestError(413, error.message, extensions, {"Connection": "close"})
-        if received > _KEPT_IN_MEMORY:
-            await anyio.to_thread.run_sync(file.write, chunk)
-        else:
-            file.write(chunk)
-    file.seek(0)
 
 
 class _MemberFile(StreamingResponse):

@@ -87,9 +87,10 @@ class StartSegmentImportPayload:
     )
     upload_url: str = strawberry.field(
         resolver=_upload_url,
-        description="Where to PUT the file within an hour, as text/csv, with the same Authorization header: keys "
-        "in the first column, no header row. Spaces are part of a key, as evaluation compares it; blank lines are "
-        "skipped. The answer comes when the import is over.",
+        description="Where to PUT the file within an hour, as text/csv (packed with `Content-Encoding: gzip`, if "
+        "you like), with the same Authorization header: keys in the first column, no header row. Spaces are part "
+        "of a key, as evaluation compares it; blank lines are skipped. The answer comes when the import is over; "
+        "its status says whether it took effect.",
     )
 
 

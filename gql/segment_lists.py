@@ -29,7 +29,7 @@ register_enum(
     "How far a change of a list has come.",
     {
         ListChangeState.WAITING: "It waits for its file.",
-        ListChangeState.RUNNING: "The file is being read, or members written.",
+        ListChangeState.RUNNING: "Its file is coming in or being read, or members are written.",
         ListChangeState.CANCELLING: "It is being undone.",
         ListChangeState.COMPLETED: "It took effect, at one instant.",
         ListChangeState.FAILED: "It changed nothing: see `error`.",
@@ -55,7 +55,7 @@ class MalformedLineView:
     """View of domain.model.lists.MalformedLine."""
 
     line: int = strawberry.field(description="Its number, counted from 1.")
-    message: str = strawberry.field(description="What is wrong with it.")
+    message: str = strawberry.field(description="What is wrong with it: `its key is blank`.")
 
 
 @strawberry.type(name="SegmentImportCounts", description="What an import read and did.")

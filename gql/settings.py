@@ -52,7 +52,9 @@ class Settings(BaseSettings):
     max_targets: int = Field(
         15_000, ge=1, description="Individual targets of a segment or a flag; an import may bring more."
     )
-    max_import_bytes: int = Field(268_435_456, ge=1, description="Bytes of a file of members for a large list.")
+    max_import_bytes: int = Field(
+        268_435_456, ge=1, description="Bytes of a file of members for a large list, unpacked."
+    )
     max_removal_percent: int = Field(
         50,
         ge=0,

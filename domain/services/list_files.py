@@ -3,7 +3,6 @@
 Everything is read as it comes: memory does not grow with the file.
 """
 
-import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -45,11 +44,11 @@ def member_key_problem(key: str) -> str | None:
     A key is what it is, spaces around it included: evaluation compares all of it.
     """
     if not key or key.isspace():
-        return "has a blank key"
+        return "is blank"
     if len(key) > MEMBER_KEY_LIMIT:
-        return f"has a key of more than {MEMBER_KEY_LIMIT} characters"
+        return f"has more than {MEMBER_KEY_LIMIT} characters"
     if "\0" in key:
-        return "has a NUL in its key"
+        return "holds a NUL"
     try:
         key.encode()
     except UnicodeEncodeError:
@@ -64,10 +63,8 @@ def read_list_file(file: IO[bytes], spool: KeySpool, reading: FileReading) -> No
         InvalidInputError: A quote is never closed, and lines follow; a line is too long; or what is quoted is, so
             that it cannot be told whether its quote is ever closed.
     """
-    if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
-        file.seek(0)
-    # Bytes that are no UTF-8 become lone surrogates: their line alone is malformed.
-    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+    # A byte order mark is left out. Bytes that are no UTF-8 become lone surrogates: their line alone is malformed.
+    text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
     chunk: list[str] = []
     for key in _keys(text, reading):
         chunk.append(key)
@@ -106,13 +103,13 @@ def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
                 message = f"a column that begins in line {line} has more than {csv.field_size_limit()} characters"
                 raise _unreadable(f"{message}; is a quote never closed?") from None
             reading.lines += 1
-            reading.refuse(line, f"is no CSV: {error}")
+            reading.refuse(line, f"it is no CSV: {error}")
             continue
         if not row or (len(row) == 1 and not row[0].strip()):
             continue
         reading.lines += 1
         if problem := member_key_problem(row[0]):
-            reading.refuse(line, problem)
+            reading.refuse(line, f"its key {problem}")
         else:
             yield row[0]
 

@@ -23,12 +23,13 @@ from domain.keys import EnvironmentRef
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
-from domain.ports import KeySpool, Store
+from domain.ports import KeySpool, Store, kind_of
 from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
-from domain.services.list_files import member_key_problem, read_list_file
+from domain.services.list_files import FileReading, member_key_problem, read_list_file
 from domain.services.list_members import CHUNK, write_keys
+from domain.services.list_uploads import Receive, let_come, takes_no_file
 from domain.services.running_changes import RunningChange, is_dead
 from domain.services.snapshots import SnapshotService
 
@@ -76,37 +77,40 @@ class ListService:
             raise InvalidInputError([Violation(("input", "mode"), message)])
         return (await self._changes.begin(principal, environment, new, ListChangeState.WAITING)).change
 
-    async def upload(self, principal: Principal, change_id: str, file: IO[bytes]) -> ChangedList:
+    async def upload(
+        self, principal: Principal, change_id: str, file: IO[bytes], receive: Receive | None = None
+    ) -> ChangedList:
         """Make a change from its file.
+
+        Args:
+            principal: Who began the change.
+            change_id: Which change.
+            file: Keys, as `read_list_file` reads them.
+            receive: Fills the file first; it is stopped if the change is cancelled meanwhile.
 
         Raises:
             NotFoundError: There is no such change.
             ForbiddenError: Somebody else began it.
-            InvalidInputError: It is not waiting for a file any more, or the file has no key at all.
+            ImportOverError: It is not waiting for a file any more, or was cancelled meanwhile.
+            InvalidInputError: The file has no key at all.
             LimitExceededError: It would remove too much of a list that flags use.
-            VersionConflictError: It was cancelled meanwhile.
-            DomainError: As the store says.
+            DomainError: As the store and `receive` say.
         """
         waiting = await self._get(principal, change_id)
         if waiting.actor != principal.actor:
             message = "only who began an import may upload its file"
             raise ForbiddenError(message, [("uploadSegmentImport", change_resource(waiting))])
         if waiting.state is not ListChangeState.WAITING or is_dead(waiting):
-            raise InvalidInputError([Violation(("id",), "this import does not wait for a file (any more)")])
+            raise takes_no_file(waiting)
         await self._changes.authorize(principal, waiting)
-        running = RunningChange(
-            self._store, await self._changes.save(replace(waiting, state=ListChangeState.RUNNING))
-        )
-        spool = self._new_spool()
         try:
-            async with self._changes.undone_on_error(running):
-                await running.during(asyncio.to_thread(read_list_file, file, spool, running.reading))
-                if running.reading.lines == running.reading.malformed:
-                    message = "the file has no key, and an import never empties a list"
-                    raise InvalidInputError([Violation(("file",), message)])
-                return await self._apply(principal, running, spool.chunks(CHUNK))
-        finally:
-            await asyncio.to_thread(spool.close)
+            claimed = replace(waiting, state=ListChangeState.RUNNING, beat_ms=now_ms())
+            running = RunningChange(self._store, await self._changes.save(claimed))
+            return await self._upload(principal, running, file, receive)
+        except VersionConflictError as error:
+            if error.details["kind"] != kind_of(ListChange):
+                raise
+            raise takes_no_file(await self._get(principal, change_id)) from None
 
     async def edit_keys(  # noqa: PLR0913, PLR0917 - what a mutation names
         self,
@@ -274,6 +278,21 @@ class ListService:
         if generation not in {found.generation, found.previous_generation}:
             raise VersionConflictError("large list", segment.list_id, expected=generation, actual=found.generation)
 
+    async def _upload(
+        self, principal: Principal, running: RunningChange, file: IO[bytes], receive: Receive | None
+    ) -> ChangedList:
+        spool = self._new_spool()
+        try:
+            async with self._changes.undone_on_error(running):
+                if receive is not None:
+                    await let_come(running, receive)
+                await running.during(asyncio.to_thread(read_list_file, file, spool, running.reading))
+                if running.reading.lines == running.reading.malformed:
+                    raise _no_key(running.reading)
+                return await self._apply(principal, running, spool.chunks(CHUNK))
+        finally:
+            await asyncio.to_thread(spool.close)
+
     async def _apply(
         self, principal: Principal, running: RunningChange, chunks: Iterable[list[str]]
     ) -> ChangedList:
@@ -298,6 +317,14 @@ class ListService:
                 limit=self._max_removal_percent,
                 actual=percent,
             )
+
+
+def _no_key(reading: FileReading) -> InvalidInputError:
+    message = "the file has no key, and an import never empties a list"
+    if reading.malformed_lines:
+        first = reading.malformed_lines[0]
+        message += f"; of line {first.line}: {first.message}"
+    return InvalidInputError([Violation(("file",), message)])
 
 
 def _restored(current: Segment) -> Segment:

@@ -161,6 +161,10 @@ def test_pages_of_the_origins_named_may_ask_and_no_others(tmp_path: Path) -> Non
         for origin, allowed in (("https://app.example", "https://app.example"), ("https://evil.example", None)):
             answer = server.client.options("/graphql", headers={"Origin": origin, **asked})
             assert answer.headers.get("access-control-allow-origin") == allowed
+        asked["Access-Control-Request-Method"] = "PUT"
+        asked["Access-Control-Request-Headers"] = "authorization, content-encoding, content-type"
+        answer = server.client.options("/segment-imports/x", headers={"Origin": "https://app.example", **asked})
+        assert answer.status_code == httpx.codes.OK, "pages may upload members"
 
 
 def test_a_file_that_is_no_store_is_refused_in_words(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -141,11 +142,26 @@ def test_a_file_of_members_fills_a_list_of_a_running_service(tmp_path: Path) -> 
         create(server, "beta")
         done = earlybird("segment", "import", "beta", str(file), "--store", server.store)
         assert done.returncode == 0, done.stderr
-        assert "has 2 members: 2 added" in " ".join(done.stdout.split())
-        assert "line 4 has a blank key" in done.stdout
+        assert (
+            "has 2 members: 2 added, 0 already there, 0 removed; 1 duplicates, 1 malformed lines.\n" in done.stdout
+        )
+        assert "line 4 was left out: its key is blank" in done.stdout
         deadline = time.monotonic() + 5
         while not look(server, "beta", "bob")["hasMember"]:
             assert time.monotonic() < deadline
+
+
+def test_members_may_come_through_a_pipe(store: str, tmp_path: Path) -> None:
+    with Server(store) as server:
+        create(server, "piped")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[b"\xef\xbb\xbfann\nbob\n"])
+    writer.start()
+    done = earlybird("segment", "import", "piped", str(pipe), "--store", store)
+    writer.join()
+    assert done.returncode == 0, done.stderr
+    assert "has 2 members" in done.stdout
 
 
 @pytest.mark.parametrize("arguments", [("nowhere", "/dev/null"), ("nowhere", "/no/such/file")])

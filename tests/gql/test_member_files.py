@@ -68,7 +68,7 @@ def test_what_holds_nothing_but_spaces_is_no_key(server: Server) -> None:
     create(server, "blank")
     report = load(server, "blank", "  \n\t\n  ,no key\nann\n")
     assert (report["lines"], report["added"]) == (2, 1)
-    assert report["malformedLines"] == [{"line": 3, "message": "has a blank key"}]
+    assert report["malformedLines"] == [{"line": 3, "message": "its key is blank"}]
     assert edit(server, "addSegmentMembers", "blank", ["  "]).code == "BAD_USER_INPUT"
 
 

@@ -258,7 +258,7 @@ def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(serve
     answer = server.post(cancel, id=first["segmentImport"]["id"])
     assert answer["cancelSegmentImport"]["segmentImport"]["state"] == "CANCELLED"
     assert server.post(cancel, id=first["segmentImport"]["id"]).code == "BAD_USER_INPUT"
-    assert put(first["uploadUrl"], "a\n").status_code == 400
+    assert put(first["uploadUrl"], "a\n").status_code == 409
     assert load(server, "busy", "a\n")["memberCount"] == 1
 
 

@@ -1,0 +1,96 @@
+"""Files that come in over HTTP, plain or packed by gzip, and never more of them than the settings allow."""
+
+import asyncio
+import zlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import IO
+
+import anyio
+from starlette.requests import ClientDisconnect, Request
+
+from domain.errors import InvalidInputError, LimitExceededError, Violation
+from gql.http import RefusedRequestError
+
+KEPT_IN_MEMORY = 1_048_576
+"""How many bytes of a file are kept in memory; the rest goes to the disk."""
+_SILENCE_SECONDS = 60.0
+_PIECE = 1_048_576
+_GZIP_FORMAT = 16 + zlib.MAX_WBITS
+
+
+class TooLargeError(LimitExceededError):
+    """The file has more bytes than files may have."""
+
+    def __init__(self, what: str, *, limit: int, actual: int) -> None:
+        super().__init__(what, setting="EARLYBIRD_MAX_IMPORT_BYTES", limit=limit, actual=actual)
+
+
+def check_upload(request: Request, max_bytes: int) -> None:
+    """Refuse what need not be read to be refused.
+
+    Raises:
+        RefusedRequestError: It is not text/csv, or packed by something else than gzip.
+        TooLargeError: It says itself that it is too large.
+    """
+    if request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower() != "text/csv":
+        raise RefusedRequestError(415, "A file of members is text/csv", headers={"Accept": "text/csv"})
+    if _encoding(request) not in {"identity", "gzip"}:
+        message = "A file of members comes as it is, or with Content-Encoding: gzip"
+        raise RefusedRequestError(415, message, headers={"Accept-Encoding": "gzip"})
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise TooLargeError("The file's bytes", limit=max_bytes, actual=int(length))
+
+
+async def receive_upload(request: Request, file: IO[bytes], max_bytes: int) -> None:
+    """Write a file down as it comes, unpacked, and go to its beginning.
+
+    Raises:
+        InvalidInputError: Its client went away or fell silent, or it is no gzip though it says so.
+        TooLargeError: It is too large, as far as read.
+    """
+    chunks = request.stream()
+    if _encoding(request) == "gzip":
+        chunks = _unpacked(chunks)
+    received = 0
+    clock = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(_SILENCE_SECONDS) as patience:
+            async for chunk in chunks:
+                patience.reschedule(clock() + _SILENCE_SECONDS)
+                received += len(chunk)
+                if received > max_bytes:
+                    raise TooLargeError("The file's bytes, as far as read", limit=max_bytes, actual=received)
+                if received > KEPT_IN_MEMORY:
+                    await anyio.to_thread.run_sync(file.write, chunk)
+                else:
+                    file.write(chunk)
+    except ClientDisconnect:
+        raise _broken("its upload broke off") from None
+    except TimeoutError:
+        raise _broken(f"its upload broke off: nothing came for {_SILENCE_SECONDS:g} s") from None
+    except zlib.error as error:
+        raise _broken(f"is no gzip: {error}") from None
+    file.seek(0)
+
+
+async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Unpack gzip in pieces: a small file may be a huge one."""
+    member = zlib.decompressobj(_GZIP_FORMAT)
+    async for chunk in chunks:
+        rest = chunk
+        while rest:
+            if member.eof:  # files that were packed one by one are one file
+                member = zlib.decompressobj(_GZIP_FORMAT)
+            yield member.decompress(rest, _PIECE)
+            rest = member.unused_data if member.eof else member.unconsumed_tail
+    if not member.eof:
+        raise _broken("is no gzip: its end is missing")
+
+
+def _encoding(request: Request) -> str:
+    return request.headers.get("content-encoding", "identity").strip().lower()
+
+
+def _broken(message: str) -> InvalidInputError:
+    return InvalidInputError([Violation(("file",), message)])
