@@ -114,6 +114,7 @@ def serve(
             log_level=settings.log_level,
             access_log=False,
             server_header=False,
+            limit_concurrency=settings.max_connections + 1,  # uvicorn refuses the one that reaches it
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
 

@@ -3,11 +3,9 @@
 Every answer but the IDE's page is JSON in GraphQL's shape; no exception and no stack trace passes this point.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -22,47 +20,27 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.errors import DomainError, ErrorCode, LimitExceededError
 from domain.ports import Cache
+from gql.answers import (
+    INTERNAL,
+    JSON,
+    RefusedRequestError,
+    byte_response,
+    error_response,
+    json_response,
+    refusal_of,
+)
+from gql.bodies import BodyLimits, read_body
 from gql.context import RequestContext
 from gql.ide import ide_page
 from gql.metrics import Metrics
 from gql.operations import DirectResult
 from gql.responses import keep_response, response_key
 
-_log = logging.getLogger(__name__)
-
-JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 ALLOWED = "GET, HEAD, POST, OPTIONS"
 READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = READS | {OperationType.MUTATION}
-INTERNAL = "INTERNAL_SERVER_ERROR"
-STATUS_BY_CODE = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.UNAVAILABLE: 503}
-RESOURCE_STATUS_BY_CODE = STATUS_BY_CODE | {ErrorCode.FORBIDDEN: 403, ErrorCode.NOT_FOUND: 404}
-"""For requests whose URL names a thing."""
-
-
-class RefusedRequestError(Exception):
-    """An answer in place of an operation's result.
-
-    Attributes:
-        status: The HTTP status.
-        extensions: The GraphQL error's extensions; `BAD_REQUEST` where none are given.
-        headers: HTTP headers.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        extensions: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.extensions = extensions or {"code": "BAD_REQUEST"}
-        self.headers = headers or {}
 
 
 class GraphQLView(GraphQL[object, None]):
@@ -73,7 +51,7 @@ class GraphQLView(GraphQL[object, None]):
     Attributes:
         context_factory: Makes what resolvers see as `info.context`; a `DomainError` it raises is the answer.
         responses: Answers to evaluation.
-        max_body_bytes: The most bytes of a request's body that are read.
+        body_limits: What is read of a request's body.
         ide: Whether browsers are answered with the IDE's page.
         metrics: Where errors are counted.
     """
@@ -84,14 +62,14 @@ class GraphQLView(GraphQL[object, None]):
         *,
         context_factory: Callable[[Request], Awaitable[RequestContext]],
         responses: Cache[bytes],
-        max_body_bytes: int,
+        body_limits: BodyLimits,
         ide: bool = True,
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self.context_factory = context_factory
         self.responses = responses
-        self.max_body_bytes = max_body_bytes
+        self.body_limits = body_limits
         self.ide = ide
         self.metrics = metrics or Metrics()
 
@@ -102,8 +80,8 @@ class GraphQLView(GraphQL[object, None]):
             response = await self.run(request)
         except ClientDisconnect:
             return  # nobody is left to answer
-        except Exception as error:  # noqa: BLE001 - nothing passes this point; _refusal logs what is ours
-            refusal = _refusal(error, STATUS_BY_CODE)
+        except Exception as error:  # noqa: BLE001 - nothing passes this point; refusal_of logs what is ours
+            refusal = refusal_of(error)
             self.metrics.count_errors([refusal.extensions["code"]])
             response = error_response(refusal, negotiated(_accept(request)) or JSON)
         await response(scope, receive, send)
@@ -137,11 +115,11 @@ class GraphQLView(GraphQL[object, None]):
     async def _answer(self, request: Request, media_type: str, *, reading: bool) -> Response:
         """Answer an operation as it was answered before, or run it."""
         context = await self.context_factory(request)
-        question: bytes = request.scope["query_string"] if reading else await self._body(request)
+        question: bytes = request.scope["query_string"] if reading else await read_body(request, self.body_limits)
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
             self.metrics.count_operation(OperationType.QUERY)
-            return _response(kept.value, 200, media_type)
+            return byte_response(kept.value, 200, media_type)
         operation = _operation(_parameters(request) if reading else _decoded(question))
         result = await self._execute(operation, context, reading=reading)
         errors = result.errors or []
@@ -150,7 +128,7 @@ class GraphQLView(GraphQL[object, None]):
             answer = orjson.dumps(await self.process_result(request, result))
             if isinstance(result, DirectResult) and not errors:
                 await keep_response(self.responses, key, answer, context)
-            return _response(answer, 200, media_type)
+            return byte_response(answer, 200, media_type)
         # The operation was not executed: the answer holds no data.
         answered = [_request_error(result, error) for error in errors]
         self.metrics.count_errors([error["extensions"]["code"] for error in answered])
@@ -158,7 +136,7 @@ class GraphQLView(GraphQL[object, None]):
         status = 200 if media_type == JSON else 400
         if any(error["extensions"]["code"] == INTERNAL for error in answered):
             status = 500
-        return _json_response({"errors": answered}, status, media_type)
+        return json_response({"errors": answered}, status, media_type)
 
     async def _execute(self, operation: GraphQLRequestData, context: object, *, reading: bool) -> ExecutionResult:
         try:
@@ -178,49 +156,6 @@ class GraphQLView(GraphQL[object, None]):
             message = error.as_http_error_reason()
             unresolved = GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
             return PreExecutionError(data=None, errors=[unresolved])
-
-    async def _body(self, request: Request) -> bytes:
-        """Read the body as it comes, since the length that a client declares may be none or a lie."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self.max_body_bytes:
-                error = LimitExceededError(
-                    "The request body's bytes, as far as read",
-                    setting="EARLYBIRD_MAX_BODY_BYTES",
-                    limit=self.max_body_bytes,
-                    actual=len(body),
-                )
-                # The rest of the body is still under way.
-                raise RefusedRequestError(413, error.message, _extensions(error), {"Connection": "close"})
-        return bytes(body)
-
-
-def error_response(
-    error: Exception, media_type: str = JSON, *, status_by_code: Mapping[ErrorCode, int] = STATUS_BY_CODE
-) -> Response:
-    """Answer a request that failed, in GraphQL's shape; a fault of ours is logged and masked."""
-    refusal = _refusal(error, status_by_code)
-    payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
-    return _json_response(payload, refusal.status, media_type, refusal.headers)
-
-
-def _refusal(error: Exception, status_by_code: Mapping[ErrorCode, int]) -> RefusedRequestError:
-    """Turn any failure into an answer; a fault of ours is logged, and named by its incident only."""
-    if isinstance(error, RefusedRequestError):
-        return error
-    if isinstance(error, DomainError):
-        headers = {"WWW-Authenticate": "Bearer"} if error.code is ErrorCode.UNAUTHENTICATED else {}
-        return RefusedRequestError(status_by_code.get(error.code, 400), error.message, _extensions(error), headers)
-    incident = uuid4().hex
-    _log.error("Incident %s", incident, exc_info=error)
-    return RefusedRequestError(
-        500, f"Internal error, incident {incident}", {"code": INTERNAL, "incident": incident}
-    )
-
-
-def _extensions(error: DomainError) -> dict[str, Any]:
-    return {"code": error.code.value, **error.details}
 
 
 def _accept(request: Request) -> str:
@@ -301,22 +236,3 @@ def _request_error(result: ExecutionResult, error: GraphQLError) -> dict[str, An
     else:
         code = "BAD_USER_INPUT"  # variables that do not fit
     return {**error.formatted, "extensions": {"code": code, **(error.extensions or {})}}
-
-
-def _json_response(
-    payload: object, status: int, media_type: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    return _response(orjson.dumps(payload), status, media_type, headers)
-
-
-def _response(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        body,
-        status,
-        {
-            "Content-Type": f"{media_type}; charset=utf-8",
-            "Vary": "Accept",
-            "X-Content-Type-Options": "nosniff",
-            **(headers or {}),
-        },
-    )

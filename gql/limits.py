@@ -4,6 +4,7 @@ Counting precedes validation and looks at each fragment once: its cost grows wit
 the text expands to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -191,14 +192,19 @@ def refuse_variables(count: int, limits: DocumentLimits) -> None:
 
 def _refuse(violations: list[LimitExceededError]) -> None:
     if violations:
-        raise GraphQLError(
-            "; ".join(violation.message for violation in violations),
-            extensions={
-                "code": violations[0].code.value,
-                **violations[0].details,
-                "violations": [dict(violation.details) for violation in violations],
-            },
-        )
+        raise limit_error(violations)
+
+
+def limit_error(violations: Sequence[LimitExceededError]) -> GraphQLError:
+    """Make one error of all limits that are exceeded."""
+    return GraphQLError(
+        "; ".join(violation.message for violation in violations),
+        extensions={
+            "code": violations[0].code.value,
+            **violations[0].details,
+            "violations": [dict(violation.details) for violation in violations],
+        },
+    )
 
 
 @lru_cache(maxsize=CACHED_DOCUMENTS)

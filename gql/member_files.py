@@ -1,5 +1,6 @@
 """Files of members: uploads that fill large lists, and exports of them. Both are streams of text/csv."""
 
+import asyncio
 import codecs
 import csv
 import io
@@ -13,11 +14,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from domain.errors import LimitExceededError
 from domain.keys import EnvironmentRef
 from domain.services.list_changes import ChangedList
+from gql.answers import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
+from gql.bodies import BodyLimits, too_large, too_slow
 from gql.context import RequestContext
-from gql.http import RESOURCE_STATUS_BY_CODE, RefusedRequestError, error_response
 
 UPLOAD_PATH = "/segment-imports/"
 EXPORT_PATH = "/segment-exports/"
@@ -26,7 +27,7 @@ _MARK = "\ufeff"
 
 
 def member_file_routes(
-    request_context: Callable[[Request], Awaitable[RequestContext]], *, max_import_bytes: int
+    request_context: Callable[[Request], Awaitable[RequestContext]], *, file_limits: BodyLimits
 ) -> list[Route]:
     """Return the routes; each request carries the same secret as one to `/graphql`."""
 
@@ -34,7 +35,7 @@ def member_file_routes(
         try:
             context = await request_context(request)
             with tempfile.SpooledTemporaryFile(_KEPT_IN_MEMORY) as file:
-                await _receive(request, file, max_import_bytes)
+                await _receive(request, file, file_limits)
                 changed = await context.services.lists.upload(
                     context.principal, request.path_params["import_id"], file
                 )
@@ -61,26 +62,28 @@ def member_file_routes(
     ]
 
 
-async def _receive(request: Request, file: IO[bytes], max_bytes: int) -> None:
+async def _receive(request: Request, file: IO[bytes], limits: BodyLimits) -> None:
+    """Read a file, which may take any time, but no piece of it more than a body may."""
     if request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower() != "text/csv":
         raise RefusedRequestError(415, "A file of members is text/csv", headers={"Accept": "text/csv"})
     received = 0
-    async for chunk in request.stream():
-        received += len(chunk)
-        if received > max_bytes:
-            error = LimitExceededError(
-                "The file's bytes, as far as read",
-                setting="EARLYBIRD_MAX_IMPORT_BYTES",
-                limit=max_bytes,
-                actual=received,
-            )
-            # The rest of the file is still under way.
-            extensions = {"code": error.code.value, **error.details}
-            raise RefusedRequestError(413, error.message, extensions, {"Connection": "close"})
-        if received > _KEPT_IN_MEMORY:
-            await anyio.to_thread.run_sync(file.write, chunk)
-        else:
-            file.write(chunk)
+    now = asyncio.get_running_loop().time
+    try:
+        async with asyncio.timeout(limits.max_seconds) as patience:
+            async for chunk in request.stream():
+                received += len(chunk)
+                if received > limits.max_bytes:
+                    raise too_large(
+                        "The file's bytes, as far as read", "MAX_IMPORT_BYTES", limits.max_bytes, received
+                    )
+                patience.reschedule(None)
+                if received > _KEPT_IN_MEMORY:
+                    await anyio.to_thread.run_sync(file.write, chunk)
+                else:
+                    file.write(chunk)
+                patience.reschedule(now() + limits.max_seconds)
+    except TimeoutError:
+        raise too_slow(limits.max_seconds) from None
     file.seek(0)
 
 

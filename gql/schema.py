@@ -1,5 +1,6 @@
 """The schema: the roots joined, caches of bounded size, one error mapper. `schema.graphql` is printed from it."""
 
+import asyncio
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from inspect import isawaitable
@@ -23,8 +24,9 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.errors import ErrorCode
+from domain.errors import ErrorCode, LimitExceededError
 from gql.audit import AuditQuery
+from gql.budget import ExecutionLimits, ResultBudget
 from gql.caches import CachesQuery
 from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
@@ -38,6 +40,7 @@ from gql.limits import (
     CACHED_DOCUMENTS,
     DocumentLimits,
     admitted_document,
+    limit_error,
     refuse_variables,
     validation_errors,
 )
@@ -52,6 +55,7 @@ from gql.tags import TagsQuery
 from gql.variables import count_values, declared_variables, error_of_variables
 
 DEFAULT_LIMITS = DocumentLimits()
+DEFAULT_EXECUTION_LIMITS = ExecutionLimits()
 
 
 @strawberry.type(description="Everything that can be asked.")
@@ -80,12 +84,13 @@ class Mutation(
 class Schema(strawberry.Schema):
     """The schema, which executes documents within the limits and maps errors in one place (docs/adr/0004)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - Strawberry's arguments and ours
         self,
         query: type,
         mutation: type | None = None,
         *,
         limits: DocumentLimits = DEFAULT_LIMITS,
+        execution_limits: ExecutionLimits = DEFAULT_EXECUTION_LIMITS,
         metrics: Metrics | None = None,
         types: Iterable[type] = (),
     ) -> None:
@@ -93,6 +98,7 @@ class Schema(strawberry.Schema):
         super().__init__(query, mutation, types=types, config=config, execution_context_class=CompiledExecution)
         _mark_one_ofs(self._schema)
         self.limits = limits
+        self.execution_limits = execution_limits
         self.runs_directly = True
         self.metrics = metrics or Metrics()
 
@@ -130,14 +136,14 @@ class Schema(strawberry.Schema):
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
         self.metrics.count_operation(operation_type)
-        direct = _prepared(self, text, operation_name) if self.runs_directly else None
-        executed: ExecutionResult | None = None
-        if direct is not None:
-            executed = await direct.run(context_value, variable_values or {})
-        if executed is None:
-            executed = await self._execute(
-                document, root_value, context_value, variable_values, operation_name, operation_extensions
-            )
+        is_query = operation_type is OperationType.QUERY
+        try:
+            async with asyncio.timeout(self.execution_limits.query_seconds if is_query else None):
+                executed = await self._run(
+                    text, root_value, context_value, variable_values, operation_name, operation_extensions
+                )
+        except TimeoutError:
+            return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
             refused = error_of_variables(self._schema, operation, variable_values or {})
             executed.errors = [refused] if refused else executed.errors
@@ -145,18 +151,24 @@ class Schema(strawberry.Schema):
             self.process_errors(executed.errors)
         return executed
 
-    async def _execute(  # noqa: PLR0913, PLR0917 - what graphql-core takes
+    async def _run(  # noqa: PLR0913, PLR0917 - what graphql-core takes
         self,
-        document: DocumentNode,
+        text: str,
         root_value: object,
         context_value: object,
         variable_values: dict[str, Any] | None,
         operation_name: str | None,
         operation_extensions: dict[str, Any] | None,
     ) -> ExecutionResult:
+        direct = _prepared(self, text, operation_name) if self.runs_directly else None
+        if direct is not None:
+            budget = ResultBudget(self.execution_limits.result_cost)
+            executed = await direct.run(context_value, variable_values or {}, budget)
+            if executed is not None:
+                return executed
         result = execute(
             self._schema,
-            document,
+            admitted_document(text, self.limits),
             root_value,
             context_value,
             variable_values,
@@ -164,9 +176,19 @@ class Schema(strawberry.Schema):
             executor_class=self.execution_context_class,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # Strawberry's is no TypeGuard
             operation_extensions=operation_extensions,
+            budget=ResultBudget(self.execution_limits.result_cost),
         )
-        executed = await result if isawaitable(result) else result
-        return ExecutionResult(executed.data, executed.errors)
+        done = await result if isawaitable(result) else result
+        return ExecutionResult(done.data, done.errors)
+
+    def _overtime(self) -> LimitExceededError:
+        seconds = self.execution_limits.query_seconds
+        return LimitExceededError(
+            "The query's seconds, when it was given up",
+            setting="EARLYBIRD_MAX_QUERY_SECONDS",
+            limit=seconds,
+            actual=seconds + 1,
+        )
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -218,6 +240,18 @@ def _prepared(schema: Schema, text: str, operation_name: str | None) -> DirectOp
     return direct_operation(schema, document, _operation(document, operation_name))
 
 
-def build_schema(limits: DocumentLimits = DEFAULT_LIMITS, metrics: Metrics | None = None) -> Schema:
+def build_schema(
+    limits: DocumentLimits = DEFAULT_LIMITS,
+    execution_limits: ExecutionLimits = DEFAULT_EXECUTION_LIMITS,
+    *,
+    metrics: Metrics | None = None,
+) -> Schema:
     """Build the schema, which executes documents within the limits, and counts them."""
-    return Schema(Query, Mutation, limits=limits, metrics=metrics, types=[ErrorCode])
+    return Schema(
+        Query,
+        Mutation,
+        limits=limits,
+        execution_limits=execution_limits,
+        metrics=metrics,
+        types=[ErrorCode],
+    )

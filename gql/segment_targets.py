@@ -12,11 +12,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from domain.errors import ErrorCode, InvalidInputError, LimitExceededError, Violation
+from domain.errors import ErrorCode, InvalidInputError, Violation
 from domain.services.syncs import CohortMessage, environment_of
+from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
+from gql.bodies import BodyLimits, read_body
 from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
-from gql.http import RESOURCE_STATUS_BY_CODE, error_response
 
 _VERSIONS = orjson.dumps(
     {
@@ -30,14 +31,14 @@ _STATUS_BY_CODE = RESOURCE_STATUS_BY_CODE | {ErrorCode.LIMIT_EXCEEDED: 413}
 
 
 def segment_target_routes(
-    request_context: Callable[[Request], Awaitable[RequestContext]], *, max_body_bytes: int
+    request_context: Callable[[Request], Awaitable[RequestContext]], *, body_limits: BodyLimits
 ) -> list[Route]:
     """Return the routes of synced segments."""
 
     async def take_in(request: Request) -> Response:
         try:
             context = await request_context(request)
-            environment_id, message = _read(await _body(request, max_body_bytes), request)
+            environment_id, message = _read(await read_body(request, body_limits), request)
             environment = environment_of(environment_id)
             await context.services.syncs.take_in(context.principal, environment, message)
         except ClientDisconnect:
@@ -69,20 +70,6 @@ def segment_target_routes(
         Route("/sdk/goals/{client_id:path}", goals, methods=["HEAD", "GET"]),
         Route("/api/v2/versions", versions, methods=["GET"]),
     ]
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise LimitExceededError(
-                "The request body's bytes, as far as read",
-                setting="EARLYBIRD_MAX_BODY_BYTES",
-                limit=max_bytes,
-                actual=len(body),
-            )
-    return bytes(body)
 
 
 def _read(body: bytes, request: Request) -> tuple[str, CohortMessage]:

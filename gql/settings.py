@@ -5,9 +5,14 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.model.contexts import ContextLimits
+from gql.bodies import BodyLimits
+from gql.budget import ExecutionLimits
 from gql.limits import DocumentLimits
 
 _LIMITS = DocumentLimits()
+_EXECUTION_LIMITS = ExecutionLimits()
+_CONTEXT_LIMITS = ContextLimits()
 
 
 def _strip(secret: object) -> object:
@@ -65,6 +70,23 @@ class Settings(BaseSettings):
         le=36_500,
         description="How long a context that is not met any more is remembered; 0 remembers none.",
     )
+    max_body_seconds: int = Field(
+        30, ge=1, description="How long a request's body may take, and a piece of a file of members."
+    )
+    max_context_size: int = Field(
+        _CONTEXT_LIMITS.size, ge=1, description="Characters of a context's names and strings, and its values."
+    )
+    max_context_depth: int = Field(
+        _CONTEXT_LIMITS.depth, ge=1, description="Objects and lists of a context inside one another."
+    )
+    max_result_cost: int = Field(
+        _EXECUTION_LIMITS.result_cost, ge=1, description="What an answer may cost: fields and items of lists."
+    )
+    max_query_seconds: int = Field(_EXECUTION_LIMITS.query_seconds, ge=1, description="How long a query may take.")
+    max_requests_per_second: int = Field(
+        0, ge=0, description="Requests that each caller may make in a second, in each process; 0 for any number."
+    )
+    max_connections: int = Field(1_000, ge=1, description="Connections that are open at a time, in each process.")
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
     max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")
@@ -105,3 +127,23 @@ class Settings(BaseSettings):
             max_root_fields=self.max_query_root_fields,
             max_input_values=self.max_query_input_values,
         )
+
+    @property
+    def execution_limits(self) -> ExecutionLimits:
+        """The limits on executing operations."""
+        return ExecutionLimits(result_cost=self.max_result_cost, query_seconds=self.max_query_seconds)
+
+    @property
+    def context_limits(self) -> ContextLimits:
+        """The limits on contexts."""
+        return ContextLimits(size=self.max_context_size, depth=self.max_context_depth)
+
+    @property
+    def body_limits(self) -> BodyLimits:
+        """The limits on requests' bodies."""
+        return BodyLimits(max_bytes=self.max_body_bytes, max_seconds=self.max_body_seconds)
+
+    @property
+    def file_limits(self) -> BodyLimits:
+        """The limits on files of members."""
+        return BodyLimits(max_bytes=self.max_import_bytes, max_seconds=self.max_body_seconds)
