@@ -280,6 +280,7 @@ def _cors(origins: str) -> Middleware:
         allow_origins=[origin.strip() for origin in origins.split(",")],
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Retry-After"],
         max_age=600,
     )
 
@@ -324,7 +325,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         return Response(body, media_type=media_type)
 
     view = GraphQLView(
-        build_schema(settings.document_limits, settings.execution_limits, metrics=metrics),
+        build_schema(settings.document_limits, settings.execution_limits, settings.disclosure, metrics=metrics),
         context_factory=backend.request_context,
         responses=backend.responses,
         body_limits=settings.body_limits,

@@ -38,6 +38,7 @@ from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import (
     CACHED_DOCUMENTS,
+    Disclosure,
     DocumentLimits,
     admitted_document,
     limit_error,
@@ -56,6 +57,7 @@ from gql.variables import count_values, declared_variables, error_of_variables
 
 DEFAULT_LIMITS = DocumentLimits()
 DEFAULT_EXECUTION_LIMITS = ExecutionLimits()
+FULL_DISCLOSURE = Disclosure()
 
 
 @strawberry.type(description="Everything that can be asked.")
@@ -91,6 +93,7 @@ class Schema(strawberry.Schema):
         *,
         limits: DocumentLimits = DEFAULT_LIMITS,
         execution_limits: ExecutionLimits = DEFAULT_EXECUTION_LIMITS,
+        disclosure: Disclosure = FULL_DISCLOSURE,
         metrics: Metrics | None = None,
         types: Iterable[type] = (),
     ) -> None:
@@ -99,6 +102,7 @@ class Schema(strawberry.Schema):
         _mark_one_ofs(self._schema)
         self.limits = limits
         self.execution_limits = execution_limits
+        self.disclosure = disclosure
         self.runs_directly = True
         self.metrics = metrics or Metrics()
 
@@ -127,7 +131,7 @@ class Schema(strawberry.Schema):
         operation_type = OperationType(operation.operation.value)
         if operation_type not in (allowed_operation_types or OperationType):
             raise InvalidOperationTypeError(operation_type)
-        if errors := validation_errors(self._schema, text, self.limits):
+        if errors := validation_errors(self._schema, text, self.limits, self.disclosure):
             return PreExecutionError(data=None, errors=list(errors))
         try:
             declared = declared_variables(self._schema, text, self.limits, operation_name)
@@ -145,7 +149,9 @@ class Schema(strawberry.Schema):
         except TimeoutError:
             return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
-            refused = error_of_variables(self._schema, operation, variable_values or {})
+            refused = error_of_variables(
+                self._schema, operation, variable_values or {}, suggestions=self.disclosure.suggestions
+            )
             executed.errors = [refused] if refused else executed.errors
         if executed.errors:
             self.process_errors(executed.errors)
@@ -176,6 +182,7 @@ class Schema(strawberry.Schema):
             executor_class=self.execution_context_class,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # Strawberry's is no TypeGuard
             operation_extensions=operation_extensions,
+            hide_suggestions=not self.disclosure.suggestions,
             budget=ResultBudget(self.execution_limits.result_cost),
         )
         done = await result if isawaitable(result) else result
@@ -243,6 +250,7 @@ def _prepared(schema: Schema, text: str, operation_name: str | None) -> DirectOp
 def build_schema(
     limits: DocumentLimits = DEFAULT_LIMITS,
     execution_limits: ExecutionLimits = DEFAULT_EXECUTION_LIMITS,
+    disclosure: Disclosure = FULL_DISCLOSURE,
     *,
     metrics: Metrics | None = None,
 ) -> Schema:
@@ -253,5 +261,6 @@ def build_schema(
         limits=limits,
         execution_limits=execution_limits,
         metrics=metrics,
+        disclosure=disclosure,
         types=[ErrorCode],
     )

@@ -1,6 +1,6 @@
 """All settings in one place: each is an environment variable `EARLYBIRD_<NAME>`, with a safe default."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from domain.model.contexts import ContextLimits
 from gql.bodies import BodyLimits
 from gql.budget import ExecutionLimits
-from gql.limits import DocumentLimits
+from gql.limits import Disclosure, DocumentLimits
 
 _LIMITS = DocumentLimits()
 _EXECUTION_LIMITS = ExecutionLimits()
@@ -18,6 +18,14 @@ _CONTEXT_LIMITS = ContextLimits()
 def _strip(secret: object) -> object:
     """Drop the line's end that secrets mounted as files have."""
     return secret.strip() if isinstance(secret, str) else secret
+
+
+def _unless_public(settings: dict[str, Any]) -> bool:
+    return not settings.get("public")
+
+
+def _metrics(settings: dict[str, Any]) -> Literal["on", "token"]:
+    return "token" if settings.get("public") else "on"
 
 
 class Settings(BaseSettings):
@@ -38,9 +46,19 @@ class Settings(BaseSettings):
         None,
         description="On an empty store: a folder of example data, or a file of flag data, for default/production.",
     )
-    ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
+    public: bool = Field(
+        default=False, description="Whether strangers reach it; then the next ones are shut unless they are set."
+    )
+    ide: bool = Field(default_factory=_unless_public, description="Whether browsers are shown an IDE at /graphql.")
+    introspection: bool = Field(
+        default_factory=_unless_public, description="Whether documents may ask for the schema."
+    )
+    suggestions: bool = Field(
+        default_factory=_unless_public, description="Whether errors say what a document may have meant."
+    )
     metrics: Literal["on", "token", "off"] = Field(
-        "on", description="Who may read /metrics: everybody, whoever shows an owner token, or nobody."
+        default_factory=_metrics,
+        description="Who may read /metrics: everybody, whoever shows an owner token, or nobody.",
     )
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     cache_entries: int = Field(
@@ -127,6 +145,11 @@ class Settings(BaseSettings):
             max_root_fields=self.max_query_root_fields,
             max_input_values=self.max_query_input_values,
         )
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What documents can learn of the schema."""
+        return Disclosure(introspection=self.introspection, suggestions=self.suggestions)
 
     @property
     def execution_limits(self) -> ExecutionLimits:
