@@ -38,6 +38,7 @@ from domain.services.imports import ImportReport, ImportService
 from domain.services.list_changes import ChangedList, NewListChange
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
+from gql.documents import read_documents
 from gql.examples import read_examples
 from gql.metrics import FOLDER
 from gql.schema import build_schema
@@ -252,6 +253,7 @@ async def _check_start(settings: Settings) -> None:
         read_examples(settings.examples)
         if settings.cache_url is not None:
             await RedisTexts(settings.cache_url.get_secret_value(), namespace="").close()
+        read_documents(settings.documents)
         await (await open_store(settings.store)).close()
     except InvalidInputError as error:
         _fail(*map(str, error.violations))

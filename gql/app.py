@@ -42,6 +42,7 @@ from domain.services.target_limit import TargetLimit
 from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
+from gql.documents import AutomaticDocuments, Documents, read_documents
 from gql.examples import read_examples
 from gql.http import GraphQLView
 from gql.ide import ide_routes
@@ -285,6 +286,16 @@ def _cors(origins: str) -> Middleware:
     )
 
 
+def _documents(settings: Settings) -> Documents:
+    automatic = AutomaticDocuments(settings.persisted_queries, settings.persisted_query_bytes)
+    is_automatic = settings.persisted_queries > 0 and not settings.documents_only
+    return Documents(
+        trusted=read_documents(settings.documents),
+        only_trusted=settings.documents_only,
+        automatic=automatic if is_automatic else None,
+    )
+
+
 def create_app(settings: Settings | None = None) -> Starlette:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
@@ -329,6 +340,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         context_factory=backend.request_context,
         responses=backend.responses,
         body_limits=settings.body_limits,
+        documents=_documents(settings),
         ide=settings.ide,
         metrics=metrics,
     )

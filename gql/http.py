@@ -3,7 +3,7 @@
 Every answer but the IDE's page is JSON in GraphQL's shape; no exception and no stack trace passes this point.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,6 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLRequestData
 from strawberry.schema import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
@@ -32,15 +31,18 @@ from gql.answers import (
 )
 from gql.bodies import BodyLimits, read_body
 from gql.context import RequestContext
+from gql.documents import Documents
 from gql.ide import ide_page
 from gql.metrics import Metrics
 from gql.operations import DirectResult
 from gql.responses import keep_response, response_key
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
+ASKING = frozenset({"query", "documentId", "extensions"})
 ALLOWED = "GET, HEAD, POST, OPTIONS"
 READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = READS | {OperationType.MUTATION}
+ANY_DOCUMENT = Documents()
 
 
 class GraphQLView(GraphQL[object, None]):
@@ -52,6 +54,7 @@ class GraphQLView(GraphQL[object, None]):
         context_factory: Makes what resolvers see as `info.context`; a `DomainError` it raises is the answer.
         responses: Answers to evaluation.
         body_limits: What is read of a request's body.
+        documents: Finds the document that a request sends or names.
         ide: Whether browsers are answered with the IDE's page.
         metrics: Where errors are counted.
     """
@@ -63,6 +66,7 @@ class GraphQLView(GraphQL[object, None]):
         context_factory: Callable[[Request], Awaitable[RequestContext]],
         responses: Cache[bytes],
         body_limits: BodyLimits,
+        documents: Documents = ANY_DOCUMENT,
         ide: bool = True,
         metrics: Metrics | None = None,
     ) -> None:
@@ -70,6 +74,7 @@ class GraphQLView(GraphQL[object, None]):
         self.context_factory = context_factory
         self.responses = responses
         self.body_limits = body_limits
+        self.documents = documents
         self.ide = ide
         self.metrics = metrics or Metrics()
 
@@ -99,7 +104,7 @@ class GraphQLView(GraphQL[object, None]):
         if not reading and request.method != "POST":
             raise RefusedRequestError(405, f"{request.method} is not supported", headers={"Allow": ALLOWED})
         accept = _accept(request)
-        if reading and self.ide and "text/html" in accept and "query" not in request.query_params:
+        if reading and self.ide and "text/html" in accept and ASKING.isdisjoint(request.query_params):
             return ide_page()
         media_type = negotiated(accept)
         if media_type is None:
@@ -120,8 +125,8 @@ class GraphQLView(GraphQL[object, None]):
         if (kept := await self.responses.find(key)) is not None:
             self.metrics.count_operation(OperationType.QUERY)
             return byte_response(kept.value, 200, media_type)
-        operation = _operation(_parameters(request) if reading else _decoded(question))
-        result = await self._execute(operation, context, reading=reading)
+        body = _checked(_parameters(request) if reading else _decoded(question))
+        result = await self._execute(body, context, reading=reading)
         errors = result.errors or []
         if result.data is not None or any(error.path for error in errors):
             self.metrics.count_errors([(error.extensions or {}).get("code") for error in errors])
@@ -138,16 +143,18 @@ class GraphQLView(GraphQL[object, None]):
             status = 500
         return json_response({"errors": answered}, status, media_type)
 
-    async def _execute(self, operation: GraphQLRequestData, context: object, *, reading: bool) -> ExecutionResult:
+    async def _execute(self, body: Mapping[str, Any], context: object, *, reading: bool) -> ExecutionResult:
         try:
             return await self.schema.execute(
-                operation.query,
-                variable_values=operation.variables,
+                self.documents.find(body),
+                variable_values=body.get("variables"),
                 context_value=context,
-                operation_name=operation.operation_name,
+                operation_name=body.get("operationName"),
                 allowed_operation_types=READS if reading else READS_AND_WRITES,
-                operation_extensions=operation.extensions,
+                operation_extensions=body.get("extensions"),
             )
+        except GraphQLError as error:
+            return PreExecutionError(data=None, errors=[error])
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.MUTATION:
                 raise RefusedRequestError(405, "Mutations need POST", headers={"Allow": "POST"}) from error
@@ -208,23 +215,17 @@ def _parameters(request: Request) -> dict[str, object]:
     return {**texts, **{name: _decoded(texts[name]) for name in ("variables", "extensions") if texts.get(name)}}
 
 
-def _operation(body: object) -> GraphQLRequestData:
+def _checked(body: object) -> Mapping[str, Any]:
+    """Check the parameters of a request, but for those that name its document."""
     if isinstance(body, list):
         raise RefusedRequestError(400, "Batches are not offered: send one operation a request")
     if not isinstance(body, dict):
         raise RefusedRequestError(400, "The request must be a JSON object")
-    if not isinstance(body.get("query"), str) or not body["query"]:
-        raise RefusedRequestError(400, "`query` must be a string that is not empty")
     for name, kind in (("variables", dict), ("operationName", str), ("extensions", dict)):
         if not isinstance(body.get(name), kind | None):
             noun = "a string" if kind is str else "an object"
             raise RefusedRequestError(400, f"`{name}` must be {noun} or null")
-    return GraphQLRequestData(
-        query=body["query"],
-        variables=body.get("variables"),
-        operation_name=body.get("operationName"),
-        extensions=body.get("extensions"),
-    )
+    return body
 
 
 def _request_error(result: ExecutionResult, error: GraphQLError) -> dict[str, Any]:

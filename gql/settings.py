@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.model.contexts import ContextLimits
@@ -60,6 +60,14 @@ class Settings(BaseSettings):
         default_factory=_metrics,
         description="Who may read /metrics: everybody, whoever shows an owner token, or nobody.",
     )
+    documents: str | None = Field(
+        None, description="Trusted documents: a folder of .graphql files, or a JSON file of texts by their ids."
+    )
+    documents_only: bool = Field(default=False, description="Whether only trusted documents are executed.")
+    persisted_queries: int = Field(
+        1_000, ge=0, description="Documents of clients that are kept by their hash in each process; 0 keeps none."
+    )
+    persisted_query_bytes: int = Field(4_194_304, ge=0, description="Memory for them, in bytes.")
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     cache_entries: int = Field(
         100_000, ge=0, description="Answers, and memberships of large lists, that are kept; 0 keeps none."
@@ -131,6 +139,15 @@ class Settings(BaseSettings):
             message = "must be of printable ASCII characters without spaces"
             raise ValueError(message)
         return token
+
+    @field_validator("documents_only")
+    @classmethod
+    def _check_documents(cls, only: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        """Without documents nothing would be executed."""
+        if only and not info.data.get("documents"):
+            message = "needs EARLYBIRD_DOCUMENTS"
+            raise ValueError(message)
+        return only
 
     @property
     def document_limits(self) -> DocumentLimits:
