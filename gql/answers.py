@@ -9,6 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from domain.errors import DomainError, ErrorCode
+from gql.request_record import note_errors
 
 _log = logging.getLogger(__name__)
 
@@ -72,9 +73,11 @@ def extensions_of(error: DomainError) -> dict[str, Any]:
 
 
 def json_response(
-    payload: object, status: int, media_type: str, headers: Mapping[str, str] | None = None
+    payload: Mapping[str, Any], status: int, media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Make an answer of a payload in GraphQL's shape."""
+    """Make an answer of a payload in GraphQL's shape, and note its errors."""
+    if errors := payload.get("errors"):
+        note_errors(error["extensions"]["code"] for error in errors)
     return byte_response(orjson.dumps(payload), status, media_type, headers)
 
 

@@ -46,6 +46,7 @@ from gql.documents import AutomaticDocuments, Documents, read_documents
 from gql.examples import read_examples
 from gql.http import GraphQLView
 from gql.ide import ide_routes
+from gql.logs import RequestLog, configure_logging
 from gql.member_files import member_file_routes
 from gql.metrics import CountedRequests, Gauges, Metrics
 from gql.rates import RequestRate, rate_name
@@ -281,7 +282,7 @@ def _cors(origins: str) -> Middleware:
         allow_origins=[origin.strip() for origin in origins.split(",")],
         allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "Content-Type"],
-        expose_headers=["Retry-After"],
+        expose_headers=["Retry-After", "X-Request-Id"],
         max_age=600,
     )
 
@@ -299,7 +300,7 @@ def _documents(settings: Settings) -> Documents:
 def create_app(settings: Settings | None = None) -> Starlette:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    configure_logging(settings.log_level)
     metrics = Metrics()
     backend = Backend(settings, metrics)
 
@@ -355,6 +356,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),
             *(ide_routes() if settings.ide else []),
         ],
-        middleware=[Middleware(CountedRequests, metrics), *cors],
+        middleware=[Middleware(CountedRequests, metrics), Middleware(RequestLog), *cors],
         lifespan=lifespan,
     )

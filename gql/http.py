@@ -35,6 +35,7 @@ from gql.documents import Documents
 from gql.ide import ide_page
 from gql.metrics import Metrics
 from gql.operations import DirectResult
+from gql.request_record import note_errors, note_operation
 from gql.responses import keep_response, response_key
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
@@ -124,12 +125,15 @@ class GraphQLView(GraphQL[object, None]):
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
             self.metrics.count_operation(OperationType.QUERY)
+            note_operation("query")
             return byte_response(kept.value, 200, media_type)
         body = _checked(_parameters(request) if reading else _decoded(question))
         result = await self._execute(body, context, reading=reading)
         errors = result.errors or []
         if result.data is not None or any(error.path for error in errors):
-            self.metrics.count_errors([(error.extensions or {}).get("code") for error in errors])
+            codes = [(error.extensions or {}).get("code") for error in errors]
+            self.metrics.count_errors(codes)
+            note_errors(map(str, codes))
             answer = orjson.dumps(await self.process_result(request, result))
             if isinstance(result, DirectResult) and not errors:
                 await keep_response(self.responses, key, answer, context)

@@ -48,6 +48,7 @@ from gql.limits import (
 from gql.metrics import Metrics
 from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
+from gql.request_record import note_operation
 from gql.scalars import SCALARS
 from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
@@ -129,6 +130,7 @@ class Schema(strawberry.Schema):
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
         operation_type = OperationType(operation.operation.value)
+        note_operation(operation_type.value)
         if operation_type not in (allowed_operation_types or OperationType):
             raise InvalidOperationTypeError(operation_type)
         if errors := validation_errors(self._schema, text, self.limits, self.disclosure):

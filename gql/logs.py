@@ -1,0 +1,143 @@
+"""The log: one line a request, and one for whatever else happens; JSON, or for people where a terminal shows it.
+
+No line holds what a request said: no secret, no attribute of a context, no member of a list, no variable. So
+exceptions are told by their types and places, never by their messages.
+"""
+
+import logging
+import re
+import sys
+from collections.abc import Iterable, MutableMapping
+from random import getrandbits
+from time import perf_counter
+from traceback import walk_tb
+from typing import Any
+
+import orjson
+import structlog
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+
+from gql.answers import error_response
+from gql.request_record import NOBODY_LEFT, RequestRecord, current_record
+
+REQUEST_ID = b"x-request-id"
+# What drivers tell of themselves holds the data that they carry.
+OWN_LOGGERS = ("domain", "gql", "storage", "uvicorn")
+QUIET_ROUTES = frozenset({"/healthz", "/metrics", "/readyz"})
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+_requests = structlog.get_logger("gql.requests")
+
+
+class RequestLog:
+    """Middleware that gives each request an id, and logs it when it is answered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, and log it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = perf_counter()
+        record = RequestRecord(_request_id(scope["headers"]))
+        current_record.set(record)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                record.status = message["status"]
+                message["headers"] = _with_own(message.get("headers", []), record.request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except ClientDisconnect:
+            pass  # nobody is left to answer
+        except Exception as error:
+            if record.status != NOBODY_LEFT:
+                raise  # the server breaks the connection off, for half an answer is sent
+            await error_response(error)(scope, receive, answer)
+        finally:
+            _log(scope, record, perf_counter() - began)
+
+
+def _log(scope: Scope, record: RequestRecord, seconds: float) -> None:
+    """Write the line of a request; its route is told as it is declared, never as it was asked for."""
+    route = getattr(scope.get("route"), "path", None)
+    (_requests.debug if route in QUIET_ROUTES else _requests.info)(
+        "request",
+        method=scope["method"],
+        route=route,
+        status=record.status,
+        milliseconds=round(seconds * 1_000, 2),
+        operation=record.operation,
+        codes=sorted(record.codes),
+    )
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Take the id that a proxy gave, if it is sane, or make one."""
+    given = next((value for name, value in headers if name == REQUEST_ID), b"")
+    return given.decode() if _SANE_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+
+
+def _with_own(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    own = [(REQUEST_ID, request_id.encode()), (b"x-content-type-options", b"nosniff")]
+    return [*(header for header in headers if header[0] != own[1][0]), *own]
+
+
+def configure_logging(level: str) -> None:
+    """Write the log to standard error, from `level` on; what libraries say, from warnings on."""
+    is_terminal = sys.stderr.isatty()
+    before: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso"),
+        _add_request_id,
+    ]
+    render: list[Processor] = [structlog.processors.ExceptionRenderer(places_of)]
+    render.append(structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(_json))
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    for name in OWN_LOGGERS:
+        logging.getLogger(name).setLevel(level.upper())
+    structlog.configure(
+        processors=[*before, *render],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def places_of(exc_info: ExcInfo) -> list[dict[str, object]]:
+    """Tell an exception, and those that it came of, by types and places."""
+    told: list[dict[str, object]] = []
+    pending: list[BaseException | None] = [exc_info[1]]
+    while pending:
+        error = pending.pop(0)
+        if error is None:
+            continue
+        frames = [
+            f"{at.f_code.co_filename}:{line} {at.f_code.co_name}" for at, line in walk_tb(error.__traceback__)
+        ]
+        told.append({"type": f"{type(error).__module__}.{type(error).__qualname__}", "frames": frames})
+        pending += error.exceptions if isinstance(error, BaseExceptionGroup) else []
+        pending.append(error.__cause__ or (None if error.__suppress_context__ else error.__context__))
+    return told
+
+
+def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if (record := current_record.get()) is not None:
+        event["request_id"] = record.request_id
+    return event
+
+
+def _json(event: MutableMapping[str, Any], **_options: object) -> str:
+    return orjson.dumps(event, default=str).decode()
