@@ -48,7 +48,7 @@ from gql.http import GraphQLView
 from gql.ide import ide_routes
 from gql.logs import RequestLog, configure_logging
 from gql.member_files import member_file_routes
-from gql.metrics import CountedRequests, Gauges, Metrics
+from gql.metrics import Gauges, Metrics
 from gql.rates import RequestRate, rate_name
 from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
@@ -300,7 +300,7 @@ def _documents(settings: Settings) -> Documents:
 def create_app(settings: Settings | None = None) -> Starlette:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
-    configure_logging(settings.log_level)
+    log = configure_logging(settings.log_level)
     metrics = Metrics()
     backend = Backend(settings, metrics)
 
@@ -356,6 +356,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),
             *(ide_routes() if settings.ide else []),
         ],
-        middleware=[Middleware(CountedRequests, metrics), Middleware(RequestLog), *cors],
+        middleware=[Middleware(RequestLog, log=log, metrics=metrics), *cors],
         lifespan=lifespan,
     )

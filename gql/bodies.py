@@ -1,12 +1,12 @@
 """Reads the bodies of requests as they come, since the length that a client declares may be none or a lie."""
 
-import asyncio
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from domain.errors import LimitExceededError
 from gql.answers import RefusedRequestError, extensions_of
+from gql.deadlines import within
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,18 @@ async def read_body(request: Request, limits: BodyLimits) -> bytes:
     Raises:
         RefusedRequestError: It is too long, or too slow.
     """
-    body = bytearray()
     try:
-        async with asyncio.timeout(limits.max_seconds):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > limits.max_bytes:
-                    raise too_large(
-                        "The request body's bytes, as far as read", "MAX_BODY_BYTES", limits.max_bytes, len(body)
-                    )
+        return await within(limits.max_seconds, _read(request, limits.max_bytes))
     except TimeoutError:
         raise too_slow(limits.max_seconds) from None
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_large("The request body's bytes, as far as read", "MAX_BODY_BYTES", max_bytes, len(body))
     return bytes(body)
 
 

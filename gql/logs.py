@@ -7,19 +7,20 @@ exceptions are told by their types and places, never by their messages.
 import logging
 import re
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Awaitable, Iterable
+from datetime import UTC, datetime
 from random import getrandbits
 from time import perf_counter
 from traceback import walk_tb
-from typing import Any
 
 import orjson
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
+from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
 
 from gql.answers import error_response
+from gql.metrics import Metrics
 from gql.request_record import NOBODY_LEFT, RequestRecord, current_record
 
 REQUEST_ID = b"x-request-id"
@@ -27,17 +28,22 @@ REQUEST_ID = b"x-request-id"
 OWN_LOGGERS = ("domain", "gql", "storage", "uvicorn")
 QUIET_ROUTES = frozenset({"/healthz", "/metrics", "/readyz"})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_requests = structlog.get_logger("gql.requests")
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class RequestLog:
-    """Middleware that gives each request an id, and logs it when it is answered."""
+    """Middleware that gives each request an id, and logs and counts it when it is answered.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A route is told as it is declared, never as it was asked for.
+    """
+
+    def __init__(self, app: ASGIApp, *, log: FilteringBoundLogger, metrics: Metrics) -> None:
         self._app = app
+        self._log = log
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, and log it."""
+        """Answer a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -45,11 +51,14 @@ class RequestLog:
         record = RequestRecord(_request_id(scope["headers"]))
         current_record.set(record)
 
-        async def answer(message: Message) -> None:
+        def answer(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                message["headers"] = _with_own(message.get("headers", []), record.request_id)
-            await send(message)
+                headers = message["headers"] = list(message["headers"])
+                headers.append((REQUEST_ID, record.request_id.encode()))
+                if _NOSNIFF not in headers:
+                    headers.append(_NOSNIFF)
+            return send(message)
 
         try:
             await self._app(scope, receive, answer)
@@ -60,60 +69,60 @@ class RequestLog:
                 raise  # the server breaks the connection off, for half an answer is sent
             await error_response(error)(scope, receive, answer)
         finally:
-            _log(scope, record, perf_counter() - began)
+            self._tell(scope, record, perf_counter() - began)
 
-
-def _log(scope: Scope, record: RequestRecord, seconds: float) -> None:
-    """Write the line of a request; its route is told as it is declared, never as it was asked for."""
-    route = getattr(scope.get("route"), "path", None)
-    (_requests.debug if route in QUIET_ROUTES else _requests.info)(
-        "request",
-        method=scope["method"],
-        route=route,
-        status=record.status,
-        milliseconds=round(seconds * 1_000, 2),
-        operation=record.operation,
-        codes=sorted(record.codes),
-    )
+    def _tell(self, scope: Scope, record: RequestRecord, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", None)
+        self._metrics.count_request(route, record.status, seconds)
+        (self._log.debug if route in QUIET_ROUTES else self._log.info)(
+            "request",
+            method=scope["method"],
+            route=route,
+            status=record.status,
+            milliseconds=round(seconds * 1_000, 2),
+            operation=record.operation,
+            codes=sorted(record.codes),
+            request_id=record.request_id,
+        )
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Take the id that a proxy gave, if it is sane, or make one."""
-    given = next((value for name, value in headers if name == REQUEST_ID), b"")
-    return given.decode() if _SANE_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    for name, value in headers:
+        if name == REQUEST_ID and _SANE_ID.fullmatch(value):
+            return value.decode()
+    return f"{getrandbits(128):032x}"
 
 
-def _with_own(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
-    own = [(REQUEST_ID, request_id.encode()), (b"x-content-type-options", b"nosniff")]
-    return [*(header for header in headers if header[0] != own[1][0]), *own]
+def configure_logging(level: str) -> FilteringBoundLogger:
+    """Write the log to standard error, from `level` on; what libraries say, from warnings on.
 
-
-def configure_logging(level: str) -> None:
-    """Write the log to standard error, from `level` on; what libraries say, from warnings on."""
+    Returns:
+        What writes the lines of requests, which are many, with as little ado as can be.
+    """
+    before: list[Processor] = [structlog.processors.add_log_level, _add_moment]
     is_terminal = sys.stderr.isatty()
-    before: list[Processor] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso"),
-        _add_request_id,
-    ]
-    render: list[Processor] = [structlog.processors.ExceptionRenderer(places_of)]
-    render.append(structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(_json))
+    render: Processor = structlog.dev.ConsoleRenderer() if is_terminal else _json
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
-            foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.ExceptionRenderer(places_of),
+                render,
+            ],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *before, _add_request_id],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(level.upper())
-    structlog.configure(
-        processors=[*before, *render],
+    requests: FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(sys.stderr),
+        processors=[*before, render],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+    ).bind()
+    return requests
 
 
 def places_of(exc_info: ExcInfo) -> list[dict[str, object]]:
@@ -133,11 +142,16 @@ def places_of(exc_info: ExcInfo) -> list[dict[str, object]]:
     return told
 
 
+def _add_moment(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    event["timestamp"] = datetime.now(UTC).isoformat()
+    return event
+
+
 def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if (record := current_record.get()) is not None:
         event["request_id"] = record.request_id
     return event
 
 
-def _json(event: MutableMapping[str, Any], **_options: object) -> str:
+def _json(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     return orjson.dumps(event, default=str).decode()

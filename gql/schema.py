@@ -1,6 +1,5 @@
 """The schema: the roots joined, caches of bounded size, one error mapper. `schema.graphql` is printed from it."""
 
-import asyncio
 from collections.abc import Iterable
 from functools import cache, lru_cache
 from inspect import isawaitable
@@ -28,6 +27,7 @@ from domain.errors import ErrorCode, LimitExceededError
 from gql.audit import AuditQuery
 from gql.budget import ExecutionLimits, ResultBudget
 from gql.caches import CachesQuery
+from gql.deadlines import within
 from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
@@ -142,12 +142,13 @@ class Schema(strawberry.Schema):
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
         self.metrics.count_operation(operation_type)
-        is_query = operation_type is OperationType.QUERY
+        run = self._run(text, root_value, context_value, variable_values, operation_name, operation_extensions)
         try:
-            async with asyncio.timeout(self.execution_limits.query_seconds if is_query else None):
-                executed = await self._run(
-                    text, root_value, context_value, variable_values, operation_name, operation_extensions
-                )
+            executed = (
+                await within(self.execution_limits.query_seconds, run)
+                if operation_type is OperationType.QUERY
+                else await run
+            )
         except TimeoutError:
             return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):

@@ -6,22 +6,24 @@ import logging
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import strawberry
-import structlog
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from structlog.typing import FilteringBoundLogger
 
 from gql.bodies import BodyLimits
 from gql.http import GraphQLView
 from gql.logs import RequestLog, configure_logging, places_of
+from gql.metrics import Metrics
 from gql.schema import Schema
 from storage.cache import MemoryCache
 from tests.gql.conftest import a_flag, data_of
@@ -246,30 +248,40 @@ def test_each_of_a_group_of_faults_is_told() -> None:
     assert SECRET not in str(told)
 
 
+@dataclass
+class Log:
+    """The log of this process."""
+
+    written: io.StringIO
+    requests: FilteringBoundLogger
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.written.getvalue().splitlines()]
+
+
 @pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     """The log of this process, which is put back as it was."""
     written = io.StringIO()
     monkeypatch.setattr(sys, "stderr", written)
     root = logging.getLogger()
     before = root.handlers[:], root.level
-    configure_logging("info")
-    monkeypatch.setattr("gql.logs._requests", structlog.get_logger())  # the other one keeps where it wrote first
-    yield written
+    yield Log(written, configure_logging("info"))
     root.handlers[:], root.level = before
 
 
-def test_what_libraries_say_is_told_in_the_same_form(log: io.StringIO) -> None:
+def test_what_libraries_say_is_told_in_the_same_form(log: Log) -> None:
     logging.getLogger("pymongo").debug("a command with %s", SECRET)
     logging.getLogger("aiosqlite").info("values: %s", SECRET)
     try:
         fail(ValueError(SECRET))
     except ValueError:
         logging.getLogger("asyncio").exception("never retrieved")
-    [line] = [json.loads(text) for text in log.getvalue().splitlines()]
+    [line] = log.lines
     assert (line["event"], line["logger"], line["level"]) == ("never retrieved", "asyncio", "error")
     assert line["exception"][0]["type"] == "builtins.ValueError"
-    assert SECRET not in log.getvalue()
+    assert SECRET not in log.written.getvalue()
 
 
 @strawberry.type
@@ -285,20 +297,20 @@ async def broken(_request: Request) -> Response:
 
 @pytest.mark.parametrize(("path", "status"), [("/graphql?query={failing}", 200), ("/broken", 500)])
 async def test_a_fault_is_masked_and_its_incident_is_told_with_the_id_of_the_request(
-    log: io.StringIO, path: str, status: int
+    log: Log, path: str, status: int
 ) -> None:
     nothing_kept = MemoryCache[bytes](max_entries=0, max_bytes=0)
     limits = BodyLimits(1_000, 30)
     view = GraphQLView(Schema(Query), context_factory=ada, responses=nothing_kept, body_limits=limits)
     routes = [Route("/graphql", view), Route("/broken", broken)]
-    app = Starlette(routes=routes, middleware=[Middleware(RequestLog)])
+    app = Starlette(routes=routes, middleware=[Middleware(RequestLog, log=log.requests, metrics=Metrics())])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://earlybird.test") as client:
         answer = await client.get(path, headers={"X-Request-Id": "the-request"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (status, "the-request")
     incident = answer.json()["errors"][0]["extensions"]["incident"]
-    fault, line = [json.loads(text) for text in log.getvalue().splitlines()]
+    fault, line = log.lines
     assert incident in fault["event"]
     assert fault["exception"][0]["type"] == "builtins.ValueError"
     assert fault["request_id"] == line["request_id"] == "the-request"
     assert (line["status"], line["codes"]) == (status, ["INTERNAL_SERVER_ERROR"])
-    assert SECRET not in log.getvalue() + answer.text
+    assert SECRET not in log.written.getvalue() + answer.text
