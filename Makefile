@@ -3,7 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev run test check format schema audit browser bench clean
+# Programs that check ours from outside; an environment of their own, since they bring many packages.
+CHECKS := .venv-checks
+
+.PHONY: install install-dev run test check format schema audit browser fuzz vulnerabilities bench clean
 
 install: $(VENV)/.installed
 
@@ -47,6 +50,19 @@ audit: install-dev
 browser: install-dev
 	$(BIN)/python -m tests.browser
 
+$(CHECKS)/.installed: tests/fuzz/requirements.txt
+	test -x $(CHECKS)/bin/python || $(PYTHON) -m venv $(CHECKS)
+	$(CHECKS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
+# Schemathesis against a server of its own, for less than three minutes.
+fuzz: install-dev $(CHECKS)/.installed
+	$(BIN)/python -m tests.fuzz $(CHECKS)/bin/st
+
+# Known vulnerabilities of what is installed; says so where nobody can be asked.
+vulnerabilities: install-dev $(CHECKS)/.installed
+	$(BIN)/python -m tests.vulnerabilities $(CHECKS)/bin/pip-audit
+
 bench: install-dev
 	$(BIN)/python -m benchmarks.evaluator
 	$(BIN)/python -m benchmarks.http
@@ -55,4 +71,4 @@ bench: install-dev
 	$(BIN)/python -m benchmarks.processes
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CHECKS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

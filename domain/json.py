@@ -24,6 +24,29 @@ def is_nested_too_deep(value: Json) -> bool:
     return False
 
 
+def json_extent(value: Json) -> tuple[int, int]:
+    """Measure a value: the characters of its names and strings and one for each value in it; and its nesting."""
+    size = depth = 0
+    level = [value]
+    while level:
+        size += len(level)
+        deeper: list[Json] = []
+        containers = 0
+        for item in level:
+            if isinstance(item, str):
+                size += len(item)
+            elif isinstance(item, dict):
+                size += sum(map(len, item))
+                deeper += item.values()
+                containers += 1
+            elif isinstance(item, list):
+                deeper += item
+                containers += 1
+        depth += containers > 0
+        level = deeper
+    return size, depth
+
+
 def same_json(left: Json, right: Json) -> bool:
     """Tell whether two values are the same JSON text up to property order (so `true` is not `1`)."""
     return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)

@@ -38,7 +38,9 @@ from domain.services.list_changes import NewListChange
 from domain.services.list_effects import ChangedList
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
+from gql.documents import read_documents
 from gql.examples import read_examples
+from gql.logs import configure_logging
 from gql.metrics import FOLDER
 from gql.schema import build_schema
 from gql.settings import Settings
@@ -101,6 +103,7 @@ def serve(
     os.environ.update({f"EARLYBIRD_{k.upper()}": str(v) for k, v in options.items() if v is not None})
     settings = _settings()
     asyncio.run(_check_start(settings))
+    configure_logging(settings.log_level)
     with _counting_together() if settings.workers > 1 else contextlib.nullcontext():
         uvicorn.run(
             "gql.app:create_app",
@@ -109,8 +112,10 @@ def serve(
             port=settings.port,
             workers=settings.workers,
             log_level=settings.log_level,
+            log_config=None,  # its lines are ours too
             access_log=False,
             server_header=False,
+            limit_concurrency=settings.max_connections + 1,  # uvicorn refuses the one that reaches it
             timeout_graceful_shutdown=settings.shutdown_seconds,
         )
 
@@ -249,6 +254,7 @@ async def _check_start(settings: Settings) -> None:
         read_examples(settings.examples)
         if settings.cache_url is not None:
             await RedisTexts(settings.cache_url.get_secret_value(), namespace="").close()
+        read_documents(settings.documents)
         await (await open_store(settings.store)).close()
     except InvalidInputError as error:
         _fail(*map(str, error.violations))

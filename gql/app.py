@@ -18,7 +18,7 @@ from starlette.routing import Route
 from domain.access.actions import AccountAction
 from domain.access.principals import SYSTEM, Principal
 from domain.access.resources import ACCOUNT, resource_of
-from domain.errors import DomainError, UnavailableError
+from domain.errors import DomainError, UnauthenticatedError, UnavailableError
 from domain.ports import Cache, Store
 from domain.services.audit import AuditService
 from domain.services.caches import CacheService, UnitStatistics
@@ -42,13 +42,17 @@ from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import Readiness, SnapshotService
 from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
+from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
+from gql.documents import AutomaticDocuments, Documents, read_documents
 from gql.examples import read_examples
-from gql.http import RESOURCE_STATUS_BY_CODE, GraphQLView, error_response
+from gql.http import GraphQLView
 from gql.ide import ide_routes
+from gql.logs import RequestLog, configure_logging
 from gql.member_files import member_file_routes
-from gql.metrics import CountedRequests, Gauges, Metrics
+from gql.metrics import Gauges, Metrics
+from gql.rates import RequestRate, rate_name
 from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
@@ -82,6 +86,7 @@ class Backend:
         url = settings.cache_url
         self._redis = RedisTexts(url.get_secret_value(), namespace=_NAMESPACE) if url else None
         self._connected = asyncio.Event()
+        self._rate = RequestRate(settings.max_requests_per_second) if settings.max_requests_per_second else None
         self.responses: Cache[bytes] = self._cache()
 
     async def run(self) -> None:
@@ -120,7 +125,7 @@ class Backend:
             contexts=contexts,
             environments=EnvironmentService(store, snapshots, editor),
             caches=CacheService({"responses": self.responses, "largeLists": memberships}),
-            evaluation=EvaluationService(snapshots, lookups, contexts),
+            evaluation=EvaluationService(snapshots, lookups, contexts, self.settings.context_limits),
             flags=FlagService(editor, TargetLimit(self.settings.max_targets)),
             flag_copies=FlagCopyService(editor),
             imports=imports,
@@ -170,13 +175,27 @@ class Backend:
         Raises:
             UnavailableError: The store has been away since the start.
             UnauthenticatedError: The secret is unknown.
+            RefusedRequestError: The caller makes too many requests.
         """
         if self._snapshots is None or self._services is None:
             raise UnavailableError("the store has not been reached yet")
-        principal = await authenticate(request, self._snapshots)
+        principal = await self._authenticated(request, self._snapshots)
         caller = Caller(principal, self.settings.max_batch_evaluations, count=self.metrics.count_evaluations)
         edition = self._snapshots.edition(principal.credential.environment if principal.credential else None)
         return RequestContext(caller, edition, self._services, request)
+
+    async def _authenticated(self, request: Request, snapshots: SnapshotService) -> Principal:
+        """Tell who is asking, within the rate; whoever shows what is no secret here is known by the address."""
+        if self._rate is None:
+            return await authenticate(request, snapshots)
+        address = request.client.host if request.client else ""
+        try:
+            principal = await authenticate(request, snapshots)
+        except UnauthenticatedError:
+            self._rate.take(address)
+            raise
+        self._rate.take(rate_name(principal, address))
+        return principal
 
     async def readiness(self) -> dict[str, object]:
         """Tell what `/readyz` answers; `ready` decides."""
@@ -268,14 +287,25 @@ def _cors(origins: str) -> Middleware:
         allow_origins=[origin.strip() for origin in origins.split(",")],
         allow_methods=["GET", "POST", "PUT"],
         allow_headers=["Authorization", "Content-Encoding", "Content-Type"],
+        expose_headers=["Retry-After", "X-Request-Id"],
         max_age=600,
+    )
+
+
+def _documents(settings: Settings) -> Documents:
+    automatic = AutomaticDocuments(settings.persisted_queries, settings.persisted_query_bytes)
+    is_automatic = settings.persisted_queries > 0 and not settings.documents_only
+    return Documents(
+        trusted=read_documents(settings.documents),
+        only_trusted=settings.documents_only,
+        automatic=automatic if is_automatic else None,
     )
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log = configure_logging(settings.log_level)
     metrics = Metrics()
     backend = Backend(settings, metrics)
 
@@ -314,10 +344,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
         return Response(body, media_type=media_type)
 
     view = GraphQLView(
-        build_schema(settings.document_limits, metrics),
+        build_schema(settings.document_limits, settings.execution_limits, settings.disclosure, metrics=metrics),
         context_factory=backend.request_context,
         responses=backend.responses,
-        max_body_bytes=settings.max_body_bytes,
+        body_limits=settings.body_limits,
+        documents=_documents(settings),
         ide=settings.ide,
         metrics=metrics,
     )
@@ -325,13 +356,13 @@ def create_app(settings: Settings | None = None) -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", view),
-            *member_file_routes(backend.request_context, max_import_bytes=settings.max_import_bytes),
-            *segment_target_routes(backend.request_context, max_body_bytes=settings.max_body_bytes),
+            *member_file_routes(backend.request_context, file_limits=settings.file_limits),
+            *segment_target_routes(backend.request_context, body_limits=settings.body_limits),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),
             *(ide_routes() if settings.ide else []),
         ],
-        middleware=[Middleware(CountedRequests, metrics), *cors],
+        middleware=[Middleware(RequestLog, log=log, metrics=metrics), *cors],
         lifespan=lifespan,
     )

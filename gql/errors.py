@@ -15,8 +15,9 @@ _log = logging.getLogger(__name__)
 register_enum(
     ErrorCode,
     "The codes in `errors[].extensions.code` that are the product's own words. Beside them stand those of GraphQL "
-    "servers: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE, BAD_REQUEST and "
-    "INTERNAL_SERVER_ERROR (with `incident`, an id to report).",
+    "servers: GRAPHQL_PARSE_FAILED, GRAPHQL_VALIDATION_FAILED, OPERATION_RESOLUTION_FAILURE, BAD_REQUEST, "
+    "PERSISTED_DOCUMENT_NOT_FOUND, PERSISTED_QUERY_NOT_FOUND, PERSISTED_QUERY_NOT_SUPPORTED, PERSISTED_QUERY_ONLY "
+    "and INTERNAL_SERVER_ERROR (with `incident`, an id to report).",
     {
         ErrorCode.BAD_USER_INPUT: "The input breaks rules: see `violations`, each with `path` and `message`, "
         "and `conflicts`, the contexts that would be both included and excluded.",

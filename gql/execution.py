@@ -4,7 +4,7 @@ A selection is plain where each field that it holds, at any depth, is an attribu
 resolver. Such a selection becomes one Python function from the object to its answer (docs/adr/0015).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Sized
 from dataclasses import is_dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypeAlias, cast
@@ -31,7 +31,11 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-Completer: TypeAlias = Callable[[Any], Any]
+from domain.errors import LimitExceededError
+from gql.budget import SEARCH_COST, SERVICE_COST, ResultBudget
+
+Coercion: TypeAlias = Callable[[Any], Any]
+Completer: TypeAlias = Callable[[Any, ResultBudget], Any]
 # The type, the ids of the nodes that select from it, and the variables that @skip and @include may ask for.
 Selection: TypeAlias = tuple[GraphQLObjectType, tuple[int, ...], tuple[tuple[str, bool | None], ...]]
 
@@ -59,12 +63,13 @@ class _NotPlainError(Exception):
 
 
 class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
-    """Completes an object by a generated function where its selection is plain."""
+    """Completes an object by a generated function where its selection is plain; ends when the budget is spent."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's own signature
+    def __init__(self, *args: Any, budget: ResultBudget, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's own signature
         super().__init__(*args, **kwargs)
+        self._budget = budget
         # The lists are kept so that no others can take their ids while this request runs.
-        self._known: dict[tuple[int, int], tuple[list[FieldDetails], Completer | None]] = {}
+        self._known: dict[tuple[int, int], tuple[list[FieldDetails], Completer | None, int]] = {}
 
     def complete_object_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
         self,
@@ -78,15 +83,66 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         """Complete an object at once; on anything unusual as graphql-core does, which reports it."""
         key = (id(return_type), id(field_details_list))
         if (known := self._known.get(key)) is None:
-            known = self._known[key] = (field_details_list, self._completer(return_type, field_details_list))
-        if (complete := known[1]) is not None:
+            completer = self._completer(return_type, field_details_list)
+            cost = 1 if completer else self._cost(return_type, field_details_list)
+            known = self._known[key] = (field_details_list, completer, cost)
+        _, complete, cost = known
+        if complete is not None:
             try:
-                completed: dict[str, Any] = complete(result)
+                completed: dict[str, Any] = complete(result, self._budget)
             except Exception:  # noqa: BLE001, S110 - stock execution meets the same fault, and tells where it is
                 pass
             else:
                 return completed
+        self._budget.spend(cost)
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+
+    def complete_awaitable_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
+        self,
+        return_type: GraphQLOutputType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        result: Any,  # noqa: ANN401 - graphql-core's own
+        position_context: Any,  # noqa: ANN401 - graphql-core's own
+    ) -> Coroutine[Any, Any, Any]:
+        """Complete what asks a service, which is counted first where others of its kind stand beside it."""
+        if path.prev is not None:
+            result = self._counted(result)
+        return super().complete_awaitable_value(
+            return_type, field_details_list, info, path, result, position_context
+        )
+
+    async def _counted(self, result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever a resolver returns
+        try:
+            self._budget.spend(SERVICE_COST)
+        except LimitExceededError:
+            if isinstance(result, Coroutine):
+                result.close()  # it will never be begun
+            raise
+        return await result
+
+    def complete_iterable_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
+        self,
+        item_type: GraphQLOutputType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        items: Iterable[Any],
+        position_context: Any,  # noqa: ANN401 - graphql-core's own
+    ) -> AwaitableOrValue[list[Any]]:
+        """Complete a list, whose items are counted first."""
+        if isinstance(items, Sized):
+            self._budget.spend(len(items))
+        return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
+
+    def _cost(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> int:
+        """Count what the fields of an object cost that is not completed by a generated function."""
+        if object_type.name.startswith("__"):
+            return 1  # introspection reads what is there
+        selected = self.collect_subfields(object_type, fields).grouped_field_set.values()
+        known = (object_type.fields.get(details[0].node.name.value) for details in selected)
+        return sum(SEARCH_COST if field and field.args else 1 for field in known)
 
     def _completer(self, return_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer | None:
         """Find the function that earlier requests generated, or generate it; None if nothing can be."""
@@ -121,7 +177,8 @@ def completer_of(
     """
     selection_set = SelectionSetNode(selections=(node,))
     operation = OperationDefinitionNode(operation=OperationType.QUERY, selection_set=selection_set)
-    executor = CompiledExecution.build(schema, DocumentNode(definitions=(operation, *fragments)))
+    document = DocumentNode(definitions=(operation, *fragments))
+    executor = CompiledExecution.build(schema, document, budget=ResultBudget(0))  # it only collects fields
     try:
         return _Compiler(cast("CompiledExecution", executor)).compile_value(
             return_type, [FieldDetails(node, None)]
@@ -135,6 +192,7 @@ class _Compiler:
 
     def __init__(self, executor: CompiledExecution) -> None:
         self.executor = executor
+        self._fields = 0  # of the item, or else the object, that is being written
         self.names: dict[str, Any] = {"unusual": _unusual, "objects": _objects, "check": _check_object}
 
     def compile(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer:
@@ -153,7 +211,7 @@ class _Compiler:
             _NotPlainError: The selection holds more than attributes.
         """
         complete: Completer = eval(  # noqa: S307 - made as the functions below are
-            f"lambda value: {self._expression(return_type, fields, 'value')}", self.names
+            f"lambda value, budget: {self._expression(return_type, fields, 'value')}", self.names
         )
         return complete
 
@@ -168,13 +226,14 @@ class _Compiler:
             reads.append(f"    v{number} = source.{self._attribute(object_type, selected)}\n")
             return_type = object_type.fields[selected[0].node.name.value].type
             entries.append(f"{response_name!r}: {self._expression(return_type, selected, f'v{number}')}")
+        self._fields += len(entries)
         name = f"complete_{len(self.names)}"
         check = "    if source.__class__ not in objects: check(source.__class__)\n"
         if object_type.is_type_of:
             self.names[f"is_{name}"] = object_type.is_type_of
             # One that asks for more than the object, or returns an awaitable, is left to stock execution too.
             check += f"    if is_{name}(source, None) is not True: unusual()\n"
-        code = f"def {name}(source):\n{check}{''.join(reads)}    return {{{', '.join(entries)}}}\n"
+        code = f"def {name}(source, budget):\n{check}{''.join(reads)}    return {{{', '.join(entries)}}}\n"
         exec(code, self.names)  # noqa: S102 - made of GraphQL names and of attributes that the schema names
         return name
 
@@ -204,12 +263,15 @@ class _Compiler:
         absent = f"None if {value} is None else " if nullable else ""
         if isinstance(return_type, GraphQLList):
             item = f"{value}i"
+            around, self._fields = self._fields, 0
             completed = self._expression(return_type.of_type, selected, item)
+            counted = f"budget.items({value}, {1 + self._fields})"
+            self._fields = around
             known = f"{value}.__class__ is tuple or {value}.__class__ is list"
-            return f"{absent}[{completed} for {item} in {value}] if {known} else unusual()"
+            return f"{absent}[{completed} for {item} in {counted}] if {known} else unusual()"
         if isinstance(return_type, GraphQLObjectType):
             function = self._function(return_type, selected)
-            return f"{absent}{function}({value})"
+            return f"{absent}{function}({value}, budget)"
         raise _NotPlainError
 
     def _leaf(self, leaf_type: GraphQLLeafType, value: str, *, nullable: bool) -> str:
@@ -224,7 +286,7 @@ class _Compiler:
         return f"{value} if {check.format(value)} else {name}({value})" if check else f"{name}({value})"
 
 
-def _coercion(leaf_type: GraphQLLeafType, *, nullable: bool) -> Completer:
+def _coercion(leaf_type: GraphQLLeafType, *, nullable: bool) -> Coercion:
     coerce = leaf_type.coerce_output_value
 
     def coerced(value: object) -> object:

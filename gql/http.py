@@ -3,11 +3,9 @@
 Every answer but the IDE's page is JSON in GraphQL's shape; no exception and no stack trace passes this point.
 """
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from graphql import GraphQLError, GraphQLSyntaxError
@@ -15,54 +13,37 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.asgi import GraphQL
-from strawberry.http import GraphQLRequestData
 from strawberry.schema import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.errors import DomainError, ErrorCode, LimitExceededError
 from domain.ports import Cache
+from gql.answers import (
+    INTERNAL,
+    JSON,
+    RefusedRequestError,
+    byte_response,
+    error_response,
+    json_response,
+    refusal_of,
+)
+from gql.bodies import BodyLimits, read_body
 from gql.context import RequestContext
+from gql.documents import Documents
 from gql.ide import ide_page
 from gql.metrics import Metrics
 from gql.operations import DirectResult
+from gql.request_record import note_errors, note_operation
 from gql.responses import keep_response, response_key
 
-_log = logging.getLogger(__name__)
-
-JSON = "application/json"
 GRAPHQL_RESPONSE = "application/graphql-response+json"
+ASKING = frozenset({"query", "documentId", "extensions"})
 ALLOWED = "GET, HEAD, POST, OPTIONS"
 READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = READS | {OperationType.MUTATION}
-INTERNAL = "INTERNAL_SERVER_ERROR"
-STATUS_BY_CODE = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.UNAVAILABLE: 503}
-RESOURCE_STATUS_BY_CODE = STATUS_BY_CODE | {ErrorCode.FORBIDDEN: 403, ErrorCode.NOT_FOUND: 404}
-"""For requests whose URL names a thing."""
-
-
-class RefusedRequestError(Exception):
-    """An answer in place of an operation's result.
-
-    Attributes:
-        status: The HTTP status.
-        extensions: The GraphQL error's extensions; `BAD_REQUEST` where none are given.
-        headers: HTTP headers.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        extensions: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.extensions = extensions or {"code": "BAD_REQUEST"}
-        self.headers = headers or {}
+ANY_DOCUMENT = Documents()
 
 
 class GraphQLView(GraphQL[object, None]):
@@ -73,7 +54,8 @@ class GraphQLView(GraphQL[object, None]):
     Attributes:
         context_factory: Makes what resolvers see as `info.context`; a `DomainError` it raises is the answer.
         responses: Answers to evaluation.
-        max_body_bytes: The most bytes of a request's body that are read.
+        body_limits: What is read of a request's body.
+        documents: Finds the document that a request sends or names.
         ide: Whether browsers are answered with the IDE's page.
         metrics: Where errors are counted.
     """
@@ -84,14 +66,16 @@ class GraphQLView(GraphQL[object, None]):
         *,
         context_factory: Callable[[Request], Awaitable[RequestContext]],
         responses: Cache[bytes],
-        max_body_bytes: int,
+        body_limits: BodyLimits,
+        documents: Documents = ANY_DOCUMENT,
         ide: bool = True,
         metrics: Metrics | None = None,
     ) -> None:
         super().__init__(schema, graphql_ide=None, subscription_protocols=())
         self.context_factory = context_factory
         self.responses = responses
-        self.max_body_bytes = max_body_bytes
+        self.body_limits = body_limits
+        self.documents = documents
         self.ide = ide
         self.metrics = metrics or Metrics()
 
@@ -102,8 +86,8 @@ class GraphQLView(GraphQL[object, None]):
             response = await self.run(request)
         except ClientDisconnect:
             return  # nobody is left to answer
-        except Exception as error:  # noqa: BLE001 - nothing passes this point; _refusal logs what is ours
-            refusal = _refusal(error, STATUS_BY_CODE)
+        except Exception as error:  # noqa: BLE001 - nothing passes this point; refusal_of logs what is ours
+            refusal = refusal_of(error)
             self.metrics.count_errors([refusal.extensions["code"]])
             response = error_response(refusal, negotiated(_accept(request)) or JSON)
         await response(scope, receive, send)
@@ -121,7 +105,7 @@ class GraphQLView(GraphQL[object, None]):
         if not reading and request.method != "POST":
             raise RefusedRequestError(405, f"{request.method} is not supported", headers={"Allow": ALLOWED})
         accept = _accept(request)
-        if reading and self.ide and "text/html" in accept and "query" not in request.query_params:
+        if reading and self.ide and "text/html" in accept and ASKING.isdisjoint(request.query_params):
             return ide_page()
         media_type = negotiated(accept)
         if media_type is None:
@@ -137,20 +121,23 @@ class GraphQLView(GraphQL[object, None]):
     async def _answer(self, request: Request, media_type: str, *, reading: bool) -> Response:
         """Answer an operation as it was answered before, or run it."""
         context = await self.context_factory(request)
-        question: bytes = request.scope["query_string"] if reading else await self._body(request)
+        question: bytes = request.scope["query_string"] if reading else await read_body(request, self.body_limits)
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
             self.metrics.count_operation(OperationType.QUERY)
-            return _response(kept.value, 200, media_type)
-        operation = _operation(_parameters(request) if reading else _decoded(question))
-        result = await self._execute(operation, context, reading=reading)
+            note_operation("query")
+            return byte_response(kept.value, 200, media_type)
+        body = _checked(_parameters(request) if reading else _decoded(question))
+        result = await self._execute(body, context, reading=reading)
         errors = result.errors or []
         if result.data is not None or any(error.path for error in errors):
-            self.metrics.count_errors([(error.extensions or {}).get("code") for error in errors])
+            codes = [(error.extensions or {}).get("code") for error in errors]
+            self.metrics.count_errors(codes)
+            note_errors(map(str, codes))
             answer = orjson.dumps(await self.process_result(request, result))
             if isinstance(result, DirectResult) and not errors:
                 await keep_response(self.responses, key, answer, context)
-            return _response(answer, 200, media_type)
+            return byte_response(answer, 200, media_type)
         # The operation was not executed: the answer holds no data.
         answered = [_request_error(result, error) for error in errors]
         self.metrics.count_errors([error["extensions"]["code"] for error in answered])
@@ -158,18 +145,20 @@ class GraphQLView(GraphQL[object, None]):
         status = 200 if media_type == JSON else 400
         if any(error["extensions"]["code"] == INTERNAL for error in answered):
             status = 500
-        return _json_response({"errors": answered}, status, media_type)
+        return json_response({"errors": answered}, status, media_type)
 
-    async def _execute(self, operation: GraphQLRequestData, context: object, *, reading: bool) -> ExecutionResult:
+    async def _execute(self, body: Mapping[str, Any], context: object, *, reading: bool) -> ExecutionResult:
         try:
             return await self.schema.execute(
-                operation.query,
-                variable_values=operation.variables,
+                self.documents.find(body),
+                variable_values=body.get("variables"),
                 context_value=context,
-                operation_name=operation.operation_name,
+                operation_name=body.get("operationName"),
                 allowed_operation_types=READS if reading else READS_AND_WRITES,
-                operation_extensions=operation.extensions,
+                operation_extensions=body.get("extensions"),
             )
+        except GraphQLError as error:
+            return PreExecutionError(data=None, errors=[error])
         except InvalidOperationTypeError as error:
             if error.operation_type is OperationType.MUTATION:
                 raise RefusedRequestError(405, "Mutations need POST", headers={"Allow": "POST"}) from error
@@ -178,49 +167,6 @@ class GraphQLView(GraphQL[object, None]):
             message = error.as_http_error_reason()
             unresolved = GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
             return PreExecutionError(data=None, errors=[unresolved])
-
-    async def _body(self, request: Request) -> bytes:
-        """Read the body as it comes, since the length that a client declares may be none or a lie."""
-        body = bytearray()
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > self.max_body_bytes:
-                error = LimitExceededError(
-                    "The request body's bytes, as far as read",
-                    setting="EARLYBIRD_MAX_BODY_BYTES",
-                    limit=self.max_body_bytes,
-                    actual=len(body),
-                )
-                # The rest of the body is still under way.
-                raise RefusedRequestError(413, error.message, _extensions(error), {"Connection": "close"})
-        return bytes(body)
-
-
-def error_response(
-    error: Exception, media_type: str = JSON, *, status_by_code: Mapping[ErrorCode, int] = STATUS_BY_CODE
-) -> Response:
-    """Answer a request that failed, in GraphQL's shape; a fault of ours is logged and masked."""
-    refusal = _refusal(error, status_by_code)
-    payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
-    return _json_response(payload, refusal.status, media_type, refusal.headers)
-
-
-def _refusal(error: Exception, status_by_code: Mapping[ErrorCode, int]) -> RefusedRequestError:
-    """Turn any failure into an answer; a fault of ours is logged, and named by its incident only."""
-    if isinstance(error, RefusedRequestError):
-        return error
-    if isinstance(error, DomainError):
-        headers = {"WWW-Authenticate": "Bearer"} if error.code is ErrorCode.UNAUTHENTICATED else {}
-        return RefusedRequestError(status_by_code.get(error.code, 400), error.message, _extensions(error), headers)
-    incident = uuid4().hex
-    _log.error("Incident %s", incident, exc_info=error)
-    return RefusedRequestError(
-        500, f"Internal error, incident {incident}", {"code": INTERNAL, "incident": incident}
-    )
-
-
-def _extensions(error: DomainError) -> dict[str, Any]:
-    return {"code": error.code.value, **error.details}
 
 
 def _accept(request: Request) -> str:
@@ -273,23 +219,17 @@ def _parameters(request: Request) -> dict[str, object]:
     return {**texts, **{name: _decoded(texts[name]) for name in ("variables", "extensions") if texts.get(name)}}
 
 
-def _operation(body: object) -> GraphQLRequestData:
+def _checked(body: object) -> Mapping[str, Any]:
+    """Check the parameters of a request, but for those that name its document."""
     if isinstance(body, list):
         raise RefusedRequestError(400, "Batches are not offered: send one operation a request")
     if not isinstance(body, dict):
         raise RefusedRequestError(400, "The request must be a JSON object")
-    if not isinstance(body.get("query"), str) or not body["query"]:
-        raise RefusedRequestError(400, "`query` must be a string that is not empty")
     for name, kind in (("variables", dict), ("operationName", str), ("extensions", dict)):
         if not isinstance(body.get(name), kind | None):
             noun = "a string" if kind is str else "an object"
             raise RefusedRequestError(400, f"`{name}` must be {noun} or null")
-    return GraphQLRequestData(
-        query=body["query"],
-        variables=body.get("variables"),
-        operation_name=body.get("operationName"),
-        extensions=body.get("extensions"),
-    )
+    return body
 
 
 def _request_error(result: ExecutionResult, error: GraphQLError) -> dict[str, Any]:
@@ -301,22 +241,3 @@ def _request_error(result: ExecutionResult, error: GraphQLError) -> dict[str, An
     else:
         code = "BAD_USER_INPUT"  # variables that do not fit
     return {**error.formatted, "extensions": {"code": code, **(error.extensions or {})}}
-
-
-def _json_response(
-    payload: object, status: int, media_type: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    return _response(orjson.dumps(payload), status, media_type, headers)
-
-
-def _response(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(
-        body,
-        status,
-        {
-            "Content-Type": f"{media_type}; charset=utf-8",
-            "Vary": "Accept",
-            "X-Content-Type-Options": "nosniff",
-            **(headers or {}),
-        },
-    )

@@ -4,6 +4,7 @@ Counting precedes validation and looks at each fragment once: its cost grows wit
 the text expands to.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -18,8 +19,10 @@ from graphql import (
     GraphQLSchema,
     GraphQLSyntaxError,
     InlineFragmentNode,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     parse,
+    specified_rules,
     validate,
 )
 from graphql.language.parser import MAX_NESTING_DEPTH
@@ -71,6 +74,19 @@ class DocumentLimits:
             for name, limit in ((f.name.removeprefix("max_"), getattr(self, f.name)) for f in fields(self))
             if counts.get(name, 0) > limit
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What a document can learn of the schema.
+
+    Attributes:
+        introspection: Whether it may ask for the schema.
+        suggestions: Whether errors say what it may have meant.
+    """
+
+    introspection: bool = True
+    suggestions: bool = True
 
 
 class _Counts(NamedTuple):
@@ -191,17 +207,26 @@ def refuse_variables(count: int, limits: DocumentLimits) -> None:
 
 def _refuse(violations: list[LimitExceededError]) -> None:
     if violations:
-        raise GraphQLError(
-            "; ".join(violation.message for violation in violations),
-            extensions={
-                "code": violations[0].code.value,
-                **violations[0].details,
-                "violations": [dict(violation.details) for violation in violations],
-            },
-        )
+        raise limit_error(violations)
+
+
+def limit_error(violations: Sequence[LimitExceededError]) -> GraphQLError:
+    """Make one error of all limits that are exceeded."""
+    return GraphQLError(
+        "; ".join(violation.message for violation in violations),
+        extensions={
+            "code": violations[0].code.value,
+            **violations[0].details,
+            "violations": [dict(violation.details) for violation in violations],
+        },
+    )
 
 
 @lru_cache(maxsize=CACHED_DOCUMENTS)
-def validation_errors(schema: GraphQLSchema, text: str, limits: DocumentLimits) -> tuple[GraphQLError, ...]:
+def validation_errors(
+    schema: GraphQLSchema, text: str, limits: DocumentLimits, disclosure: Disclosure
+) -> tuple[GraphQLError, ...]:
     """Validate a document that is admitted, by the rules of GraphQL; once per text."""
-    return tuple(validate(schema, admitted_document(text, limits)))
+    document = admitted_document(text, limits)
+    rules = specified_rules if disclosure.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
+    return tuple(validate(schema, document, rules, hide_suggestions=not disclosure.suggestions))

@@ -16,8 +16,9 @@ from starlette.types import Send
 from domain.errors import DomainError, ErrorCode, ImportOverError
 from domain.keys import EnvironmentRef
 from domain.services.list_effects import ChangedList
+from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
+from gql.bodies import BodyLimits
 from gql.context import RequestContext
-from gql.http import RESOURCE_STATUS_BY_CODE, error_response
 from gql.uploads import KEPT_IN_MEMORY, TooLargeError, check_upload, receive_upload
 
 _log = logging.getLogger(__name__)
@@ -29,20 +30,20 @@ _MARK = "\ufeff"
 
 
 def member_file_routes(
-    request_context: Callable[[Request], Awaitable[RequestContext]], *, max_import_bytes: int
+    request_context: Callable[[Request], Awaitable[RequestContext]], *, file_limits: BodyLimits
 ) -> list[Route]:
     """Return the routes; each request carries the same secret as one to `/graphql`."""
 
     async def upload(request: Request) -> Response:
         try:
             context = await request_context(request)
-            check_upload(request, max_import_bytes)
+            check_upload(request, file_limits.max_bytes)
             with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY) as file:
                 changed = await context.services.lists.upload(
                     context.principal,
                     request.path_params["import_id"],
                     file,
-                    lambda: receive_upload(request, file, max_import_bytes),
+                    lambda: receive_upload(request, file, file_limits),
                 )
         except TooLargeError as error:
             refusal = error_response(error, status_by_code={error.code: 413})

@@ -5,7 +5,6 @@ histograms are those of all worker processes together, gauges those of the one t
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
@@ -13,13 +12,13 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from strawberry.types.graphql import OperationType
 
 from domain.errors import ErrorCode
 from domain.ports import CacheStatistics, Commit
 from domain.services.caches import UnitStatistics
 from domain.services.snapshots import Readiness
+from gql.request_record import NOBODY_LEFT
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own variable: the folder in which the processes of one service count together."""
@@ -31,6 +30,10 @@ _CODES = (
     "GRAPHQL_PARSE_FAILED",
     "GRAPHQL_VALIDATION_FAILED",
     "OPERATION_RESOLUTION_FAILURE",
+    "PERSISTED_DOCUMENT_NOT_FOUND",
+    "PERSISTED_QUERY_NOT_FOUND",
+    "PERSISTED_QUERY_NOT_SUPPORTED",
+    "PERSISTED_QUERY_ONLY",
     "INTERNAL_SERVER_ERROR",
     OTHER,
 )
@@ -55,7 +58,7 @@ class Metrics:
             buckets=_SECONDS,
             registry=counted,
         )
-        self._routes: dict[tuple[str, str], tuple[Counter, Histogram]] = {}
+        self._routes: dict[tuple[str | None, int], tuple[Counter, Histogram]] = {}
         operations = Counter(
             "earlybird_graphql_operations",
             "Operations executed, or answered from the cache.",
@@ -102,10 +105,11 @@ class Metrics:
         }
         self._caches: Mapping[str, CacheStatistics] = {}
 
-    def count_request(self, route: str, status: str, seconds: float) -> None:
-        """Count an HTTP request that was answered."""
+    def count_request(self, route: str | None, status: int, seconds: float) -> None:
+        """Count an HTTP request that was answered; the route is as it is declared, None for what is no route."""
         if (series := self._routes.get((route, status))) is None:
-            series = self._requests.labels(route, status), self._request_seconds.labels(route)
+            kind = "none" if status == NOBODY_LEFT else f"{status // 100}xx"
+            series = self._requests.labels(route or OTHER, kind), self._request_seconds.labels(route or OTHER)
             self._routes[route, status] = series
         requests, durations = series
         requests.inc()
@@ -207,31 +211,3 @@ class Gauges(Collector):
             entries.add_metric([item.unit], item.counts.entries)
             size.add_metric([item.unit], item.counts.bytes)
         yield from (entries, size, shared)
-
-
-class CountedRequests:
-    """Counts the HTTP requests of an application, by the routes as they are declared, never as asked for."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app = app
-        self._metrics = metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, and count it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = "none"  # nobody was left to answer
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = f"{message['status'] // 100}xx"
-            await send(message)
-
-        try:
-            await self._app(scope, receive, sent)
-        finally:
-            route = getattr(scope.get("route"), "path", OTHER)
-            self._metrics.count_request(route, status, time.perf_counter() - began)

@@ -32,6 +32,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
 from strawberry.types.field import StrawberryField
 
+from domain.errors import LimitExceededError
+from gql.budget import ResultBudget
 from gql.execution import Completer, completer_of
 from gql.limits import document_counts
 
@@ -83,7 +85,7 @@ class DirectOperation:
     varying: _Arguments
     complete: Completer
 
-    async def run(self, context: object, variables: dict[str, Any]) -> DirectResult | None:
+    async def run(self, context: object, variables: dict[str, Any], budget: ResultBudget) -> DirectResult | None:
         """Run the query; None if stock execution must: to tell what is wrong, or to complete what is unusual."""
         values = get_variable_values(self.schema, self.variables, variables)
         if isinstance(values, list):
@@ -100,7 +102,9 @@ class DirectOperation:
         except Exception as error:  # noqa: BLE001 - as stock execution does
             return DirectResult(None, [located_error(error, [self.node], [self.name])])
         try:
-            return DirectResult({self.name: self.complete(found)}, None)
+            return DirectResult({self.name: self.complete(found, budget)}, None)
+        except LimitExceededError as error:
+            return DirectResult(None, [located_error(error, [self.node], [self.name])])
         except Exception:  # noqa: BLE001 - stock execution meets the same fault, and tells where it is
             return None
 

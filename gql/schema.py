@@ -23,9 +23,11 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.errors import ErrorCode
+from domain.errors import ErrorCode, LimitExceededError
 from gql.audit import AuditQuery
+from gql.budget import ExecutionLimits, ResultBudget
 from gql.caches import CachesQuery
+from gql.deadlines import within
 from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
 from gql.errors import map_error
@@ -36,14 +38,17 @@ from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import (
     CACHED_DOCUMENTS,
+    Disclosure,
     DocumentLimits,
     admitted_document,
+    limit_error,
     refuse_variables,
     validation_errors,
 )
 from gql.metrics import Metrics
 from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
+from gql.request_record import note_operation
 from gql.scalars import SCALARS
 from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
@@ -52,6 +57,8 @@ from gql.tags import TagsQuery
 from gql.variables import count_values, declared_variables, error_of_variables
 
 DEFAULT_LIMITS = DocumentLimits()
+DEFAULT_EXECUTION_LIMITS = ExecutionLimits()
+FULL_DISCLOSURE = Disclosure()
 
 
 @strawberry.type(description="Everything that can be asked.")
@@ -80,12 +87,14 @@ class Mutation(
 class Schema(strawberry.Schema):
     """The schema, which executes documents within the limits and maps errors in one place (docs/adr/0004)."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - Strawberry's arguments and ours
         self,
         query: type,
         mutation: type | None = None,
         *,
         limits: DocumentLimits = DEFAULT_LIMITS,
+        execution_limits: ExecutionLimits = DEFAULT_EXECUTION_LIMITS,
+        disclosure: Disclosure = FULL_DISCLOSURE,
         metrics: Metrics | None = None,
         types: Iterable[type] = (),
     ) -> None:
@@ -93,6 +102,8 @@ class Schema(strawberry.Schema):
         super().__init__(query, mutation, types=types, config=config, execution_context_class=CompiledExecution)
         _mark_one_ofs(self._schema)
         self.limits = limits
+        self.execution_limits = execution_limits
+        self.disclosure = disclosure
         self.runs_directly = True
         self.metrics = metrics or Metrics()
 
@@ -119,9 +130,10 @@ class Schema(strawberry.Schema):
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
         operation_type = OperationType(operation.operation.value)
+        note_operation(operation_type.value)
         if operation_type not in (allowed_operation_types or OperationType):
             raise InvalidOperationTypeError(operation_type)
-        if errors := validation_errors(self._schema, text, self.limits):
+        if errors := validation_errors(self._schema, text, self.limits, self.disclosure):
             return PreExecutionError(data=None, errors=list(errors))
         try:
             declared = declared_variables(self._schema, text, self.limits, operation_name)
@@ -130,33 +142,42 @@ class Schema(strawberry.Schema):
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
         self.metrics.count_operation(operation_type)
-        direct = _prepared(self, text, operation_name) if self.runs_directly else None
-        executed: ExecutionResult | None = None
-        if direct is not None:
-            executed = await direct.run(context_value, variable_values or {})
-        if executed is None:
-            executed = await self._execute(
-                document, root_value, context_value, variable_values, operation_name, operation_extensions
+        run = self._run(text, root_value, context_value, variable_values, operation_name, operation_extensions)
+        try:
+            executed = (
+                await within(self.execution_limits.query_seconds, run)
+                if operation_type is OperationType.QUERY
+                else await run
             )
+        except TimeoutError:
+            return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
-            refused = error_of_variables(self._schema, operation, variable_values or {})
+            refused = error_of_variables(
+                self._schema, operation, variable_values or {}, suggestions=self.disclosure.suggestions
+            )
             executed.errors = [refused] if refused else executed.errors
         if executed.errors:
             self.process_errors(executed.errors)
         return executed
 
-    async def _execute(  # noqa: PLR0913, PLR0917 - what graphql-core takes
+    async def _run(  # noqa: PLR0913, PLR0917 - what graphql-core takes
         self,
-        document: DocumentNode,
+        text: str,
         root_value: object,
         context_value: object,
         variable_values: dict[str, Any] | None,
         operation_name: str | None,
         operation_extensions: dict[str, Any] | None,
     ) -> ExecutionResult:
+        direct = _prepared(self, text, operation_name) if self.runs_directly else None
+        if direct is not None:
+            budget = ResultBudget(self.execution_limits.result_cost)
+            executed = await direct.run(context_value, variable_values or {}, budget)
+            if executed is not None:
+                return executed
         result = execute(
             self._schema,
-            document,
+            admitted_document(text, self.limits),
             root_value,
             context_value,
             variable_values,
@@ -164,9 +185,20 @@ class Schema(strawberry.Schema):
             executor_class=self.execution_context_class,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # Strawberry's is no TypeGuard
             operation_extensions=operation_extensions,
+            hide_suggestions=not self.disclosure.suggestions,
+            budget=ResultBudget(self.execution_limits.result_cost),
         )
-        executed = await result if isawaitable(result) else result
-        return ExecutionResult(executed.data, executed.errors)
+        done = await result if isawaitable(result) else result
+        return ExecutionResult(done.data, done.errors)
+
+    def _overtime(self) -> LimitExceededError:
+        seconds = self.execution_limits.query_seconds
+        return LimitExceededError(
+            "The query's seconds, when it was given up",
+            setting="EARLYBIRD_MAX_QUERY_SECONDS",
+            limit=seconds,
+            actual=seconds + 1,
+        )
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -218,6 +250,20 @@ def _prepared(schema: Schema, text: str, operation_name: str | None) -> DirectOp
     return direct_operation(schema, document, _operation(document, operation_name))
 
 
-def build_schema(limits: DocumentLimits = DEFAULT_LIMITS, metrics: Metrics | None = None) -> Schema:
+def build_schema(
+    limits: DocumentLimits = DEFAULT_LIMITS,
+    execution_limits: ExecutionLimits = DEFAULT_EXECUTION_LIMITS,
+    disclosure: Disclosure = FULL_DISCLOSURE,
+    *,
+    metrics: Metrics | None = None,
+) -> Schema:
     """Build the schema, which executes documents within the limits, and counts them."""
-    return Schema(Query, Mutation, limits=limits, metrics=metrics, types=[ErrorCode])
+    return Schema(
+        Query,
+        Mutation,
+        limits=limits,
+        execution_limits=execution_limits,
+        metrics=metrics,
+        disclosure=disclosure,
+        types=[ErrorCode],
+    )

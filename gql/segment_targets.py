@@ -13,11 +13,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from domain.errors import ErrorCode, InvalidInputError, LimitExceededError, Violation
+from domain.errors import ErrorCode, InvalidInputError, Violation
 from domain.services.cohorts import CohortMessage, environment_of
+from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
+from gql.bodies import BodyLimits, read_body
 from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
-from gql.http import RESOURCE_STATUS_BY_CODE, error_response
 
 _VERSIONS = orjson.dumps(
     {
@@ -31,7 +32,7 @@ _STATUS_BY_CODE = RESOURCE_STATUS_BY_CODE | {ErrorCode.LIMIT_EXCEEDED: 413}
 
 
 def segment_target_routes(
-    request_context: Callable[[Request], Awaitable[RequestContext]], *, max_body_bytes: int
+    request_context: Callable[[Request], Awaitable[RequestContext]], *, body_limits: BodyLimits
 ) -> list[Route]:
     """Return the routes of synced segments."""
 
@@ -39,7 +40,7 @@ def segment_target_routes(
         try:
             context = await request_context(request)
             syncs = context.services.syncs
-            body = await _body(request, max_body_bytes)
+            body = await read_body(request, body_limits)
             # A message of Amplitude's webhook may be of any size, and has a second to be answered in.
             is_webhook = b'"in_cohort"' in body
             environment_id, message = await asyncio.to_thread(_read, body, request, is_webhook=is_webhook)
@@ -75,20 +76,6 @@ def segment_target_routes(
         Route("/sdk/goals/{client_id:path}", goals, methods=["HEAD", "GET"]),
         Route("/api/v2/versions", versions, methods=["GET"]),
     ]
-
-
-async def _body(request: Request, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > max_bytes:
-            raise LimitExceededError(
-                "The request body's bytes, as far as read",
-                setting="EARLYBIRD_MAX_BODY_BYTES",
-                limit=max_bytes,
-                actual=len(body),
-            )
-    return bytes(body)
 
 
 def _read(body: bytes, request: Request, *, is_webhook: bool) -> tuple[str, CohortMessage]:

@@ -1,18 +1,31 @@
 """All settings in one place: each is an environment variable `EARLYBIRD_<NAME>`, with a safe default."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gql.limits import DocumentLimits
+from domain.model.contexts import ContextLimits
+from gql.bodies import BodyLimits
+from gql.budget import ExecutionLimits
+from gql.limits import Disclosure, DocumentLimits
 
 _LIMITS = DocumentLimits()
+_EXECUTION_LIMITS = ExecutionLimits()
+_CONTEXT_LIMITS = ContextLimits()
 
 
 def _strip(secret: object) -> object:
     """Drop the line's end that secrets mounted as files have."""
     return secret.strip() if isinstance(secret, str) else secret
+
+
+def _unless_public(settings: dict[str, Any]) -> bool:
+    return not settings.get("public")
+
+
+def _metrics(settings: dict[str, Any]) -> Literal["on", "token"]:
+    return "token" if settings.get("public") else "on"
 
 
 class Settings(BaseSettings):
@@ -33,10 +46,28 @@ class Settings(BaseSettings):
         None,
         description="On an empty store: a folder of example data, or a file of flag data, for default/production.",
     )
-    ide: bool = Field(default=True, description="Whether browsers are shown an IDE at /graphql.")
-    metrics: Literal["on", "token", "off"] = Field(
-        "on", description="Who may read /metrics: everybody, whoever shows a token that may view them, or nobody."
+    public: bool = Field(
+        default=False, description="Whether strangers reach it; then the next ones are shut unless they are set."
     )
+    ide: bool = Field(default_factory=_unless_public, description="Whether browsers are shown an IDE at /graphql.")
+    introspection: bool = Field(
+        default_factory=_unless_public, description="Whether documents may ask for the schema."
+    )
+    suggestions: bool = Field(
+        default_factory=_unless_public, description="Whether errors say what a document may have meant."
+    )
+    metrics: Literal["on", "token", "off"] = Field(
+        default_factory=_metrics,
+        description="Who may read /metrics: everybody, whoever shows a token that may view them, or nobody.",
+    )
+    documents: str | None = Field(
+        None, description="Trusted documents: a folder of .graphql files, or a JSON file of texts by their ids."
+    )
+    documents_only: bool = Field(default=False, description="Whether only trusted documents are executed.")
+    persisted_queries: int = Field(
+        1_000, ge=0, description="Documents of clients that are kept by their hash in each process; 0 keeps none."
+    )
+    persisted_query_bytes: int = Field(4_194_304, ge=0, description="Memory for them, in bytes.")
     cors_origins: str = Field("", description="Origins whose pages may ask, separated by commas; `*` for all.")
     cache_entries: int = Field(
         100_000, ge=0, description="Answers, and memberships of large lists, that are kept; 0 keeps none."
@@ -67,6 +98,23 @@ class Settings(BaseSettings):
         le=36_500,
         description="How long a context that is not met any more is remembered; 0 remembers none.",
     )
+    max_body_seconds: int = Field(
+        30, ge=1, description="How long a request's body may take, and a piece of a file of members."
+    )
+    max_context_size: int = Field(
+        _CONTEXT_LIMITS.size, ge=1, description="Characters of a context's names and strings, and its values."
+    )
+    max_context_depth: int = Field(
+        _CONTEXT_LIMITS.depth, ge=1, description="Objects and lists of a context inside one another."
+    )
+    max_result_cost: int = Field(
+        _EXECUTION_LIMITS.result_cost, ge=1, description="What an answer may cost: fields and items of lists."
+    )
+    max_query_seconds: int = Field(_EXECUTION_LIMITS.query_seconds, ge=1, description="How long a query may take.")
+    max_requests_per_second: int = Field(
+        0, ge=0, description="Requests that each caller may make in a second, in each process; 0 for any number."
+    )
+    max_connections: int = Field(1_000, ge=1, description="Connections that are open at a time, in each process.")
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
     max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")
@@ -94,6 +142,15 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return token
 
+    @field_validator("documents_only")
+    @classmethod
+    def _check_documents(cls, only: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's signature
+        """Without documents nothing would be executed."""
+        if only and not info.data.get("documents"):
+            message = "needs EARLYBIRD_DOCUMENTS"
+            raise ValueError(message)
+        return only
+
     @property
     def document_limits(self) -> DocumentLimits:
         """The limits on documents."""
@@ -107,3 +164,28 @@ class Settings(BaseSettings):
             max_root_fields=self.max_query_root_fields,
             max_input_values=self.max_query_input_values,
         )
+
+    @property
+    def disclosure(self) -> Disclosure:
+        """What documents can learn of the schema."""
+        return Disclosure(introspection=self.introspection, suggestions=self.suggestions)
+
+    @property
+    def execution_limits(self) -> ExecutionLimits:
+        """The limits on executing operations."""
+        return ExecutionLimits(result_cost=self.max_result_cost, query_seconds=self.max_query_seconds)
+
+    @property
+    def context_limits(self) -> ContextLimits:
+        """The limits on contexts."""
+        return ContextLimits(size=self.max_context_size, depth=self.max_context_depth)
+
+    @property
+    def body_limits(self) -> BodyLimits:
+        """The limits on requests' bodies."""
+        return BodyLimits(max_bytes=self.max_body_bytes, max_seconds=self.max_body_seconds)
+
+    @property
+    def file_limits(self) -> BodyLimits:
+        """The limits on files of members."""
+        return BodyLimits(max_bytes=self.max_import_bytes, max_seconds=self.max_body_seconds)

@@ -9,11 +9,11 @@ import anyio
 from starlette.requests import ClientDisconnect, Request
 
 from domain.errors import InvalidInputError, LimitExceededError, Violation
-from gql.http import RefusedRequestError
+from gql.answers import RefusedRequestError
+from gql.bodies import BodyLimits
 
 KEPT_IN_MEMORY = 1_048_576
 """How many bytes of a file are kept in memory; the rest goes to the disk."""
-_SILENCE_SECONDS = 60.0
 _PIECE = 1_048_576
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
@@ -42,8 +42,10 @@ def check_upload(request: Request, max_bytes: int) -> None:
         raise TooLargeError("The file's bytes", limit=max_bytes, actual=int(length))
 
 
-async def receive_upload(request: Request, file: IO[bytes], max_bytes: int) -> None:
+async def receive_upload(request: Request, file: IO[bytes], limits: BodyLimits) -> None:
     """Write a file down as it comes, unpacked, and go to its beginning.
+
+    It may take any time, but no piece of it more than a body may.
 
     Raises:
         InvalidInputError: Its client went away or fell silent, or it is no gzip though it says so.
@@ -55,12 +57,14 @@ async def receive_upload(request: Request, file: IO[bytes], max_bytes: int) -> N
     received = 0
     clock = asyncio.get_running_loop().time
     try:
-        async with asyncio.timeout(_SILENCE_SECONDS) as patience:
+        async with asyncio.timeout(limits.max_seconds) as patience:
             async for chunk in chunks:
-                patience.reschedule(clock() + _SILENCE_SECONDS)
+                patience.reschedule(clock() + limits.max_seconds)
                 received += len(chunk)
-                if received > max_bytes:
-                    raise TooLargeError("The file's bytes, as far as read", limit=max_bytes, actual=received)
+                if received > limits.max_bytes:
+                    raise TooLargeError(
+                        "The file's bytes, as far as read", limit=limits.max_bytes, actual=received
+                    )
                 if received > KEPT_IN_MEMORY:
                     await anyio.to_thread.run_sync(file.write, chunk)
                 else:
@@ -68,7 +72,9 @@ async def receive_upload(request: Request, file: IO[bytes], max_bytes: int) -> N
     except ClientDisconnect:
         raise _broken("its upload broke off") from None
     except TimeoutError:
-        raise _broken(f"its upload broke off: nothing came for {_SILENCE_SECONDS:g} s") from None
+        raise _broken(
+            f"its upload broke off: nothing came for {limits.max_seconds} s (EARLYBIRD_MAX_BODY_SECONDS)"
+        ) from None
     except zlib.error as error:
         raise _broken(f"is no gzip: {error}") from None
     file.seek(0)

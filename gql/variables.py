@@ -88,7 +88,11 @@ def count_values(declared: Sequence[Declared], variables: Mapping[str, Any], mos
 
 
 def error_of_variables(
-    schema: GraphQLSchema, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+    schema: GraphQLSchema,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+    *,
+    suggestions: bool = True,
 ) -> GraphQLError | None:
     """Return the error that lists everything in which variables do not fit their types; None if they fit.
 
@@ -108,7 +112,7 @@ def error_of_variables(
             found.append(Violation((name, *path), error.message))
 
         declared = cast("GraphQLInputType", type_from_ast(schema, definition.type))
-        validate_input_value(variables.get(name, Undefined), declared, refuse)
+        validate_input_value(variables.get(name, Undefined), declared, refuse, hide_suggestions=not suggestions)
         if found:
             nodes.append(definition)
             violations += found

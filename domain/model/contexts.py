@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.errors import InvalidInputError, Violation
-from domain.json import Json
+from domain.errors import InvalidInputError, LimitExceededError, Violation
+from domain.json import Json, json_extent
 from domain.model.references import parse_reference
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 
@@ -37,6 +37,33 @@ class Context:
             f"{kind}:{str(attributes['key']).replace('%', '%25').replace(':', '%3A')}"
             for kind, attributes in sorted(self.individuals.items())
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ContextLimits:
+    """What is read as a context at all.
+
+    Attributes:
+        size: Characters of its names and strings, and one for each value in it.
+        depth: Objects and lists inside one another, with the context itself.
+    """
+
+    size: int = 65_536
+    depth: int = 100
+
+    def check(self, data: Json) -> None:
+        """Refuse what is too large to be a context.
+
+        Raises:
+            LimitExceededError: It is too long, or else nested too deep.
+        """
+        size, depth = json_extent(data)
+        for name, actual, limit in (("SIZE", size, self.size), ("DEPTH", depth, self.depth)):
+            if actual > limit:
+                setting = f"EARLYBIRD_MAX_CONTEXT_{name}"
+                raise LimitExceededError(
+                    f"the context's {name.lower()}", setting=setting, limit=limit, actual=actual
+                )
 
 
 def parse_context(data: Json, path: _Path = ("context",)) -> Context:

@@ -7,19 +7,21 @@ from typing import TypeVar
 
 from domain.access.principals import Principal
 from domain.clock import moment, now_ms
-from domain.errors import InvalidInputError, LimitExceededError, Violation
+from domain.errors import DomainError, InvalidInputError, LimitExceededError, Violation
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.snapshot import SegmentMembership, Snapshot
 from domain.evaluation.subject import Subject
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef
-from domain.model.contexts import Context, parse_context
+from domain.model.contexts import Context, ContextLimits, parse_context
 from domain.model.flags import EnvironmentFlag
 from domain.services.contexts import ContextService
 from domain.services.memberships import MembershipService
 from domain.services.snapshots import SnapshotService
 
 T = TypeVar("T")
+
+DEFAULT_CONTEXT_LIMITS = ContextLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +114,23 @@ class Where:
 
 
 class EvaluationService:
-    """Answers from the snapshots. Asks the store only for members of large lists and for later revisions."""
+    """Answers from the snapshots. Asks the store only for members of large lists and for later revisions.
+
+    Attributes:
+        context_limits: What is read as a context at all.
+    """
 
     def __init__(
-        self, snapshots: SnapshotService, memberships: MembershipService, contexts: ContextService
+        self,
+        snapshots: SnapshotService,
+        memberships: MembershipService,
+        contexts: ContextService,
+        context_limits: ContextLimits = DEFAULT_CONTEXT_LIMITS,
     ) -> None:
         self._snapshots = snapshots
         self._memberships = memberships
         self._contexts = contexts
+        self.context_limits = context_limits
 
     async def evaluate(
         self,
@@ -133,12 +144,13 @@ class EvaluationService:
 
         Raises:
             InvalidInputError: The context is invalid, or the default nested too deep.
+            LimitExceededError: The context is too large.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         snapshot = await self._snapshot(caller, where, "evaluate")
         if is_nested_too_deep(default):
             raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
-        parsed = parse_context(context)
+        parsed = self._read(context)
         caller.spend(1)
         client_side = caller.principal.is_client_side
         [(evaluation, _)] = await self._answer(
@@ -161,10 +173,11 @@ class EvaluationService:
 
         Raises:
             InvalidInputError: The context is invalid.
+            LimitExceededError: The context is too large.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         snapshot = await self._snapshot(caller, where, "evaluateFlags")
-        parsed = parse_context(context)
+        parsed = self._read(context)
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(keys))
@@ -193,11 +206,11 @@ class EvaluationService:
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(contexts) * max(1, len(keys)))  # a context costs its reading, even without flags
-        parsed: list[Context | InvalidInputError] = []
+        parsed: list[Context | DomainError] = []
         for index, context in enumerate(contexts):
             try:
-                parsed.append(parse_context(context, ("contexts", index)))
-            except InvalidInputError as error:
+                parsed.append(self._read(context, ("contexts", index)))
+            except (InvalidInputError, LimitExceededError) as error:
                 parsed.append(error)
         answers = iter(
             await self._answer(
@@ -223,13 +236,14 @@ class EvaluationService:
 
         Raises:
             InvalidInputError: The context is invalid.
+            LimitExceededError: The context is too large.
             ForbiddenError: The credential is a client SDK key.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         ref = caller.principal.evaluates_in(where.environment, "segmentMemberships")
         caller.principal.require_server_side("segmentMemberships", str(ref))
         snapshot = await self._snapshot(caller, where, "segmentMemberships")
-        parsed = parse_context(context)
+        parsed = self._read(context)
         caller.spend(len(snapshot.segments))
         [(memberships, _)] = await self._answer(caller, snapshot, [parsed], snapshot.memberships)
         return memberships
@@ -260,6 +274,10 @@ class EvaluationService:
         caller.basis = Basis(snapshot.environment, snapshot.revision, end) if all_known else None
         return [(answer, subject.valid_until_ms) for answer, subject in zip(answers, subjects, strict=True)]
 
+    def _read(self, context: Json, path: tuple[str | int, ...] = ("context",)) -> Context:
+        self.context_limits.check(context)
+        return parse_context(context, path)
+
     async def _snapshot(self, caller: Caller, where: Where, action: str) -> Snapshot:
         environment = caller.principal.evaluates_in(where.environment, action)
         if caller.principal.rights:  # an SDK key is its environment's
@@ -289,7 +307,7 @@ def _of_context(
     )
 
 
-def _spoiled(snapshot: Snapshot, keys: Sequence[str], error: InvalidInputError) -> ContextEvaluations:
+def _spoiled(snapshot: Snapshot, keys: Sequence[str], error: DomainError) -> ContextEvaluations:
     kind = EvaluationErrorKind.USER_NOT_SPECIFIED
     return ContextEvaluations(
         revision=snapshot.revision,

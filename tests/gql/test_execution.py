@@ -16,13 +16,21 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, EvaluationReason, ReasonKind
 from domain.evaluation.snapshot import SegmentMembership
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
+from gql.budget import ResultBudget
 from gql.execution import COMPILED_SELECTIONS, CompiledExecution, _completers
 from gql.schema import build_schema
 from tests.builders import a_segment, a_snapshot
 
+
+class StockExecution(StrawberryGraphQLCoreExecutionContext):
+    def __init__(self, *args: Any, budget: ResultBudget, **kwargs: Any) -> None:
+        del budget
+        super().__init__(*args, **kwargs)
+
+
 COMPILED, STOCK = build_schema(), build_schema()
 COMPILED.runs_directly = STOCK.runs_directly = False
-STOCK.execution_context_class = StrawberryGraphQLCoreExecutionContext
+STOCK.execution_context_class = StockExecution
 BATCH = COMPILED._schema.type_map["BatchEvaluation"]  # noqa: SLF001 - Strawberry offers no other way to it
 CONDITIONS = (
     "",

@@ -15,8 +15,10 @@ from strawberry import scalars
 from domain.access.principals import OPERATOR
 from domain.errors import InvalidInputError, UnauthenticatedError, UnavailableError, Violation
 from domain.services.evaluation import Caller
+from gql.answers import JSON
+from gql.bodies import BodyLimits
 from gql.context import RequestContext
-from gql.http import GRAPHQL_RESPONSE, JSON, GraphQLView, negotiated
+from gql.http import GRAPHQL_RESPONSE, GraphQLView, negotiated
 from storage.cache import MemoryCache
 
 
@@ -65,7 +67,7 @@ def refusing(error: Exception) -> Factory:
 def a_view(*, context_factory: Factory = ada, max_body_bytes: int = 1_000) -> GraphQLView:
     nothing_kept = MemoryCache[bytes](max_entries=0, max_bytes=0)
     return GraphQLView(
-        SCHEMA, context_factory=context_factory, responses=nothing_kept, max_body_bytes=max_body_bytes
+        SCHEMA, context_factory=context_factory, responses=nothing_kept, body_limits=BodyLimits(max_body_bytes, 30)
     )
 
 

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from domain.errors import UnauthenticatedError
+from gql.bodies import BodyLimits
 from gql.context import RequestContext
 from gql.http import GraphQLView
 from gql.ide import ASSETS, ide_routes
@@ -37,7 +38,7 @@ async def nobody(_request: Request) -> RequestContext:
 async def get(path: str, *, accept: str = "*/*", ide: bool = True, method: str = "GET") -> httpx.Response:
     kept = MemoryCache[bytes](max_entries=0, max_bytes=0)
     schema = strawberry.Schema(Query)
-    view = GraphQLView(schema, context_factory=nobody, responses=kept, max_body_bytes=1_000, ide=ide)
+    view = GraphQLView(schema, context_factory=nobody, responses=kept, body_limits=BodyLimits(1_000, 30), ide=ide)
     app = Starlette(routes=[Route("/graphql", view), *ide_routes()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://earlybird.test") as client:
         return await client.request(method, path, headers={"Accept": accept})

@@ -1,0 +1,165 @@
+"""Documents that requests name instead of sending: trusted ones from a file or a folder, and automatic ones.
+
+A trusted document is named by `documentId`, as GraphQL over HTTP says; an automatic one by its hash, as Apollo's
+clients do (docs/adr/0022).
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import orjson
+from graphql import GraphQLError
+
+from domain.errors import InvalidInputError, Violation
+from gql.answers import RefusedRequestError
+
+_SHA256 = "sha256:"
+
+
+def hash_document(text: str) -> str:
+    """Hash a document's text as clients do: SHA-256 of its UTF-8, in hexadecimal."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_documents(path: str | None) -> Mapping[str, str]:
+    """Read the trusted documents by their ids: a folder of `.graphql` files, or a JSON file.
+
+    In a folder a file's name is the id. The JSON is an object from ids to texts, as Relay and GraphQL Code
+    Generator write it, or Apollo's manifest. Every document can be named by its hash too, `sha256:…`.
+
+    Raises:
+        InvalidInputError: It cannot be read, or is neither.
+    """
+    if path is None:
+        return {}
+    place = Path(path)
+    try:
+        if place.is_dir():
+            files = sorted(file for ending in ("*.graphql", "*.gql") for file in place.glob(ending))
+            named: dict[str, Any] = {file.stem: file.read_text(encoding="utf-8") for file in files}
+        else:
+            named = _manifest(orjson.loads(place.read_bytes()))
+    except (OSError, UnicodeDecodeError, orjson.JSONDecodeError) as error:
+        raise InvalidInputError([Violation((), f"{path}: {error}")]) from error
+    if not named or not all(isinstance(text, str) for text in named.values()):
+        raise InvalidInputError([Violation((), f"{path}: there are no documents, each a text by its id")])
+    return {**{_SHA256 + hash_document(text): text for text in named.values()}, **named}
+
+
+def _manifest(content: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the file holds
+    if not isinstance(content, dict):
+        return {}
+    operations = content.get("operations")
+    if not isinstance(operations, list):
+        return content
+    entries = [operation if isinstance(operation, dict) else {} for operation in operations]
+    return {str(entry.get("id")): entry.get("body") for entry in entries}
+
+
+class AutomaticDocuments:
+    """Documents that clients have sent with their hash, to be named by it from then on; the oldest make room.
+
+    Attributes:
+        max_documents: How many are kept.
+        max_bytes: How many bytes they may have together.
+    """
+
+    def __init__(self, max_documents: int, max_bytes: int) -> None:
+        self.max_documents = max_documents
+        self.max_bytes = max_bytes
+        self._bytes = 0
+        self._texts: OrderedDict[str, tuple[str, int]] = OrderedDict()
+
+    def find(self, document_id: str) -> str | None:
+        """Return a document, if it is kept."""
+        if document_id not in self._texts:
+            return None
+        self._texts.move_to_end(document_id)
+        return self._texts[document_id][0]
+
+    def keep(self, document_id: str, text: str) -> None:
+        """Keep a document by its id, which is its hash."""
+        if document_id in self._texts:
+            return
+        size = len(text.encode("utf-8", "surrogatepass"))
+        self._texts[document_id] = (text, size)
+        self._bytes += size
+        while len(self._texts) > self.max_documents or self._bytes > self.max_bytes:
+            _, (_, freed) = self._texts.popitem(last=False)
+            self._bytes -= freed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """Finds the text that a request sends or names.
+
+    Attributes:
+        trusted: The trusted documents by their ids.
+        only_trusted: Whether no others are executed.
+        automatic: Where clients' documents are kept; None where they are not.
+    """
+
+    trusted: Mapping[str, str] = field(default_factory=dict)
+    only_trusted: bool = False
+    automatic: AutomaticDocuments | None = None
+
+    def find(self, body: Mapping[str, Any]) -> str:
+        """Return the text of the document that a request's parameters send or name.
+
+        Raises:
+            GraphQLError: It is not known here, or not trusted.
+            RefusedRequestError: The parameters are malformed.
+        """
+        text, document_id = _text(body, "query"), _text(body, "documentId")
+        sha256 = _persisted_query(body.get("extensions"))
+        if document_id is not None:
+            if text is not None or sha256 is not None:
+                raise RefusedRequestError(400, "`documentId` names the document: send no other")
+            return self._known(document_id) or _refuse("PersistedDocumentNotFound", "PERSISTED_DOCUMENT_NOT_FOUND")
+        if sha256 is not None and text is None:
+            return self._known(_SHA256 + sha256) or self._refuse_hash()
+        if not text:
+            raise RefusedRequestError(400, "`query` must be a string that is not empty")
+        if self.only_trusted and _SHA256 + hash_document(text) not in self.trusted:
+            _refuse("PersistedQueryOnly", "PERSISTED_QUERY_ONLY")
+        if sha256 is not None:
+            if hash_document(text) != sha256:
+                raise RefusedRequestError(400, "`persistedQuery.sha256Hash` is not the hash of `query`")
+            if self.automatic is not None:
+                self.automatic.keep(_SHA256 + sha256, text)
+        return text
+
+    def _known(self, document_id: str) -> str | None:
+        found = self.trusted.get(document_id)
+        return self.automatic.find(document_id) if found is None and self.automatic is not None else found
+
+    def _refuse_hash(self) -> NoReturn:
+        if self.automatic is None:
+            _refuse("PersistedQueryNotSupported", "PERSISTED_QUERY_NOT_SUPPORTED")
+        _refuse("PersistedQueryNotFound", "PERSISTED_QUERY_NOT_FOUND")
+
+
+def _text(body: Mapping[str, Any], name: str) -> str | None:
+    text = body.get(name)
+    if not isinstance(text, str | None):
+        raise RefusedRequestError(400, f"`{name}` must be a string")
+    return text
+
+
+def _persisted_query(extensions: Mapping[str, Any] | None) -> str | None:
+    """Read the hash in Apollo's extension, if there is one."""
+    asked = (extensions or {}).get("persistedQuery")
+    if asked is None:
+        return None
+    sha256 = asked.get("sha256Hash") if isinstance(asked, dict) and asked.get("version") == 1 else None
+    if not isinstance(sha256, str):
+        raise RefusedRequestError(400, "`persistedQuery` must have `version` 1 and `sha256Hash`")
+    return sha256.lower()
+
+
+def _refuse(message: str, code: str) -> NoReturn:
+    raise GraphQLError(message, extensions={"code": code})

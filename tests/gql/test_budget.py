@@ -1,0 +1,141 @@
+"""No query costs more than it may, or takes longer, whoever asks it."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import strawberry
+
+from gql.budget import ExecutionLimits
+from gql.schema import Schema
+from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.test_hostile import processor_seconds
+from tests.servers import Server
+
+HERE = 'environment(project: "default", key: "production")'
+PLACE = 'environment: {project: "default", environment: "production"}'
+COST = 200
+
+
+@pytest.fixture(scope="module")
+def thrifty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service whose answers may cost little, with 30 flags and 5 segments that all of them use."""
+    store = f"sqlite:///{tmp_path_factory.mktemp('thrifty')}/x.db"
+    with Server(store, max_result_cost=str(COST)) as server:
+        keys = [f"s{n}" for n in range(5)]
+        flags = [a_flag(f"f{n:02}", rules=[a_rule_on_segments(*keys)]) for n in range(30)]
+        segments = [{"key": key, "included": ["ada"], "rules": []} for key in keys]
+        server.post(
+            "mutation ($i: ImportFlagDataInput!) { importFlagData(input: $i) { revision } }",
+            i={
+                "environment": {"project": "default", "environment": "production"},
+                "data": data_of(*flags, segments=tuple(segments)),
+                "mode": "REPLACE",
+            },
+        )
+        yield server
+
+
+def actual(answer: Any) -> int:
+    """What the answer would have cost as far as it was made; fails unless exactly that was refused."""
+    settings = {error["extensions"]["setting"] for error in answer.errors}
+    assert settings == {"EARLYBIRD_MAX_RESULT_COST"}, answer.errors
+    extensions = answer.errors[0]["extensions"]
+    assert (extensions["code"], extensions["limit"]) == ("LIMIT_EXCEEDED", COST)
+    cost: int = extensions["actual"]
+    return cost
+
+
+def test_a_page_of_a_small_cost_is_answered_and_a_larger_one_refused_by_name(thrifty: Server) -> None:
+    query = (
+        f"query ($n: Int!) {{ {HERE} {{ flags(first: $n) {{ nodes {{ id key name on version archived }} }} }} }}"
+    )
+    assert len(thrifty.post(query, n=20)["environment"]["flags"]["nodes"]) == 20
+    assert actual(thrifty.post(query, n=30)) > COST
+
+
+def test_pages_inside_pages_multiply(thrifty: Server) -> None:
+    query = f"{{ {HERE} {{ segments {{ nodes {{ usage {{ flags(first: 100) {{ nodes {{ flag {{ id }} }} }} }} }} }} }} }}"
+    assert COST < actual(thrifty.post(query)) <= COST + 100
+
+
+def test_lists_that_generated_functions_complete_are_counted_too(thrifty: Server) -> None:
+    query = "query ($c: [JSON!]!) {{ evaluateBatch({}, contexts: $c) {{ results {{ evaluations {{ {} }} }} }} }}"
+    contexts = [{"key": f"u{n}"} for n in range(40)]
+    assert len(thrifty.post(query.format(PLACE, "flagKey value"), c=contexts)["evaluateBatch"]["results"]) == 40
+    wide = " ".join(f"a{n}: flagKey" for n in range(80))
+    actual(thrifty.post(query.format(PLACE, wide), c=contexts))
+
+
+def test_fields_that_ask_a_service_cost_more(thrifty: Server) -> None:
+    query = f"query ($n: Int!) {{ {HERE} {{ flags(first: $n) {{ nodes {{ history(first: 1) {{ nodes {{ id }} }} }} }} }} }}"
+    assert not thrifty.post(query, n=1).errors
+    actual(thrifty.post(query, n=3))
+
+
+def test_what_a_mutation_changed_holds_though_its_answer_costs_too_much(thrifty: Server) -> None:
+    create = f"""mutation {{ createSegment(input: {{{PLACE}, name: "kept", key: "kept"}}) {{ segment {{
+        {" ".join(f"a{n}: usage {{ flagCount }}" for n in range(30))} }} }} }}"""
+    answer = thrifty.post(create)
+    actual(answer)
+    assert answer.errors[0]["path"][0] == "createSegment"
+    assert thrifty.post(f'{{ {HERE} {{ segment(key: "kept") {{ key }} }} }}')["environment"]["segment"]
+
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    async def slow(self) -> int:
+        await asyncio.sleep(60)
+        return 1
+
+
+@strawberry.type
+class Mutation:
+    @strawberry.mutation
+    async def slow(self) -> int:
+        await asyncio.sleep(0.05)
+        return 1
+
+
+async def test_a_query_that_takes_too_long_is_given_up_by_name_and_a_mutation_is_not() -> None:
+    schema = Schema(Query, Mutation, execution_limits=ExecutionLimits(query_seconds=0))
+    result = await schema.execute("{ slow }")
+    assert result.data is None
+    [error] = result.errors or []
+    assert (error.extensions or {})["setting"] == "EARLYBIRD_MAX_QUERY_SECONDS"
+    assert (await schema.execute("mutation { slow }")).data == {"slow": 1}
+
+
+OWNERS = {
+    "pages in pages": "segments(first: 100) { nodes { usage { flags(first: 100) { nodes { flag { id segments(first: 100) { nodes { segment { id } } } } } } } } }",
+    "usage of usage": "segments(first: 100) { nodes { id usage { segments { id usage { segments { id usage { segments { id } } } } } } } }",
+    "filters": "segments(first: 100) { nodes { usage { "
+    + " ".join(f'a{n}: flags(first: 0, tags: ["x{n}"]) {{ totalCount }}' for n in range(80))
+    + " } } }",
+    "programs": " ".join(
+        f"a{n}: earlyAccessPrograms(first: 100) {{ nodes {{ active variations {{ flag {{ id }} variations {{ value }} }} }} }}"
+        for n in range(50)
+    ),
+}
+
+
+def test_no_query_of_an_owner_takes_the_processor_for_long(tmp_path: Path) -> None:
+    """Without the limit the first takes 28 s, in 250 characters."""
+    with Server(f"sqlite:///{tmp_path}/x.db") as server:
+        keys = [f"s{n:03}" for n in range(100)]
+        segments = tuple(
+            {"key": key, "tags": ["eap"], "rules": [a_rule_on_segments(keys[n - 1])] if n % 20 else []}
+            for n, key in enumerate(keys)
+        )
+        rules = [[keys[(n * 7 + m) % 100] for m in range(20)] for n in range(400)]
+        flags = [a_flag(f"f{n:03}", rules=[a_rule_on_segments(*rule)]) for n, rule in enumerate(rules)]
+        assert not server.import_flags(data_of(*flags, segments=segments)).errors
+        for name, selection in OWNERS.items():
+            before = processor_seconds(server)
+            answer = server.post(f"{{ {HERE} {{ {selection} }} }}")
+            assert {e["extensions"]["setting"] for e in answer.errors} == {"EARLYBIRD_MAX_RESULT_COST"}, name
+            assert processor_seconds(server) - before < 3, name  # measured at 1.0 at most
+            assert len(answer.errors) <= 100, name
