@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev run test check format schema audit browser bench clean
+.PHONY: install install-dev install-bench run test check format schema audit browser bench growth clean
 
 install: $(VENV)/.installed
 
 install-dev: $(VENV)/.installed-dev
+
+install-bench: $(VENV)/.installed-bench
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x …")'
@@ -17,6 +19,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 run: install
@@ -47,12 +53,14 @@ audit: install-dev
 browser: install-dev
 	$(BIN)/python -m tests.browser
 
-bench: install-dev
-	$(BIN)/python -m benchmarks.evaluator
-	$(BIN)/python -m benchmarks.http
+# The rows of README's table, in under ten minutes; then what each cache saves.
+bench: install-bench
+	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.caches
-	$(BIN)/python -m benchmarks.large_lists
-	$(BIN)/python -m benchmarks.processes
+
+# How speed and memory change with flags, segments, lists, batches and workers: under 15 minutes.
+growth: install-bench
+	$(BIN)/python -m benchmarks.growth
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
