@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install install-dev install-bench run test check format schema audit browser bench growth clean
+.PHONY: install install-dev install-bench run test check format schema audit browser bench growth soak clean
 
 install: $(VENV)/.installed
 
@@ -61,6 +61,10 @@ bench: install-bench
 # How speed and memory change with flags, segments, lists, batches and workers: under 15 minutes.
 growth: install-bench
 	$(BIN)/python -m benchmarks.growth
+
+# Ten minutes of everything at once; then nothing may be wrong.
+soak: install-dev
+	$(BIN)/python -m benchmarks.soak --minutes 10
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

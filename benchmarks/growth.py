@@ -259,8 +259,10 @@ def served(folder: str, data: dict[str, Any], *options: str) -> Iterator[Server]
     examples = Path(folder) / "flags.json"
     examples.write_text(json.dumps(data))
     with Server(f"sqlite:///{folder}/store.db", "--examples", str(examples), *options) as server:
-        yield server
-        server.stop()
+        try:
+            yield server
+        finally:
+            server.stop()  # with its workers, which a kill would leave behind
 
 
 def new_users() -> Iterator[dict[str, Any]]:
