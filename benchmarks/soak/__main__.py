@@ -3,7 +3,7 @@
 Readers ask all evaluation fields with a token and both kinds of SDK keys, and what dashboards ask. Writers edit
 flags and segments, import flag data and large lists, and sync cohorts. A shared cache comes and goes, where there
 is a redis-server. Every so often and at the end, a sample of answers must equal those of a fresh service on the
-same store, and everything acknowledged must be there, once in the audit log too. Caches are small and so soon full;
+same store, and everything acknowledged must be there, once in the audit log too. Caches are small and soon full;
 then memory must be flat. Run it with `make soak`.
 """
 
@@ -31,7 +31,7 @@ from benchmarks.soak.questions import (
     evaluation_questions,
     management_questions,
 )
-from benchmarks.soak.watch import ComingAndGoingCache, MemoryWatch, redis_program
+from benchmarks.soak.watch import ComingAndGoingCache, MemoryWatch
 from benchmarks.soak.writers import (
     IMPORT,
     FlagEdits,
@@ -44,6 +44,7 @@ from benchmarks.soak.writers import (
     seed,
 )
 from tests.servers import Server, printed_secrets
+from tests.storage.redis_server import PROGRAM
 
 WORKERS = "2"
 CACHE_BYTES = str(8 * 1024 * 1024)
@@ -81,11 +82,10 @@ def report(tally: Tally, lines: list[str]) -> Iterator[str]:
 @contextmanager
 def shared_cache() -> Iterator[ComingAndGoingCache | None]:
     """Start a Redis, where there is one."""
-    program = redis_program()
-    if program is None:
+    if PROGRAM is None:
         yield None
         return
-    with ComingAndGoingCache(program) as cache:
+    with ComingAndGoingCache() as cache:
         yield cache
 
 

@@ -1,17 +1,11 @@
 """What is watched beside: the memory of the workers, and a cache that comes and goes."""
 
-import shutil
-import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 from statistics import median
 from threading import Event
-from typing import Self
 
 from benchmarks.machine import children, memory_mib
-from tests.servers import free_port
+from tests.storage.redis_server import RedisServer
 
 SAMPLE_SECONDS = 1.0
 MOST_GROWTH = 0.10
@@ -57,63 +51,34 @@ def workers(pid: int) -> list[int]:
     return [child for child in children(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
-class ComingAndGoingCache:
-    """A Redis that is there, is killed, and comes back empty.
+class ComingAndGoingCache(RedisServer):
+    """A Redis that is there, is killed, and comes back empty; every other time it hangs first.
 
     Attributes:
-        times_away: How often it was killed.
+        times_away: How often it went.
         looks: How often anything was looked for in it.
     """
 
-    def __init__(self, program: str) -> None:
-        self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._program = program
-        self._process: subprocess.Popen[bytes] | None = None
+    def __init__(self) -> None:
+        super().__init__()
         self.times_away = 0
         self.looks = 0
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([self._program, *options], stdout=subprocess.DEVNULL)  # noqa: S603 - found
-        while not self._statistics():
-            assert self._process.poll() is None, "redis-server ended"
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        """End it, as a crash would."""
-        assert self._process is not None
-        counts = dict(line.split(":") for line in self._statistics().split("\r\n") if ":" in line)
-        self.looks += int(counts["keyspace_hits"]) + int(counts["keyspace_misses"])
-        self._process.kill()
-        self._process.wait()
 
     def run(self, stop: Event) -> None:
         """Come and go until stopped."""
         while not stop.wait(BACK_SECONDS):
-            self.kill()
+            self._count_looks()
             self.times_away += 1
+            if self.times_away % 2:
+                self.pause()
+                stop.wait(AWAY_SECONDS)
+            self.kill()
             stop.wait(AWAY_SECONDS)
             self.start()
+        self._count_looks()
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    def _statistics(self) -> str:
-        """Ask for its own counts; nothing while it does not answer."""
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
-                connection.sendall(b"INFO stats\r\nQUIT\r\n")
-                return connection.makefile("rb").read().decode()
-        except OSError:
-            return ""
-
-
-def redis_program() -> str | None:
-    """Find the server, beside our own interpreter or on the machine."""
-    return shutil.which("redis-server", path=str(Path(sys.executable).parent)) or shutil.which("redis-server")
+    def _count_looks(self) -> None:
+        with self.client() as client:
+            found = client.info("stats")
+            assert isinstance(found, dict)
+            self.looks += found["keyspace_hits"] + found["keyspace_misses"]
