@@ -6,11 +6,13 @@ BIN := $(VENV)/bin
 # Programs that check ours from outside; an environment of their own, since they bring many packages.
 CHECKS := .venv-checks
 
-.PHONY: install install-dev run test check format schema audit browser fuzz vulnerabilities bench clean
+.PHONY: install install-dev install-bench run test check format schema audit browser fuzz vulnerabilities bench growth soak clean
 
 install: $(VENV)/.installed
 
 install-dev: $(VENV)/.installed-dev
+
+install-bench: $(VENV)/.installed-bench
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.x …")'
@@ -20,6 +22,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 run: install
@@ -63,12 +69,18 @@ fuzz: install-dev $(CHECKS)/.installed
 vulnerabilities: install-dev $(CHECKS)/.installed
 	$(BIN)/python -m tests.vulnerabilities $(CHECKS)/bin/pip-audit
 
-bench: install-dev
-	$(BIN)/python -m benchmarks.evaluator
-	$(BIN)/python -m benchmarks.http
+# The rows of README's table, in under ten minutes; then what each cache saves.
+bench: install-bench
+	$(BIN)/python -m benchmarks
 	$(BIN)/python -m benchmarks.caches
-	$(BIN)/python -m benchmarks.large_lists
-	$(BIN)/python -m benchmarks.processes
+
+# How speed and memory change with flags, segments, lists, batches and workers: under 15 minutes.
+growth: install-bench
+	$(BIN)/python -m benchmarks.growth
+
+# Ten minutes of everything at once; then nothing may be wrong.
+soak: install-dev
+	$(BIN)/python -m benchmarks.soak --minutes 10
 
 clean:
 	rm -rf $(VENV) $(CHECKS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -5,14 +5,12 @@ for evaluation (`snapshot.subject`) is inside ours. Rounds alternate, and median
 measured, both sides must agree on every answer. Run it with `python -m benchmarks.evaluator`.
 """
 
-import argparse
 import gc
 import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +20,7 @@ from ldclient.config import Config
 from ldclient.integrations import Files
 
 from benchmarks.dataset import CONTEXTS, contexts, flag_data
+from benchmarks.rows import Row, table
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import read_flag_data
 from domain.keys import EnvironmentRef
@@ -32,35 +31,12 @@ ROUNDS = 40
 CONTEXTS_A_ROUND = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the table; times are microseconds."""
-
-    name: str
-    against: str
-    ours: float
-    theirs: float | None = None
-    ratio: float | None = None
-    bar: float | None = None
-
-
-def main() -> None:
-    """Measure, print the table, and write it where `--json` says."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", type=Path, help="also write the rows to this file")
-    path: Path | None = parser.parse_args().json
-    rows = measure()
-    print(table(rows))
-    if path:
-        path.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
-
-
 class Sides:
     """Both evaluators over the same data. A run over some of the contexts returns how many units it did."""
 
     def __init__(self, data: dict[str, Any], users: list[dict[str, Any]], oracle: ldclient.LDClient) -> None:
         self.users = users
-        self.snapshot = _snapshot(data)
+        self.snapshot = snapshot_of(data)
         self.oracle = oracle
         self.our_contexts = [parse_context(user) for user in users]
         self.their_contexts = [ldclient.Context.from_dict(user) for user in users]
@@ -123,47 +99,31 @@ class Sides:
         return len(self.keys) * CONTEXTS_A_ROUND
 
 
-def measure() -> list[Row]:
+def measure(rounds: int = ROUNDS) -> list[Row]:
     """Measure both rows, and what ours are made of."""
     data = flag_data()
     with oracle(data) as sdk:
         sides = Sides(data, contexts(), sdk)
         sides.check_agreement()
-        rows = [
-            _compare("E1 all flags, per evaluation", "all_flags_state", sides.all_ours, sides.all_theirs, bar=12),
-            _compare("E2 one flag", "variation_detail", sides.one_ours, sides.one_theirs, bar=10),
-        ]
+        all_flags = _rounds(rounds, sides.all_ours, sides.all_theirs)
+        one_flag = _rounds(rounds, sides.one_ours, sides.one_theirs)
     sides.all_decided(slice(None))
     alone = {
-        "reading a context's JSON (in neither)": sides.parse,
-        "preparing a context (in E2; a 50th of it in E1)": sides.prepare,
-        "all flags, segments decided, per evaluation": sides.all_decided,
+        "E1, E2: reading a context's JSON (in neither)": sides.parse,
+        "E1, E2: preparing a context (in E2; a 50th of it in E1)": sides.prepare,
+        "E1 all flags, segments decided, per evaluation": sides.all_decided,
     }
-    return rows + [Row(name=name, against="", ours=median(_rounds(run)[0])) for name, run in alone.items()]
+    return [
+        Row.faster("E1 all flags for one context, per evaluation", "`all_flags_state`", *all_flags, times=12),
+        Row.faster("E2 one flag", "`variation_detail`", *one_flag, times=10),
+        *(Row(name=name, ours=_rounds(rounds, run)[0]) for name, run in alone.items()),
+    ]
 
 
-def table(rows: list[Row]) -> str:
-    """Render the rows as Markdown."""
-    lines = ["| what | against | ours, us | theirs, us | ratio | bar |", "|---|---|---:|---:|---:|---:|"]
-    for row in rows:
-        compared = ("", "", "")
-        if row.theirs is not None and row.ratio is not None and row.bar is not None:
-            compared = (f"{row.theirs:.2f}", f"{row.ratio:.2f}x", f"{row.bar:g}x")
-        lines.append(f"| {row.name} | {row.against} | {row.ours:.2f} | {' | '.join(compared)} |")
-    return "\n".join(lines)
-
-
-def _compare(
-    name: str, against: str, ours: Callable[[slice], int], theirs: Callable[[slice], int], *, bar: float
-) -> Row:
-    our_time, their_time = map(median, _rounds(ours, theirs))
-    return Row(name=name, against=against, ours=our_time, theirs=their_time, ratio=their_time / our_time, bar=bar)
-
-
-def _rounds(*runs: Callable[[slice], int]) -> list[list[float]]:
-    """Run each in turn, round after round over other contexts; return microseconds per unit, by run."""
+def _rounds(rounds: int, *runs: Callable[[slice], int]) -> list[float]:
+    """Run each in turn, round after round over other contexts; return the medians of microseconds per unit."""
     times: list[list[float]] = [[] for _ in runs]
-    for number in range(-1, ROUNDS):  # the round before the first only warms up
+    for number in range(-1, rounds):  # the round before the first only warms up
         start = number * CONTEXTS_A_ROUND % CONTEXTS
         for run, found in zip(runs, times, strict=True):
             gc.collect()
@@ -171,10 +131,11 @@ def _rounds(*runs: Callable[[slice], int]) -> list[list[float]]:
             units = run(slice(start, start + CONTEXTS_A_ROUND))
             if number >= 0:
                 found.append((time.perf_counter() - began) / units * 1e6)
-    return times
+    return [median(found) for found in times]
 
 
-def _snapshot(data: dict[str, Any]) -> Snapshot:
+def snapshot_of(data: dict[str, Any]) -> Snapshot:
+    """Compile flag data."""
     environment = EnvironmentRef("benchmark", "standard")
     read = read_flag_data(data, environment)
     flags = {key: EnvironmentFlag(item.flag, item.targeting) for key, item in read.flags.items()}
@@ -197,4 +158,4 @@ def oracle(data: dict[str, Any]) -> Iterator[ldclient.LDClient]:
 
 
 if __name__ == "__main__":
-    main()
+    print(table(measure()))

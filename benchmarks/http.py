@@ -19,7 +19,8 @@ from typing import Any, BinaryIO, TypeVar
 import ldclient
 
 from benchmarks.dataset import CONTEXTS, contexts, flag_data
-from benchmarks.evaluator import Row, oracle, table
+from benchmarks.evaluator import oracle
+from benchmarks.rows import Row, table
 from tests.servers import ROOT, TOKEN, Server, free_port
 
 T = TypeVar("T")
@@ -36,15 +37,15 @@ MANY = f"""query ($c: [JSON!]!) {{
 class Connections:
     """Connections that stay open to one server."""
 
-    def __init__(self, port: int) -> None:
-        self.sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+    def __init__(self, port: int, count: int = CONNECTIONS) -> None:
+        self.sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
         self.files = [connection.makefile("rb") for connection in self.sockets]
 
     def time(self, requests: list[bytes]) -> float:
         """Send all, one on each connection at a time; return microseconds per request."""
         began = time.perf_counter()
-        for start in range(0, len(requests), CONNECTIONS):
-            used = requests[start : start + CONNECTIONS]
+        for start in range(0, len(requests), len(self.sockets)):
+            used = requests[start : start + len(self.sockets)]
             for connection, request in zip(self.sockets, used, strict=False):
                 connection.sendall(request)
             for file, _ in zip(self.files, used, strict=False):
@@ -78,7 +79,7 @@ def post(path: str, query: str, variable: object) -> bytes:
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-def measure() -> list[Row]:
+def measure(rounds: int = ROUNDS) -> list[Row]:
     """Start both servers and measure all rows."""
     data, users = flag_data(), contexts()
     with tempfile.TemporaryDirectory() as folder, oracle(data) as sdk:
@@ -90,13 +91,15 @@ def measure() -> list[Row]:
         raw = subprocess.Popen(command, cwd=ROOT)  # noqa: S603 - our own command
         try:
             with Server(f"sqlite:///{folder}/store.db", "--examples", str(examples)) as server:
-                return _rows(Connections(server.port), Connections(port), sdk, users)
+                return _rows(Connections(server.port), Connections(port), sdk, users, rounds)
         finally:
             raw.terminate()
             raw.wait()
 
 
-def _rows(ours: Connections, raw: Connections, sdk: ldclient.LDClient, users: list[dict[str, Any]]) -> list[Row]:
+def _rows(
+    ours: Connections, raw: Connections, sdk: ldclient.LDClient, users: list[dict[str, Any]], rounds: int
+) -> list[Row]:
     fresh = (dict(users[n % CONTEXTS], key=f"new-{n}") for n in count())
     ready = [ldclient.Context.from_dict(user) for user in users[:BATCH]]
     keys = list(flag_data()["flags"])
@@ -112,8 +115,8 @@ def _rows(ours: Connections, raw: Connections, sdk: ldclient.LDClient, users: li
         request = post("/graphql", MANY, [next(fresh) for _ in range(BATCH)])
         return ours.time([request]) / (BATCH * len(keys))
 
-    rounds = [(batch(), sdk_loop()) for _ in range(ROUNDS + 1)]
-    rows = [_row("E3 evaluateBatch 100 x 50, new contexts, per evaluation", "`variation_detail`", rounds, 5)]
+    pairs = [(batch(), sdk_loop()) for _ in range(rounds + 1)]
+    rows = [_row("E3 evaluateBatch 100 x 50, new contexts, per evaluation", "`variation_detail`", pairs, 5)]
     for name, query, bars in (("E4 evaluate", ONE, (0.6, 0.35)), ("E5 evaluateFlags, 50 flags", ALL, (0.6, 0.2))):
         size = len(ours.ask(post("/graphql", query, users[0])))
         for kind, bar in zip(("repeating contexts", "new contexts"), bars, strict=True):
@@ -124,7 +127,7 @@ def _rows(ours: Connections, raw: Connections, sdk: ldclient.LDClient, users: li
                     ours.time([post("/graphql", query, user) for user in some]),
                     raw.time([post(f"/{size}", query, user) for user in some]),
                 )
-                for some in islice(chosen, ROUNDS + 1)
+                for some in islice(chosen, rounds + 1)
             ]
             rows.append(_row(f"{name}, {kind}, per request", "raw ASGI", times, bar))
     return rows
@@ -139,7 +142,7 @@ def batched(users: Iterator[T], size: int) -> Iterator[list[T]]:
 def _row(name: str, against: str, times: list[tuple[float, float]], bar: float) -> Row:
     """Compare the medians of all rounds but the first, which only warms up."""
     ours, theirs = (median(side) for side in zip(*times[1:], strict=True))
-    return Row(name=name, against=against, ours=ours, theirs=theirs, ratio=theirs / ours, bar=bar)
+    return Row.faster(name, against, ours, theirs, times=bar)
 
 
 if __name__ == "__main__":

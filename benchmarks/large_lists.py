@@ -14,7 +14,8 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -24,6 +25,8 @@ from typing import Any
 import httpx
 from pymongo import MongoClient
 
+from benchmarks.machine import memory_mib
+from benchmarks.rows import SHARE, Row, table
 from tests.servers import TOKEN, Server
 from tests.storage.servers import MongoServer
 
@@ -31,62 +34,84 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000)
 CHUNK = 10_000
 IMPORT_SECONDS = 3_600
 ROUNDS = 200
+IMPORT_SHARE = 1 / 1.5  # an import may take half as long again as the driver
 PLACE = {"project": "default", "environment": "production"}
 
 
 def main() -> None:
-    """Measure, and print each row."""
+    """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keys", type=int, default=1_000_000, help="keys of the file that E7 imports")
+    parser.add_argument("--keys", type=int, default=SIZES[-1], help="keys of the largest list and file")
     parser.add_argument("--mongodb", action="store_true", help="import into, and evaluate on, MongoDB instead")
     arguments = parser.parse_args()
-    keys = arguments.keys
+    if arguments.mongodb:
+        with tempfile.TemporaryDirectory() as folder:
+            print(table(mongodb_rows(Path(folder), arguments.keys)))
+    else:
+        print(table(measure(arguments.keys)))
+
+
+def measure(keys: int = SIZES[-1]) -> list[Row]:
+    """Measure all rows."""
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.mongodb:
-            mongodb_rows(Path(folder), keys)
-            return
-        import_rows(Path(folder), keys)
-        membership_rows(Path(folder))
-        usage_rows(Path(folder))
+        sizes = [size for size in SIZES if size < keys]
+        return [
+            *membership_rows(Path(folder), [*sizes, keys]),
+            *import_rows(Path(folder), keys),
+            *usage_rows(Path(folder)),
+        ]
 
 
-def import_rows(folder: Path, count: int) -> None:
-    """E7: a service's import against the driver's writes; the service's memory before and after."""
+def import_rows(folder: Path, count: int) -> list[Row]:
+    """E7: a service's import against the driver's writes; the peak of its memory after a tenth, and after all."""
     keys = member_keys(count)
     random.Random(7).shuffle(keys)  # noqa: S311 - the same order each time
-    file = folder / "keys.csv"
+    file, tenth = folder / "keys.csv", folder / "tenth.csv"
     file.write_text("".join(f"{key}\n" for key in keys))
+    tenth.write_text("".join(f"{key}\n" for key in keys[: count // 10]))
     drivers = {"in the file's order": keys, "sorted": sorted(keys)}
-    times = {name: timed(partial(write_rows, folder, given)) for name, given in drivers.items()}
+    in_order, in_keys_order = (timed(partial(write_rows, folder, given)) for given in drivers.values())
     with Server(f"sqlite:///{folder}/import.db") as server:
+        create_list(server, "a-tenth")
         create_list(server, "members")
-        before = memory_mib(server)
+        load(server, "a-tenth", tenth)
+        before = peak_mib(server)
         took = timed(lambda: load(server, "members", file))
-        after = memory_mib(server)
-        print(f"E7 import of {count:,} keys: {took:.1f} s; peak memory {before:.0f} -> {after:.0f} MiB")
+        after = peak_mib(server)
         again = timed(lambda: load(server, "members", file, "OVERWRITE"))
-        print(f"   the same again, as an overwrite: {again:.1f} s")
-    for name, seconds in times.items():
-        print(f"   the driver, {name}: {seconds:.1f} s (ratio {took / seconds:.2f}, bar 1.5)")
+    name = f"E7 import of {count:,} keys"
+    memory = f"{name}, the process's peak memory"
+    return [
+        Row.faster(name, "the driver, the same rows", took, in_order, times=IMPORT_SHARE, unit="s"),
+        Row.faster(name, "the driver, sorted rows", took, in_keys_order, times=None, unit="s"),
+        Row.faster(f"{name}, the same again", "the driver, the same rows", again, in_order, times=None, unit="s"),
+        Row.faster(memory, "a tenth of the file", after, before, times=SHARE, unit="MiB"),
+    ]
 
 
-def mongodb_rows(folder: Path, count: int) -> None:
+def mongodb_rows(folder: Path, count: int) -> list[Row]:
     """E6 and E7 on MongoDB: an import, the driver's writes of a tenth of the rows, and one flag on lists."""
     sizes = (SIZES[0], count)
     with MongoServer(standalone=False, storage_path=str(folder / "mongodb")) as mongo:
         driver = timed(partial(write_documents, mongo.url("driver"), member_keys(count // 10)))
-        with Server(mongo.url("lists")) as server:
+        with Server(mongo.url("lists"), cache_entries="0") as server:
             for size in sizes:
                 create_list(server, f"list-{size}")
                 file = folder / f"{size}.csv"
                 file.write_text("".join(f"{key}\n" for key in member_keys(size)))
-                before = memory_mib(server)
+                before = peak_mib(server)
                 took = timed(partial(load, server, f"list-{size}", file))
-            after = memory_mib(server)
-            print(f"E7 import of {count:,} keys: {took:.1f} s; peak memory {before:.0f} -> {after:.0f} MiB")
-            ours, theirs = took / count * 1_000_000, driver / (count // 10) * 1_000_000
-            print(f"   a key: {ours:.0f} us; the driver {theirs:.0f} us (ratio {ours / theirs:.2f}, bar 1.5)")
-            evaluation_rows(server, sizes)
+            after = peak_mib(server)
+            with MongoClient[dict[str, Any]](mongo.url("driver")) as client:
+                members = client.get_default_database()["members"]
+                evaluations = evaluation_rows(server, sizes, lambda: members.find_one({"member": "", "since": 1}))
+    ours, theirs = took / count * 1_000_000, driver / (count // 10) * 1_000_000
+    name = f"E7 import of {count:,} keys into MongoDB"
+    return [
+        *evaluations,
+        Row.faster(f"{name}, a key", "the driver", ours, theirs, times=IMPORT_SHARE),
+        Row.faster(f"{name}, peak memory", "before it", after, before, times=SHARE, unit="MiB"),
+    ]
 
 
 def member_keys(count: int) -> list[str]:
@@ -108,30 +133,42 @@ def write_documents(url: str, keys: Iterable[str]) -> None:
             members.insert_many(rows, ordered=False)
 
 
-def membership_rows(folder: Path) -> None:
-    """E6: one flag for one context that has to be looked up in a list of growing size."""
-    with Server(f"sqlite:///{folder}/lists.db") as server:
-        for size in SIZES:
+def membership_rows(folder: Path, sizes: Sequence[int]) -> list[Row]:
+    """E6: one flag for one context that has to be looked up in a list of growing size; nothing is cached."""
+    with Server(f"sqlite:///{folder}/lists.db", cache_entries="0") as server:
+        for size in sizes:
             key = f"list-{size}"
             create_list(server, key)
             file = folder / f"{key}.csv"
             file.write_text("".join(f"{name}\n" for name in member_keys(size)))
             load(server, key, file)
-        evaluation_rows(server, SIZES)
+        with closing(sqlite3.connect(folder / "lists.db")) as driver:
+            look_up = "SELECT 1 FROM members WHERE list = ? AND key = ?"
+            return evaluation_rows(server, sizes, lambda: driver.execute(look_up, ("", "")).fetchall())
 
 
-def evaluation_rows(server: Server, sizes: Iterable[int]) -> None:
-    """E6: one flag on each of the lists, and on a segment without one."""
+def evaluation_rows(server: Server, sizes: Sequence[int], look_up: Callable[[], Any]) -> list[Row]:
+    """E6: one flag on each of the lists; and one on a segment without a list, beside a look-up by the driver."""
     plain = {"key": "plain", "included": ["user-00000001"]}
     segments = {key: {"key": key, "unbounded": True} for key in (f"list-{size}" for size in sizes)}
     flags = {key: flag_on(key) for key in (*segments, "plain")}
     server.import_flags({"flags": flags, "segments": {**segments, "plain": plain}}, mode="MERGE")
-    times = rounds({key: partial(evaluate, server, key) for key in flags})
-    for key, found in times.items():
-        print(f"E6 evaluate on {key}: {median(found):.2f} ms")
+    found = rounds({**{key: partial(evaluate, server, key) for key in flags}, "look-up": look_up})
+    times = {key: median(milliseconds) for key, milliseconds in found.items()}
+    smallest, *larger = sizes
+    name, first = "E6 evaluate, a flag on a list of {:,} keys", times[f"list-{smallest}"]
+    against = "a segment in process, and one look-up by the driver"
+    in_process = times["plain"] + times["look-up"]
+    rows = [Row.faster(name.format(smallest), against, first, in_process, times=SHARE, unit="ms")]
+    for size in larger:
+        ours = times[f"list-{size}"]
+        rows.append(
+            Row.faster(name.format(size), f"a list of {smallest:,} keys", ours, first, times=SHARE, unit="ms")
+        )
+    return rows
 
 
-def usage_rows(folder: Path) -> None:
+def usage_rows(folder: Path) -> list[Row]:
     """E8: usage of a segment that 1,000 flags target, and the programs of 200 segments."""
     with Server(f"sqlite:///{folder}/usage.db") as server:
         segments: dict[str, dict[str, Any]] = {
@@ -146,7 +183,7 @@ def usage_rows(folder: Path) -> None:
         programs = f"""{{ {head} {{ earlyAccessPrograms(active: true, first: 20) {{ totalCount nodes {{
             segment {{ key kind memberCount }} active flagCount }} }} }} }}"""
         times = rounds({"usage": lambda: ask(server, usage), "programs": lambda: ask(server, programs)})
-        print_pages(times)
+        rows = page_rows(times)
         for n, segment in enumerate(segments.values()):
             segment["rules"] = [rule_on(f"s{n - 1}", negate=n % 7 == 0)] if n % 10 else []
         for n, flag in enumerate(flags.values()):
@@ -157,13 +194,16 @@ def usage_rows(folder: Path) -> None:
         asked = {"usage": usage, "programs": programs, "programs and what they serve": served}
         runs = {f"nested {name}": partial(ask, server, query) for name, query in asked.items()}
         changed = {f"{name}, after a change": run for name, run in runs.items()}
-        print_pages(rounds(runs) | rounds(changed, before=lambda: describe(server, "s5")))
+        rows += page_rows(rounds(runs) | rounds(changed, before=lambda: describe(server, "s5")))
+    return rows
 
 
-def print_pages(times: dict[str, list[float]]) -> None:
-    """Print how long first pages took."""
-    for name, found in times.items():
-        print(f"E8 first page of {name}: p95 {quantiles(found, n=20)[-1]:.1f} ms (bar 20 ms)")
+def page_rows(times: dict[str, list[float]]) -> list[Row]:
+    """Arrange how long first pages took."""
+    return [
+        Row(name=f"E8 first page of {name}, p95", ours=quantiles(found, n=20)[-1], unit="ms", limit=20)
+        for name, found in times.items()
+    ]
 
 
 def rounds(
@@ -259,7 +299,7 @@ def describe(server: Server, key: str) -> None:
 
 
 def evaluate(server: Server, key: str) -> None:
-    """Evaluate a flag for a context that no answer can be kept of."""
+    """Evaluate a flag for a context, which may be a member."""
     context = {"kind": "user", "key": f"user-{random.randrange(1000):08d}"}  # noqa: S311 - any of the members
     assert server.evaluate(key, context)["evaluate"]["reason"]["kind"] in {"RULE_MATCH", "FALLTHROUGH"}
 
@@ -269,11 +309,10 @@ def ask(server: Server, query: str) -> None:
     assert not server.post(query).errors
 
 
-def memory_mib(server: Server) -> float:
+def peak_mib(server: Server) -> float:
     """Return the peak memory of a service so far."""
     assert server.process is not None
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
+    return memory_mib(server.process.pid, peak=True)
 
 
 if __name__ == "__main__":
