@@ -19,7 +19,7 @@ from domain.services.list_effects import ChangedList
 from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
 from gql.bodies import BodyLimits
 from gql.context import RequestContext
-from gql.uploads import KEPT_IN_MEMORY, TooLargeError, check_upload, receive_upload
+from gql.uploads import KEPT_IN_MEMORY, TooLargeError, TooSlowError, check_upload, receive_upload
 
 _log = logging.getLogger(__name__)
 
@@ -45,8 +45,9 @@ def member_file_routes(
                     file,
                     lambda: receive_upload(request, file, file_limits),
                 )
-        except TooLargeError as error:
-            refusal = error_response(error, status_by_code={error.code: 413})
+        except (TooLargeError, TooSlowError) as error:
+            status = 413 if isinstance(error, TooLargeError) else 408
+            refusal = error_response(error, status_by_code={error.code: status})
             refusal.headers["Connection"] = "close"  # the rest of the file is still under way
             return refusal
         except ImportOverError as error:

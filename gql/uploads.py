@@ -25,6 +25,14 @@ class TooLargeError(LimitExceededError):
         super().__init__(what, setting="EARLYBIRD_MAX_IMPORT_BYTES", limit=limit, actual=actual)
 
 
+class TooSlowError(LimitExceededError):
+    """Nothing of the file comes any more."""
+
+    def __init__(self, seconds: int) -> None:
+        what = "The seconds that a piece of the file takes"
+        super().__init__(what, setting="EARLYBIRD_MAX_BODY_SECONDS", limit=seconds, actual=seconds + 1)
+
+
 def check_upload(request: Request, max_bytes: int) -> None:
     """Refuse what need not be read to be refused.
 
@@ -48,8 +56,9 @@ async def receive_upload(request: Request, file: IO[bytes], limits: BodyLimits) 
     It may take any time, but no piece of it more than a body may.
 
     Raises:
-        InvalidInputError: Its client went away or fell silent, or it is no gzip though it says so.
+        InvalidInputError: Its client went away, or it is no gzip though it says so.
         TooLargeError: It is too large, as far as read.
+        TooSlowError: Its client fell silent.
     """
     chunks = request.stream()
     if _encoding(request) == "gzip":
@@ -72,9 +81,7 @@ async def receive_upload(request: Request, file: IO[bytes], limits: BodyLimits) 
     except ClientDisconnect:
         raise _broken("its upload broke off") from None
     except TimeoutError:
-        raise _broken(
-            f"its upload broke off: nothing came for {limits.max_seconds} s (EARLYBIRD_MAX_BODY_SECONDS)"
-        ) from None
+        raise TooSlowError(limits.max_seconds) from None
     except zlib.error as error:
         raise _broken(f"is no gzip: {error}") from None
     file.seek(0)
