@@ -195,6 +195,8 @@ def once_it_has(server: Server, key: str, completed: int) -> dict[str, Any]:
         segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
         states = [change["state"] for change in segment["largeList"]["imports"]] if segment else []
         if states.count("COMPLETED") == completed:
+            time.sleep(0.5)  # what is served follows what is stored
+            segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
             return {**segment, **segment["largeList"]}
         assert time.monotonic() < deadline, states
         time.sleep(0.02)
