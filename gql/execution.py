@@ -50,8 +50,9 @@ _IS_COERCED = {
     "Boolean": "{0}.__class__ is bool",
     "Int": "{0}.__class__ is int and -2147483648 <= {0} <= 2147483647",
 }
-# Kept by the selection, beside the nodes, whose ids no others can take meanwhile; the oldest make room.
-_completers: dict[Selection, tuple[list[FieldNode], Completer | None]] = {}
+# Kept by the selection, beside the nodes, whose ids no others can take meanwhile, and whether it was tried to
+# generate one; the oldest make room.
+_completers: dict[Selection, tuple[list[FieldNode], Completer | None, bool]] = {}
 
 
 # Classes whose objects can be neither exceptions nor awaitables.
@@ -83,9 +84,11 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         """Complete an object at once; on anything unusual as graphql-core does, which reports it."""
         key = (id(return_type), id(field_details_list))
         if (known := self._known.get(key)) is None:
-            completer = self._completer(return_type, field_details_list)
+            is_settled, completer = self._completer(return_type, field_details_list)
             cost = 1 if completer else self._cost(return_type, field_details_list)
-            known = self._known[key] = (field_details_list, completer, cost)
+            known = (field_details_list, completer, cost)
+            if is_settled:
+                self._known[key] = known
         _, complete, cost = known
         if complete is not None:
             try:
@@ -144,21 +147,34 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         known = (object_type.fields.get(details[0].node.name.value) for details in selected)
         return sum(SEARCH_COST if field and field.args else 1 for field in known)
 
-    def _completer(self, return_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer | None:
-        """Find the function that earlier requests generated, or generate it; None if nothing can be."""
+    def _completer(
+        self, return_type: GraphQLObjectType, fields: list[FieldDetails]
+    ) -> tuple[bool, Completer | None]:
+        """Find a selection's function, or generate it when it would be used a second time; None if there is none.
+
+        To generate one takes as long as to complete ten objects without; most documents of strangers come once.
+
+        Returns:
+            Whether that is the last word, and the function.
+        """
         nodes = [field.node for field in fields]
         variables = self.variable_values.coerced.items()
         conditions = tuple((name, value) for name, value in variables if value is None or isinstance(value, bool))
         selection = (return_type, tuple(map(id, nodes)), conditions)
-        if (known := _completers.get(selection)) is None:
+        known = _completers.get(selection)
+        if known is None:
+            if len(_completers) >= COMPILED_SELECTIONS:
+                del _completers[next(iter(_completers))]
+            _completers[selection] = (nodes, None, False)
+            return False, None
+        _, completer, is_settled = known
+        if not is_settled:
             try:
                 completer = _Compiler(self).compile(return_type, fields)
             except Exception:  # noqa: BLE001 - not plain; or wrong deep inside, where execution may never come
                 completer = None
-            if len(_completers) >= COMPILED_SELECTIONS:
-                del _completers[next(iter(_completers))]
-            known = _completers[selection] = (nodes, completer)
-        return known[1]
+            _completers[selection] = (nodes, completer, True)
+        return True, completer
 
 
 def completer_of(
