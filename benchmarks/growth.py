@@ -231,14 +231,17 @@ def batch_growth(sizes: Sequence[int]) -> Growth:
 
 
 def workers_growth(sizes: Sequence[int]) -> Growth:
-    """Let more processes serve; the one that asks takes its part of the same cores."""
+    """Let more processes serve; the one that asks takes its part of the same cores.
+
+    Each round has connections of its own: the system decides, by chance, which worker takes how many of them.
+    """
     lines: dict[str, list[float]] = {}
     for size in sizes:
         with (
             tempfile.TemporaryDirectory() as folder,
             served(folder, flag_data(), "--workers", str(size)) as server,
         ):
-            connections, fresh = Connections(server.port, CONNECTIONS), new_users()
+            fresh = new_users()
             kinds = {
                 "evaluate, repeating contexts": (ONE, cycle(contexts(USERS))),
                 "evaluate, new contexts": (ONE, fresh),
@@ -246,7 +249,10 @@ def workers_growth(sizes: Sequence[int]) -> Growth:
             }
             for name, (query, users) in kinds.items():
                 requests = (post("/graphql", query, user) for user in users)
-                found = [connections.time(some) for some in islice(batched(requests, REQUESTS), ROUNDS + 1)]
+                found = []
+                for some in islice(batched(requests, REQUESTS), ROUNDS + 1):
+                    with Connections(server.port, CONNECTIONS) as connections:
+                        found.append(connections.time(some))
                 lines.setdefault(name, []).append(1e6 / median(found[1:]))
     title = f"More workers, asked on {CONNECTIONS} connections by one process of the same machine"
     panel = Panel(title="requests over HTTP", unit="per second", lines=lines)

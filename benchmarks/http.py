@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from itertools import count, islice, repeat
 from pathlib import Path
 from statistics import median
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import ldclient
 
@@ -40,6 +40,14 @@ class Connections:
     def __init__(self, port: int, count: int = CONNECTIONS) -> None:
         self.sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(count)]
         self.files = [connection.makefile("rb") for connection in self.sockets]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for file, connection in zip(self.files, self.sockets, strict=True):
+            file.close()
+            connection.close()
 
     def time(self, requests: list[bytes]) -> float:
         """Send all, one on each connection at a time; return microseconds per request."""
