@@ -11,7 +11,7 @@ from benchmarks.growth_data import Growth, Panel
 from benchmarks.rows import Row, amount
 
 MET, MISSED, QUIET = "#2a78b5", "#d1582b", "#666666"
-WIDE = 10
+WIDE = 30
 """From so many times on, a scale is logarithmic."""
 
 mpl.rcParams.update({"svg.hashsalt": "earlybird", "svg.fonttype": "none", "axes.axisbelow": True})
