@@ -211,7 +211,7 @@ class FlagImports(Writer):
 class ListImports(Writer):
     """Overwrites a large list by two thirds of its keys, another third missing each time."""
 
-    action = "importSegmentMembers"
+    action = "startSegmentImport"
 
     def __init__(self) -> None:
         super().__init__()
