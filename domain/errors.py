@@ -166,27 +166,28 @@ class UsedBy:
     """What uses a thing, and so keeps it.
 
     Attributes:
-        environment: Where it does, `project/environment`.
+        environment: Where it does, `project/environment`; None for what is in none.
         archived: Whether it is, or belongs to, an archived flag, which lists show only if they are asked to.
     """
 
     kind: str
     key: str
-    environment: str
+    environment: str | None = None
     archived: bool = False
 
     def __str__(self) -> str:
         """Render `flag 'key' in project/environment (archived)`."""
-        return f"{self.kind} {self.key!r} in {self.environment}{' (archived)' if self.archived else ''}"
+        place = f" in {self.environment}" if self.environment else ""
+        return f"{self.kind} {self.key!r}{place}{' (archived)' if self.archived else ''}"
 
 
 class InUseError(DomainError):
-    """What the input would remove is used; names the users."""
+    """What the input would remove is used; names the users, as far as they exist for the caller."""
 
     code = ErrorCode.IN_USE
 
     def __init__(self, kind: str, key: str, users: Sequence[UsedBy]) -> None:
-        names = ", ".join(map(str, users[:5]))
+        names = ", ".join(map(str, users[:5])) or "what you may not view"
         more = f" and {len(users) - 5} more" if len(users) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
         super().__init__(
             f"{kind} {key!r} is used by {names}{more}",

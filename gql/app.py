@@ -20,6 +20,8 @@ from domain.access.principals import SYSTEM, Principal
 from domain.access.resources import ACCOUNT, resource_of
 from domain.errors import DomainError, UnauthenticatedError, UnavailableError
 from domain.ports import Cache, Store
+from domain.services.access_editing import AccessEditor
+from domain.services.access_tokens import AccessTokenService
 from domain.services.audit import AuditService
 from domain.services.caches import CacheService, UnitStatistics
 from domain.services.catalog import CatalogService
@@ -34,9 +36,12 @@ from domain.services.imports import ImportService
 from domain.services.list_changes import ListChanges
 from domain.services.list_recovery import ListRecoveryService
 from domain.services.lists import ListService
+from domain.services.members import MemberService
 from domain.services.memberships import MembershipService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
+from domain.services.roles import RoleService
+from domain.services.sdk_keys import SdkKeyService
 from domain.services.segments import SegmentService
 from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import Readiness, SnapshotService
@@ -95,6 +100,7 @@ class Backend:
         self.store = store = await self._connect()
         snapshots = SnapshotService(store)
         editor = EnvironmentEditor(store, snapshots)
+        access_editor = AccessEditor(snapshots)
         imports = ImportService(store, snapshots)
         lists = ListService(
             store,
@@ -120,6 +126,7 @@ class Backend:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
             lookups = MembershipService(store, snapshots, memberships, HistoryService(store, snapshots))
         self._services = Services(
+            access_tokens=AccessTokenService(snapshots.access, access_editor),
             audit=AuditService(store, snapshots.access),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
@@ -131,7 +138,10 @@ class Backend:
             imports=imports,
             lists=lists,
             syncs=syncs,
+            members=MemberService(snapshots.access, access_editor),
             projects=ProjectService(store, snapshots, editor),
+            roles=RoleService(snapshots.access, access_editor),
+            sdk_keys=SdkKeyService(snapshots.access, access_editor),
             segments=SegmentService(store, editor, TargetLimit(self.settings.max_targets)),
         )
         self._connected.set()

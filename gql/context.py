@@ -7,6 +7,7 @@ import strawberry
 from starlette.requests import Request
 
 from domain.access.principals import Principal
+from domain.services.access_tokens import AccessTokenService
 from domain.services.audit import AuditService
 from domain.services.caches import CacheService
 from domain.services.catalog import CatalogService
@@ -17,7 +18,10 @@ from domain.services.flag_copies import FlagCopyService
 from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
+from domain.services.members import MemberService
 from domain.services.projects import ProjectService
+from domain.services.roles import RoleService
+from domain.services.sdk_keys import SdkKeyService
 from domain.services.segments import SegmentService
 from domain.services.syncs import SyncService
 
@@ -26,6 +30,7 @@ from domain.services.syncs import SyncService
 class Services:
     """The use cases, composed once per process."""
 
+    access_tokens: AccessTokenService
     audit: AuditService
     caches: CacheService
     catalog: CatalogService
@@ -36,7 +41,10 @@ class Services:
     flags: FlagService
     imports: ImportService
     lists: ListService
+    members: MemberService
     projects: ProjectService
+    roles: RoleService
+    sdk_keys: SdkKeyService
     segments: SegmentService
     syncs: SyncService
 

@@ -19,6 +19,7 @@ from gql.context import Info
 from gql.contexts import SeenContextConnection, TargetResolutionView, environment_contexts, resolve_targets
 from gql.flags import FlagView
 from gql.nodes import Node, global_id, read_global_id
+from gql.sdk_keys import SdkKeyView, environment_sdk_keys
 from gql.segments import SegmentView
 from gql.usage import EarlyAccessProgramView
 
@@ -176,6 +177,11 @@ class EnvironmentView(Node):
         graphql_type=list[TargetResolutionView],
         description="Look up a text of keys or emails, for a bulk edit of individual targets: each entry once, in "
         "their order. An entry is a known key first of all, else an email, in any case.",
+    )
+    sdk_keys = strawberry.field(
+        resolver=environment_sdk_keys,
+        graphql_type=list[SdkKeyView],
+        description="Its SDK keys: those of servers first; what expires comes last of its kind.",
     )
     history = strawberry.field(
         resolver=environment_history,

@@ -9,18 +9,7 @@ from domain.access.credentials import CredentialKind
 from domain.instructions.details import AddTags, PlaceInstruction, RemoveTags, UpdateName
 from domain.services.editing import NamedInstruction
 from domain.services.places import NewPlace, PlaceEdit
-from gql.enums import register_enum
 from gql.rule_edits import named_instruction
-
-register_enum(
-    CredentialKind,
-    "What a secret opens.",
-    {
-        CredentialKind.ACCESS_TOKEN: "What the roles of its holder allow.",
-        CredentialKind.SERVER_SDK_KEY: "Evaluation in one environment.",
-        CredentialKind.CLIENT_SDK_KEY: "Evaluation in one environment, of flags that clients may see.",
-    },
-)
 
 _CONVERSIONS: dict[str, Callable[[Any], PlaceInstruction]] = {
     "updateName": UpdateName,

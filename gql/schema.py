@@ -24,6 +24,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from domain.errors import ErrorCode, LimitExceededError
+from gql.access_tokens import AccessTokensQuery
 from gql.audit import AuditQuery
 from gql.budget import ExecutionLimits, ResultBudget
 from gql.caches import CachesQuery
@@ -45,10 +46,12 @@ from gql.limits import (
     refuse_variables,
     validation_errors,
 )
+from gql.members import MembersQuery
 from gql.metrics import Metrics
 from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
 from gql.request_record import note_operation
+from gql.roles import RolesQuery
 from gql.scalars import SCALARS
 from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
@@ -62,7 +65,17 @@ FULL_DISCLOSURE = Disclosure()
 
 
 @strawberry.type(description="Everything that can be asked.")
-class Query(AuditQuery, CachesQuery, EvaluationQuery, EnvironmentsQuery, SegmentListsQuery, TagsQuery):
+class Query(
+    AccessTokensQuery,
+    AuditQuery,
+    CachesQuery,
+    EvaluationQuery,
+    EnvironmentsQuery,
+    MembersQuery,
+    RolesQuery,
+    SegmentListsQuery,
+    TagsQuery,
+):
     """The query root."""
 
 

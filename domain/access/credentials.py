@@ -10,6 +10,7 @@ from domain.access.members import Member, new_id
 from domain.access.policies import Policy, Rights
 from domain.access.resources import Resource, resource_of
 from domain.access.roles import Grants, Role
+from domain.clock import now_ms
 from domain.keys import EnvironmentRef
 
 
@@ -51,10 +52,11 @@ class Credential:
 
     Attributes:
         id: The secret's hash.
-        public_id: What it is named by: its id says something of the secret.
+        public_id: What it is named by: its id says something of the secret. An access token keeps it when it gets
+            another secret.
         name: No two service tokens have the same.
         expires_ms: From when on it opens nothing, in epoch milliseconds; None if it does not expire.
-        last_used_ms: About when it was last shown.
+        superseded: Whether another secret has taken its place, so that it is about to expire.
     """
 
     id: str
@@ -67,7 +69,7 @@ class Credential:
     policy: Policy | None = None
     created_ms: int | None = None
     expires_ms: int | None = None
-    last_used_ms: int | None = None
+    superseded: bool = False
     version: int = 1
 
     @property
@@ -123,7 +125,13 @@ class NewSdkKey:
     def credential(self) -> Credential:
         """What is stored of it."""
         name = f"{self.environment_key}-{'client' if self.is_client_side else 'server'}"
-        return Credential(id=hash_secret(self.secret), kind=self.kind, name=name, environment=self.environment)
+        return Credential(
+            id=hash_secret(self.secret),
+            kind=self.kind,
+            name=name,
+            environment=self.environment,
+            created_ms=now_ms(),
+        )
 
 
 def new_sdk_keys(environment: EnvironmentRef) -> list[NewSdkKey]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from domain.access.credentials import Credential
-from domain.access.members import Member
+from domain.access.members import Member, fold_email
 from domain.access.principals import Principal
 from domain.access.resources import Resource, resource_of
 from domain.access.roles import BaseRole, Role
@@ -68,6 +68,24 @@ class AccessDirectory:
     def member_of(self, credential: Credential) -> Member | None:
         """Return whose token it is, if it is a member's who is there."""
         return None if credential.member_id is None else self.members.get(credential.member_id)
+
+    def member_with(self, email: str) -> Member | None:
+        """Find a member, by email in any case."""
+        folded = fold_email(email)
+        return next((member for member in self.members.values() if fold_email(member.email) == folded), None)
+
+    def secrets_of(self, token_id: str) -> list[Credential]:
+        """Return the secrets that open an access token, by its public id: its own, and those that it had."""
+        found = (credential for credential in self.credentials.values() if credential.public_id == token_id)
+        return [credential for credential in found if credential.is_access_token]
+
+    def has_other_service_token(self, token: Credential) -> bool:
+        """Tell whether another service's token has the name of one."""
+        return any(
+            other.is_access_token and other.member_id is None and other.public_id != token.public_id
+            for other in self.credentials.values()
+            if other.name == token.name
+        )
 
     def project(self, key: str) -> Resource | None:
         """Return a project as policies name it."""

@@ -131,7 +131,7 @@ def directory_with(directory: AccessDirectory, changes: Sequence[Change]) -> Acc
     return replace(directory, **changed, _principals={}) if changed else directory  # type: ignore[arg-type]  # by name
 
 
-Fields: TypeAlias = Mapping[str, str | None]
+Fields: TypeAlias = Mapping[str, str]
 
 NEEDED: Mapping[type[Entity], Fields] = {
     Project: {"name": ProjectAction.UPDATE_NAME, "tags": ProjectAction.UPDATE_TAGS},
@@ -205,7 +205,7 @@ NEEDED: Mapping[type[Entity], Fields] = {
         "policy": TokenAction.CREATE,
         "created_ms": TokenAction.CREATE,
         "expires_ms": TokenAction.RESET,
-        "last_used_ms": None,
+        "superseded": TokenAction.RESET,
     },
 }
 """The action that a change of a field needs; what is not here identifies the thing, or counts its versions."""
@@ -229,9 +229,9 @@ def needs(changes: Sequence[Change], before: Surroundings) -> list[Permission]:
         change.entity.id
         for change in changes
         if change.comes_or_goes and isinstance(change.entity, Project | Environment)
-    }
+    } | {change.before.id for change in changes if isinstance(change.before, Member) and change.after is None}
     found: dict[Permission, None] = {}
-    for change in changes:
+    for change in _with_resets(changes):
         if _is_in(change.entity, places):
             continue
         for action in _actions(change):
@@ -241,8 +241,27 @@ def needs(changes: Sequence[Change], before: Surroundings) -> list[Permission]:
     return list(found)
 
 
+def _with_resets(changes: Sequence[Change]) -> list[Change]:
+    """Return changes with a new secret of an access token, which is another credential, as one change of that."""
+    tokens = [c.before for c in changes if isinstance(c.before, Credential)]
+    olds = {token.public_id: token for token in tokens if not token.superseded}
+    news = {c.after.public_id for c in changes if c.before is None and isinstance(c.after, Credential)}
+    found: list[Change] = []
+    for change in changes:
+        match change:
+            case Change(None, Credential() as new) if new.public_id in olds:
+                found.append(Change(olds[new.public_id], new))
+            case Change(Credential() as old, None) if old.public_id in news:
+                pass
+            case _:
+                found.append(change)
+    return found
+
+
 def _is_in(thing: Entity, places: set[str]) -> bool:
-    """Tell whether a thing comes, or goes, with a place that it is in."""
+    """Tell whether a thing comes, or goes, with a place that it is in, or with the member whose token it is."""
+    if isinstance(thing, Credential) and thing.member_id in places:
+        return True
     return thing.scope in places or thing.scope.partition("/")[0] in places
 
 
@@ -260,12 +279,14 @@ def _actions(change: Change) -> Iterable[str]:
         # A target that goes takes its scheduled removal with it.
         targets = replace(change.after, removals=before.removals).with_removals_of_targets()
         before = replace(before, removals=targets.removals)
-    changed = (
+    changed = dict.fromkeys(
         action
         for field, action in NEEDED.get(kind, {}).items()
-        if action is not None and _differ(attrgetter(field)(before), attrgetter(field)(change.after))
+        if _differ(attrgetter(field)(before), attrgetter(field)(change.after))
     )
-    return dict.fromkeys(changed)
+    if isinstance(before, Credential) and before.id != change.entity.id:  # its secret
+        changed[TokenAction.RESET] = None
+    return changed
 
 
 def _differ(before: object, after: object) -> bool:

@@ -43,15 +43,17 @@ class Statement:
 
     def applies_to(self, action: str, resource: Resource) -> bool:
         """Tell whether it is about an action on a resource."""
-        if self.actions:
-            is_about_action = _any_matches(self.actions, action)
-        else:
-            is_about_action = not _any_matches(self.not_actions, action)
-        if not is_about_action:
+        if not self.names_action(action):
             return False
         if self.resources:
-            return any(_specifier(text).matches(resource) for text in self.resources)
-        return not any(_specifier(text).matches(resource) for text in self.not_resources)
+            return any(known_specifier(text).matches(resource) for text in self.resources)
+        return not any(known_specifier(text).matches(resource) for text in self.not_resources)
+
+    def names_action(self, action: str) -> bool:
+        """Tell whether it is about an action on some resources."""
+        if self.actions:
+            return _any_matches(self.actions, action)
+        return not _any_matches(self.not_actions, action)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _parse_specifiers(texts: Sequence[str], path: Path, found: list[Violation]) 
 
 
 @lru_cache(maxsize=10_000)
-def _specifier(text: str) -> ResourceSpecifier:
+def known_specifier(text: str) -> ResourceSpecifier:
     """Parse a specifier once, however often it is asked."""
     return parse_specifier(text)
 

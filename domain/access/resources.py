@@ -90,6 +90,17 @@ class Glob:
             at = found + len(part)
         return True
 
+    def overlaps(self, other: "Glob") -> bool:
+        """Tell whether there is a name that both name: any two parts fit between beginnings and ends that do."""
+        if "*" not in self.text:
+            return other.matches(self.text)
+        if "*" not in other.text:
+            return self.matches(other.text)
+        (first, *_, last), (other_first, *_, other_last) = self.text.split("*"), other.text.split("*")
+        return (first.startswith(other_first) or other_first.startswith(first)) and (
+            last.endswith(other_last) or other_last.endswith(last)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LevelSpecifier:
@@ -106,6 +117,10 @@ class LevelSpecifier:
             and self.key.matches(level.key)
             and all(any(glob.matches(tag) for tag in level.tags) for glob in self.tags)
         )
+
+    def as_level(self) -> Level:
+        """Return a level whose key and tags are the globs: what names it names all that they name, and no less."""
+        return Level(self.type, self.key.text, frozenset(glob.text for glob in self.tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +142,20 @@ class ResourceSpecifier:
         """Tell whether it names a thing."""
         return len(self.levels) == len(resource.levels) and all(
             specifier.matches(level) for specifier, level in zip(self.levels, resource.levels, strict=True)
+        )
+
+    def as_resource(self) -> Resource:
+        """Return a resource that stands for all that it names."""
+        return Resource(tuple(level.as_level() for level in self.levels))
+
+    def includes(self, other: "ResourceSpecifier") -> bool:
+        """Tell whether it names all that another one names."""
+        return self.matches(other.as_resource())
+
+    def overlaps(self, other: "ResourceSpecifier") -> bool:
+        """Tell whether there may be something that both name: with whatever tags they ask for."""
+        return self.type == other.type and all(
+            level.key.overlaps(others.key) for level, others in zip(self.levels, other.levels, strict=True)
         )
 
 

@@ -39,9 +39,10 @@ def _allow(*resources: str, actions: Sequence[str] = ("*",)) -> NewStatement:
     return NewStatement(effect=Effect.ALLOW, resources=resources, actions=actions)
 
 
-_EVERYTHING = [
+EVERYTHING = tuple(
     ":".join(f"{level}/*" if level != "acct" else level for level in t.split(":")) for t in RESOURCE_TYPES
-]
+)
+"""Specifiers that name all resources, one for each type."""
 _READING = (
     _allow("proj/*", actions=["viewProject"]),
     _allow("member/*", actions=["viewMember"]),
@@ -50,9 +51,9 @@ _READING = (
 _BASE_ROLES: Mapping[BaseRole, Sequence[NewStatement]] = {
     BaseRole.NO_ACCESS: (),
     BaseRole.READER: _READING,
-    BaseRole.WRITER: (*_READING, _allow(*(name for name in _EVERYTHING if name.startswith("proj/")))),
+    BaseRole.WRITER: (*_READING, _allow(*(name for name in EVERYTHING if name.startswith("proj/")))),
     BaseRole.ADMIN: (
-        _allow(*_EVERYTHING),
+        _allow(*EVERYTHING),
         # A member's resource, and a service token's, bears its base role as a tag: owners are made by owners.
         NewStatement(
             effect=Effect.DENY,
@@ -60,7 +61,7 @@ _BASE_ROLES: Mapping[BaseRole, Sequence[NewStatement]] = {
             not_actions=["viewMember", "viewAccessToken"],
         ),
     ),
-    BaseRole.OWNER: (_allow(*_EVERYTHING),),
+    BaseRole.OWNER: (_allow(*EVERYTHING),),
 }
 _FLAGS_AND_SEGMENTS = ("proj/{project}:env/*:flag/*", "proj/{project}:env/*:segment/*")
 _VIEWING = _allow("proj/{project}", actions=["viewProject"])

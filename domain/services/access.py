@@ -15,6 +15,7 @@ from domain.access.needs import Change, Surroundings, needs
 from domain.access.principals import Permission, Principal
 from domain.access.resources import ACCOUNT, resource_of
 from domain.access.roles import Role
+from domain.access.sight import AccessSight
 from domain.clock import now_ms
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.keys import EnvironmentRef
@@ -150,6 +151,23 @@ class AccessService:
             all_keys=frozenset(resources),
             may_do_it=principal.may(action, resource_of(ACCOUNT)),
         )
+
+    async def sight(self, principal: Principal, action: str, resource: str) -> AccessSight:
+        """Return the directory, as it is in the store now, as a principal sees it.
+
+        Args:
+            principal: Who asks.
+            action: What he is about to do.
+            resource: What he is about to do it to.
+
+        Raises:
+            UnauthenticatedError: No secret was shown, or it opens nothing any more.
+            ForbiddenError: The credential is an SDK key, which may only evaluate.
+            UnavailableError: The store cannot be reached.
+        """
+        principal.require_management(action, resource)
+        directory = await self.latest()
+        return AccessSight(directory, self.now(principal))
 
     async def authorize(self, principal: Principal, wanted: Wanted) -> None:
         """Refuse changes to whoever lacks any permission that they need, on things as they are and as they become.

@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from domain.access.directory import AccessDirectory
+from domain.access.gifts import not_had
 from domain.access.needs import Surroundings, change_of, directory_with, needs
 from domain.access.principals import Principal
-from domain.clock import now_ms
-from domain.errors import InvalidInputError, RevisionConflictError, Violation
+from domain.access.sight import AccessSight
+from domain.errors import ForbiddenError, InvalidInputError, RevisionConflictError, Violation
 from domain.model.changes import AuditEntry
 from domain.ports import ACCESS_SCOPE, Commit
 from domain.services.audit import told_by
@@ -27,30 +28,32 @@ class AccessEdit:
     Attributes:
         action: What is done, in the API's word.
         resource: What it is done to, in the words of policies.
-        decide: Turns the directory as it is into writes of members, roles and credentials; none if what is wanted
-            holds. Raises DomainError.
+        decide: Turns the directory, as who edits sees it, into writes of members, roles and credentials; none if
+            what is wanted holds. Raises DomainError.
+        scope: What the audit log lists it under: an environment, whose revision grows too; or nothing.
     """
 
     action: str
     resource: str
-    decide: Callable[[AccessDirectory], Writes]
+    decide: Callable[[AccessSight], Writes]
     comment: str = ""
+    scope: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
 
 
 class AccessEditor:
-    """Makes edits of members, roles and access tokens. They hold here when it returns."""
+    """Makes edits of members, roles, access tokens and SDK keys. They hold here when it returns."""
 
     def __init__(self, snapshots: SnapshotService) -> None:
         self._snapshots = snapshots
         self._turns = asyncio.Lock()
 
-    async def edit(self, principal: Principal, edit: AccessEdit) -> AccessDirectory:
-        """Make an edit, and return the directory with it.
+    async def edit(self, principal: Principal, edit: AccessEdit) -> AccessSight:
+        """Make an edit, and return the directory with it, as who made it saw it.
 
         Raises:
             UnauthenticatedError: No secret was shown.
-            ForbiddenError: With everything that is denied.
+            ForbiddenError: With everything that is denied, or that would be given without being had.
             InvalidInputError: Nobody would be left who may do everything.
             DomainError: As the edit's decision and the store say.
         """
@@ -62,28 +65,32 @@ class AccessEditor:
             while True:
                 await tries.next()
                 directory = await access.latest()
-                writes = edit.decide(directory)
-                changes = [change_of(write, directory.stored) for write in writes]
-                access.now(principal).authorize_all(needs(changes, Surroundings(directory, {})))
+                sight = AccessSight(directory, access.now(principal))
+                writes = edit.decide(sight)
                 if not writes:
-                    return directory
-                _refuse_without_owner(directory_with(directory, changes))
+                    return sight
+                changes = [change_of(write, directory.stored) for write in writes]
+                sight.principal.authorize_all(needs(changes, Surroundings(directory, {})))
+                after = directory_with(directory, changes)
+                if beyond := not_had(changes, after, sight.principal):
+                    message = "you may not give what you may not do yourself"
+                    raise ForbiddenError(message, [(lack.action, str(lack.resource)) for lack in beyond])
+                _refuse_without_owner(after)
                 try:
                     await self._snapshots.commit(_commit(principal, edit, directory, writes))
                 except RevisionConflictError:
                     continue
-                return await access.latest()
+                return AccessSight(await access.latest(), sight.principal)
 
 
 def _refuse_without_owner(directory: AccessDirectory) -> None:
     """Keep the last owner from locking himself out.
 
     Raises:
-        InvalidInputError: No access token that may do everything would be left.
+        InvalidInputError: No access token that may always do everything would be left.
     """
-    now = now_ms()
-    if not any(directory.owns(token) and not token.is_expired(now) for token in directory.credentials.values()):
-        message = "nobody would be left who may do everything: an owner needs an access token"
+    if not any(directory.owns(token) and token.expires_ms is None for token in directory.credentials.values()):
+        message = "nobody would be left who may always do everything: an owner needs a token that does not expire"
         raise InvalidInputError([Violation(("input",), message)])
 
 
@@ -92,13 +99,15 @@ def _commit(principal: Principal, edit: AccessEdit, directory: AccessDirectory, 
         actor=principal.actor,
         action=edit.action,
         resource=edit.resource,
+        scope=edit.scope,
         comment=edit.comment,
         summary=edit.summary,
     )
     entry, beside = told_by(entry, writes, directory.stored)
     return Commit(
         writes=(*writes, *beside),
-        revise=frozenset({ACCESS_SCOPE}),
+        # A deletion of the environment at the same time is decided again, with what was written here.
+        revise=frozenset({ACCESS_SCOPE, edit.scope} - {""}),
         based_on={ACCESS_SCOPE: directory.revision},
         entry=entry,
     )

@@ -1,12 +1,13 @@
 """Reads projects, environments, flags, segments and tags. What is in an environment comes from its snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from domain.access.actions import ProjectAction
 from domain.access.directory import project_resource
 from domain.access.principals import Principal
+from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.errors import InvalidInputError, Violation
 from domain.evaluation.dependencies import FlagSegmentNode, segments_of
 from domain.evaluation.snapshot import Snapshot
@@ -158,7 +159,15 @@ def tags_in(
     return cut_page([uses[tag] for tag in sorted(uses) if text in tag.casefold()], page, lambda use: use.name)
 
 
-CatalogNode: TypeAlias = Project | EnvironmentCatalog | EnvironmentFlag | EnvironmentSegment
+AccessNode: TypeAlias = SeenMember | SeenRole | SeenToken | SeenSdkKey
+CatalogNode: TypeAlias = Project | EnvironmentCatalog | EnvironmentFlag | EnvironmentSegment | AccessNode
+
+_ACCESS_NODES: Mapping[str, Callable[[AccessSight, str], AccessNode | None]] = {
+    "Member": AccessSight.member,
+    "Role": AccessSight.role,
+    "AccessToken": AccessSight.token,
+    "SdkKey": AccessSight.sdk_key,
+}
 
 
 def _nothing(_key: str) -> None:
@@ -238,8 +247,10 @@ class CatalogService:
         """Find anything that has a global id, by the name of its type and its own id.
 
         Raises:
-            DomainError: As `AccessService.sees` says.
+            DomainError: As `AccessService.sees` and `sight` say.
         """
+        if find := _ACCESS_NODES.get(type_name):
+            return find(await self._access.sight(principal, ProjectAction.VIEW, "proj/*"), entity_id)
         project, _, rest = entity_id.partition("/")
         if type_name == "Project":
             return await self.project(principal, entity_id)
@@ -254,7 +265,7 @@ class CatalogService:
 
         Raises:
             InvalidInputError: More than a page of them.
-            DomainError: As `AccessService.sees` says.
+            DomainError: As `node` says.
         """
         if len(ids) > PAGE_SIZE_LIMIT:
             raise InvalidInputError([Violation(("ids",), f"at most {PAGE_SIZE_LIMIT} at once")])

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import httpx
 
@@ -11,7 +12,7 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret, n
 from domain.access.policies import NewStatement, parse_policy
 from domain.access.principals import OPERATOR
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
-from domain.ports import Save
+from domain.ports import Entity, Save
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.snapshots import SnapshotService
 from storage import open_store
@@ -22,27 +23,16 @@ def a_token_with(
     server: Server, policy: Sequence[NewStatement] = (), *, base: BaseRole = BaseRole.NO_ACCESS
 ) -> str:
     """Make a service token whose role has a policy, and no other permissions but a base role's."""
-    secret = new_secret(CredentialKind.ACCESS_TOKEN)
     name = secrets.token_hex(4)
     role = Role(key=name, base_permissions=BasePermissions.NO_ACCESS, policy=parse_policy(policy))
-    token = Credential(
-        id=hash_secret(secret),
-        kind=CredentialKind.ACCESS_TOKEN,
-        name=name,
-        grants=Grants(base_role=base, custom_roles=(name,)),
-    )
+    store_access(server, role)
+    return a_token(server, name=name, grants=Grants(base_role=base, custom_roles=(name,)))
 
-    async def write() -> None:
-        store = await open_store(server.store)
-        edit = AccessEdit(
-            action="createAccessToken",
-            resource="service-token/*",
-            decide=lambda _directory: [Save(role, None), Save(token, None)],
-        )
-        await AccessEditor(SnapshotService(store)).edit(OPERATOR, edit)
-        await store.close()
 
-    asyncio.run(write())
+def a_token(server: Server, **properties: Any) -> str:
+    """Make an access token, and return its secret when it is known."""
+    secret = new_secret(CredentialKind.ACCESS_TOKEN)
+    store_access(server, Credential(id=hash_secret(secret), kind=CredentialKind.ACCESS_TOKEN, **properties))
     give_up = time.monotonic() + 5
     headers = {"Authorization": f"Bearer {secret}"}
     while time.monotonic() < give_up:
@@ -53,3 +43,17 @@ def a_token_with(
             return secret
         time.sleep(0.02)
     raise AssertionError("the token is not known")
+
+
+def store_access(server: Server, *entities: Entity) -> None:
+    """Write new members, roles and credentials."""
+
+    async def write() -> None:
+        store = await open_store(server.store)
+        edit = AccessEdit(
+            action="test", resource="acct", decide=lambda _sight: [Save(entity, None) for entity in entities]
+        )
+        await AccessEditor(SnapshotService(store)).edit(OPERATOR, edit)
+        await store.close()
+
+    asyncio.run(write())

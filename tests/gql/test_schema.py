@@ -17,6 +17,9 @@ from graphql import (
 from strawberry.types import get_object_definition
 
 from domain.access.credentials import NewSdkKey
+from domain.access.policies import Statement
+from domain.access.roles import ProjectGrant
+from domain.access.sight import SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.evaluation.dependencies import FlagSegmentNode
 from domain.evaluation.results import Evaluation, EvaluationReason
 from domain.evaluation.snapshot import SegmentMembership
@@ -53,6 +56,12 @@ from gql.schema import build_schema
 SCHEMA = build_schema()
 
 DOMAIN_CLASSES = {
+    "AccessToken": SeenToken,
+    "Member": SeenMember,
+    "PolicyStatement": Statement,
+    "ProjectRoleGrant": ProjectGrant,
+    "Role": SeenRole,
+    "SdkKey": SeenSdkKey,
     "BulkEditSegmentTargetsPayload": BulkEditedSegment,
     "CancelSegmentImportPayload": ListChange,
     "LargeList": Segment,

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from domain.access.credentials import Credential, CredentialKind, hash_secret
-from domain.access.directory import AccessDirectory
 from domain.access.members import Member
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
+from domain.access.sight import AccessSight
 from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError, UnauthenticatedError
 from domain.ports import Delete, Entity, Save, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
@@ -23,8 +23,8 @@ ADMIN = Member(id="admin", email="admin@acme.com", grants=Grants(base_role=BaseR
 
 
 def saving(*entities: Entity) -> AccessEdit:
-    def decide(directory: AccessDirectory) -> Writes:
-        stored = [directory.stored(entity) for entity in entities]
+    def decide(sight: AccessSight) -> Writes:
+        stored = [sight.directory.stored(entity) for entity in entities]
         return [
             Save(entity, None) if old is None else Save(replace(entity, version=old.version + 1), old.version)
             for entity, old in zip(entities, stored, strict=True)
@@ -34,7 +34,7 @@ def saving(*entities: Entity) -> AccessEdit:
 
 
 def deleting(entity: Entity) -> AccessEdit:
-    return AccessEdit(action="test", resource="acct", decide=lambda _directory: [Delete(entity)])
+    return AccessEdit(action="test", resource="acct", decide=lambda _sight: [Delete(entity)])
 
 
 def a_token_of(member: Member, **fields: Any) -> Credential:
@@ -81,8 +81,8 @@ async def test_edits_at_the_same_time_in_several_processes_are_all_made(store: S
 
 
 async def test_of_two_edits_only_one_takes_the_last_name_that_is_free(store: Store, owner: Principal) -> None:
-    def decide(directory: AccessDirectory) -> Writes:
-        if any(member.email == "ann@acme.com" for member in directory.members.values()):
+    def decide(sight: AccessSight) -> Writes:
+        if sight.directory.member_with("ann@acme.com"):
             raise AlreadyExistsError("member", "ann@acme.com")
         return [Save(Member(email="ann@acme.com"), None)]
 

@@ -123,7 +123,7 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
     role = Role(key="r", base_permissions=BasePermissions.NO_ACCESS, policy=parse_policy([VIEWING, statement]))
     token = Credential(id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", grants=Grants(custom_roles=("r",)))
     made = AccessEdit(action="test", resource="acct", decide=lambda _: [Save(role, None), Save(token, None)])
-    holder = (await AccessEditor(snapshots).edit(OPERATOR, made)).principal("t", 0)
+    holder = (await AccessEditor(snapshots).edit(OPERATOR, made)).directory.principal("t", 0)
     assert holder is not None
     before = await store.load_environment(PRODUCTION)
     for step, key, tags in steps:

@@ -1,0 +1,124 @@
+"""What an edit gives: nobody gives more than he has himself, by a role, a policy or a secret that he is shown.
+
+What policies allow is compared by what they say, for every resource that there could be. Where it cannot be told
+that somebody has something, he has it not.
+"""
+
+from collections.abc import Sequence
+
+from domain.access.actions import ACTIONS
+from domain.access.credentials import Credential
+from domain.access.directory import AccessDirectory
+from domain.access.members import Member
+from domain.access.needs import Change
+from domain.access.policies import Effect, Policy, Rights, Statement, known_specifier
+from domain.access.principals import Permission, Principal
+from domain.access.resources import ResourceSpecifier
+from domain.access.roles import EVERYTHING, BaseRole, Role, base_role_policy
+
+
+def not_had(changes: Sequence[Change], directory: AccessDirectory, principal: Principal) -> list[Permission]:
+    """Return what changes would give that who makes them has not, each an action on all that a specifier names.
+
+    Args:
+        changes: The changes.
+        directory: Who may do what with the changes.
+        principal: Who makes them.
+    """
+    found: dict[Permission, None] = {}
+    for change in changes:
+        given = _given(change, directory)
+        for own in principal.rights if given else ():
+            # A token may do what each of its rights allows: that one of them is had is enough.
+            lacks = [[lack for policy in rights.policies for lack in lacking(own, policy)] for rights in given]
+            fewest = min(lacks, key=len)
+            found |= dict.fromkeys(fewest)
+    return list(found)
+
+
+def _given(change: Change, directory: AccessDirectory) -> list[Rights]:
+    """Return what a change gives to somebody: he may do what each of these allows; nothing if there are none."""
+    match change.before, change.after:
+        case before, Role() as role:
+            is_same = isinstance(before, Role) and before.whole_policy == role.whole_policy
+            return [] if is_same else [Rights((role.whole_policy,))]
+        case before, Member() as member:
+            old = before.grants.rights(directory.roles).policies if isinstance(before, Member) else ()
+            new = member.grants.rights(directory.roles).policies
+            return [Rights(tuple(policy for policy in new if policy not in old))]
+        case before, Credential(is_access_token=True) as token:
+            # Who makes a change by which a secret comes is shown it.
+            is_same = isinstance(before, Credential) and _opened_by(before) == _opened_by(token)
+            return [] if is_same else _token_rights(token, directory)
+    return []
+
+
+def _opened_by(token: Credential) -> tuple[object, ...]:
+    return token.id, token.member_id, token.grants, token.policy
+
+
+def _token_rights(token: Credential, directory: AccessDirectory) -> list[Rights]:
+    """Return what a token may do; that a member may make tokens, none of which may do more, is left out."""
+    own = token.own_rights(directory.roles)
+    member = directory.member_of(token)
+    if member is None:
+        return [own]
+    rights = member.grants.rights(directory.roles)
+    return [rights, own] if token.is_restricted else [rights]
+
+
+def lacking(rights: Rights, policy: Policy) -> list[Permission]:
+    """Return what a policy allows and rights do not, each an action on all that a specifier names."""
+    if policy in rights.policies or base_role_policy(BaseRole.OWNER) in rights.policies:
+        return []
+    found: dict[Permission, None] = {}
+    for statement in policy.statements:
+        for specifier in _specifiers(statement) if statement.effect is Effect.ALLOW else ():
+            wanted = _actions(statement, specifier.type) - _actions_of(policy, Effect.DENY, specifier)
+            for own in rights.policies:
+                wanted -= _allowed(own, specifier, policy)
+            resource = specifier.as_resource()
+            found |= dict.fromkeys(Permission(action, resource) for action in sorted(wanted))
+    return list(found)
+
+
+def _allowed(own: Policy, specifier: ResourceSpecifier, given: Policy) -> set[str]:
+    """Return the actions that a policy allows on all that a specifier names, but for what both policies deny."""
+    denied: set[str] = set()
+    for statement in own.statements:
+        is_about_some = statement.effect is Effect.DENY and _is_about_some(statement, specifier)
+        if is_about_some and statement not in given.statements:
+            denied |= _actions(statement, specifier.type)
+    return _actions_of(own, Effect.ALLOW, specifier) - denied
+
+
+def _actions_of(policy: Policy, effect: Effect, specifier: ResourceSpecifier) -> set[str]:
+    """Return the actions to which statements of a policy do something on all that a specifier names."""
+    found: set[str] = set()
+    for statement in policy.statements:
+        if statement.effect is effect and _is_about_all(statement, specifier):
+            found |= _actions(statement, specifier.type)
+    return found
+
+
+def _actions(statement: Statement, type_name: str) -> set[str]:
+    return {action for action in ACTIONS[type_name] if statement.names_action(action)}
+
+
+def _is_about_all(statement: Statement, specifier: ResourceSpecifier) -> bool:
+    """Tell whether a statement is about all that a specifier names, for some actions."""
+    if statement.resources:
+        return any(known_specifier(text).includes(specifier) for text in statement.resources)
+    return not any(known_specifier(text).overlaps(specifier) for text in statement.not_resources)
+
+
+def _is_about_some(statement: Statement, specifier: ResourceSpecifier) -> bool:
+    """Tell whether a statement may be about something that a specifier names, for some actions."""
+    if statement.resources:
+        return any(known_specifier(text).overlaps(specifier) for text in statement.resources)
+    return not any(known_specifier(text).includes(specifier) for text in statement.not_resources)
+
+
+def _specifiers(statement: Statement) -> list[ResourceSpecifier]:
+    """Return what a statement is about at most."""
+    return [known_specifier(text) for text in statement.resources or EVERYTHING]

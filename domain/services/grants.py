@@ -1,0 +1,64 @@
+"""Which roles somebody is to have, checked against those that there are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.access.policies import NewStatement, Policy, parse_policy
+from domain.access.roles import BaseRole, Grants, ProjectGrant
+from domain.access.sight import AccessSight
+from domain.errors import InvalidInputError, Violation
+from domain.instructions.limits import too_many
+
+GRANTS_LIMIT = 100
+"""How many custom roles, and how many project roles, somebody may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrants:
+    """The roles that somebody is to have; None leaves those that he has."""
+
+    base_role: BaseRole | None = None
+    custom_roles: Sequence[str] | None = None
+    project_roles: Sequence[ProjectGrant] | None = None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether everything is left as it is."""
+        return (self.base_role, self.custom_roles, self.project_roles) == (None, None, None)
+
+    def violations(self, sight: AccessSight) -> list[Violation]:
+        """Return what is wrong with it: roles and projects that are not there, for who gives them."""
+        custom_roles, project_roles = self.custom_roles or (), self.project_roles or ()
+        return [
+            *too_many("custom roles", len(custom_roles), GRANTS_LIMIT, ("customRoles",)),
+            *too_many("project roles", len(project_roles), GRANTS_LIMIT, ("projectRoles",)),
+            *(
+                Violation(("customRoles", index), f"there is no custom role {key[:60]!r}")
+                for index, key in enumerate(custom_roles)
+                if sight.role(key) is None
+            ),
+            *(
+                Violation(("projectRoles", index, "project"), f"there is no project {grant.project[:60]!r}")
+                for index, grant in enumerate(project_roles)
+                if not sight.sees_project(grant.project)
+            ),
+        ]
+
+    def applied_to(self, grants: Grants) -> Grants:
+        """Return roles with these in the place of those that they replace, each once."""
+        custom_roles = grants.custom_roles if self.custom_roles is None else self.custom_roles
+        project_roles = grants.project_roles if self.project_roles is None else self.project_roles
+        return Grants(
+            base_role=grants.base_role if self.base_role is None else self.base_role,
+            custom_roles=tuple(dict.fromkeys(custom_roles)),
+            project_roles=tuple(dict.fromkeys(project_roles)),
+        )
+
+
+def read_policy(statements: Sequence[NewStatement], found: list[Violation]) -> Policy:
+    """Read a policy; add what is wrong with it to what was found."""
+    try:
+        return parse_policy(statements)
+    except InvalidInputError as error:
+        found += error.violations
+        return Policy()

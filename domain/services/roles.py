@@ -1,0 +1,214 @@
+"""Custom roles: read, create, change and delete them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from domain.access.actions import RoleAction
+from domain.access.policies import NewStatement
+from domain.access.principals import Principal
+from domain.access.roles import BasePermissions, Role
+from domain.access.sight import AccessSight, SeenRole
+from domain.errors import AlreadyExistsError, InUseError, NotFoundError, UsedBy, Violation
+from domain.instructions.details import description_violations, name_violations, new_name_violations
+from domain.keys import key_from_name
+from domain.pages import Page, PageRequest, cut_page
+from domain.ports import Delete, Save
+from domain.services.access import AccessService
+from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.editing import Writes, below_input, check_version
+from domain.services.grants import read_policy
+
+_RESOURCES = "role/*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRole:
+    """A custom role to be created; without a key the name gives it."""
+
+    name: str
+    key: str | None = None
+    description: str = ""
+    base_permissions: BasePermissions = BasePermissions.READER
+    policy: Sequence[NewStatement] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleEdit:
+    """What is to be done to a custom role; None leaves what is there.
+
+    Attributes:
+        expected_version: The version that the caller saw; None if any will do.
+    """
+
+    name: str | None = None
+    description: str | None = None
+    base_permissions: BasePermissions | None = None
+    policy: Sequence[NewStatement] | None = None
+    expected_version: int | None = None
+    comment: str = ""
+
+    def apply(self, role: Role) -> Role:
+        """Return a role with the edit.
+
+        Raises:
+            InvalidInputError: With every violation.
+        """
+        found: list[Violation] = []
+        if self.name is not None:
+            found += name_violations(self.name, ("name",))
+        after = replace(
+            role,
+            name=role.name if self.name is None else self.name,
+            description=role.description if self.description is None else self.description,
+            base_permissions=self.base_permissions or role.base_permissions,
+            policy=role.policy if self.policy is None else read_policy(self.policy, found),
+        )
+        found += description_violations(after.description, ("description",))
+        if found:
+            raise below_input(found)
+        return after
+
+
+class RoleService:
+    """Reads and changes custom roles."""
+
+    def __init__(self, access: AccessService, editor: AccessEditor) -> None:
+        self._access = access
+        self._editor = editor
+
+    async def roles(self, principal: Principal, query: str | None, page: PageRequest) -> Page[SeenRole]:
+        """Page through the custom roles whose key or name has a text in it, by key.
+
+        Raises:
+            DomainError: As `AccessService.sight` and `cut_page` say.
+        """
+        sight = await self._access.sight(principal, RoleAction.VIEW, _RESOURCES)
+        text = (query or "").casefold()
+        roles = [role for role in sight.roles() if text in role.key.casefold() or text in role.name.casefold()]
+        return cut_page(roles, page, lambda role: role.key)
+
+    async def role(self, principal: Principal, key: str) -> SeenRole | None:
+        """Find a custom role, by key.
+
+        Raises:
+            DomainError: As `AccessService.sight` says.
+        """
+        return (await self._access.sight(principal, RoleAction.VIEW, _RESOURCES)).role(key)
+
+    async def create(self, principal: Principal, new: NewRole, comment: str = "") -> SeenRole:
+        """Create a custom role.
+
+        Raises:
+            InvalidInputError: With every violation.
+            AlreadyExistsError: There is one with this key.
+            DomainError: As `AccessEditor.edit` says.
+        """
+        key = key_from_name(new.name) if new.key is None else new.key
+        created = Role(key=key)
+
+        def decide(sight: AccessSight) -> Writes:
+            nonlocal created
+            found = new_name_violations(new.name, new.key)
+            found += description_violations(new.description, ("description",))
+            policy = read_policy(new.policy, found)
+            if found:
+                raise below_input(found)
+            created = Role(
+                key=key,
+                name=new.name,
+                description=new.description,
+                base_permissions=new.base_permissions,
+                policy=policy,
+            )
+            if key in sight.directory.roles:
+                sight.principal.authorize(RoleAction.CREATE, created.resource)  # or is not told that there is one
+                raise AlreadyExistsError("role", key)
+            return [Save(created, None)]
+
+        edit = AccessEdit(action="createRole", resource=_resource(key), decide=decide, comment=comment)
+        await self._editor.edit(principal, edit)
+        return SeenRole(created)
+
+    async def update(self, principal: Principal, key: str, change: RoleEdit) -> SeenRole:
+        """Change a custom role; whoever has it may what it says from then on.
+
+        Raises:
+            InvalidInputError: With every violation.
+            NotFoundError: There is no such role.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `AccessEditor.edit` says.
+        """
+        after = Role(key=key)
+
+        def decide(sight: AccessSight) -> Writes:
+            nonlocal after
+            before = _checked(sight, key, change.expected_version)
+            after = change.apply(before)
+            if after == before:
+                return []
+            after = replace(after, version=before.version + 1)
+            return [Save(after, before.version)]
+
+        edit = AccessEdit(action="updateRole", resource=_resource(key), decide=decide, comment=change.comment)
+        await self._editor.edit(principal, edit)
+        return SeenRole(after)
+
+    async def delete(
+        self, principal: Principal, key: str, *, expected_version: int | None = None, comment: str = ""
+    ) -> str:
+        """Delete a custom role that nobody has; return the id that it had.
+
+        Raises:
+            NotFoundError: There is no such role.
+            VersionConflictError: It is not at the version expected.
+            InUseError: Members or access tokens have it.
+            DomainError: As `AccessEditor.edit` says.
+        """
+
+        def decide(sight: AccessSight) -> Writes:
+            role = _checked(sight, key, expected_version)
+            if _is_used(sight, key):
+                sight.principal.authorize(RoleAction.DELETE, role.resource)  # or is not told whose it is
+                raise InUseError("role", key, _users(sight, key))
+            return [Delete(role)]
+
+        edit = AccessEdit(action="deleteRole", resource=_resource(key), decide=decide, comment=comment)
+        await self._editor.edit(principal, edit)
+        return key
+
+
+def _checked(sight: AccessSight, key: str, expected_version: int | None) -> Role:
+    """Return a role as it is.
+
+    Raises:
+        NotFoundError: It is gone.
+        VersionConflictError: It is not at the version expected.
+    """
+    found = sight.role(key)
+    if found is None:
+        raise NotFoundError("role", key)
+    check_version("role", key, expected=expected_version, actual=found.version)
+    return found.role
+
+
+def _is_used(sight: AccessSight, key: str) -> bool:
+    """Tell whether anybody has a role, whoever sees him."""
+    members, tokens = sight.directory.members.values(), sight.directory.credentials.values()
+    of_tokens = (token.grants for token in tokens if token.grants is not None)
+    return any(key in grants.custom_roles for grants in (*(member.grants for member in members), *of_tokens))
+
+
+def _users(sight: AccessSight, key: str) -> list[UsedBy]:
+    """Return who is seen to have a role."""
+    members = [UsedBy("member", m.email) for m in sight.members() if key in m.member.grants.custom_roles]
+    tokens = [token for token in sight.tokens() if token.credential.grants is not None]
+    return members + [
+        UsedBy("accessToken", token.id)
+        for token in tokens
+        if token.credential.grants and key in token.credential.grants.custom_roles
+    ]
+
+
+def _resource(key: str) -> str:
+    """Name a role in the words of policies."""
+    return f"role/{key}"

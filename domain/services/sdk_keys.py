@@ -1,0 +1,80 @@
+"""SDK keys: read and rotate them."""
+
+from dataclasses import dataclass
+
+from domain.access.actions import ProjectAction
+from domain.access.credentials import CredentialKind, NewSdkKey, new_secret
+from domain.access.principals import Principal
+from domain.access.sight import AccessSight, SeenSdkKey
+from domain.errors import NotFoundError, Violation
+from domain.keys import EnvironmentRef
+from domain.ports import Save
+from domain.services.access import AccessService
+from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.editing import Writes, below_input
+from domain.services.grace import grace_violations, superseded
+
+
+@dataclass(frozen=True, slots=True)
+class SdkKeyWithSecret:
+    """An SDK key with its secret, the only time that is known."""
+
+    sdk_key: SeenSdkKey
+    secret: str
+
+
+class SdkKeyService:
+    """Reads and changes SDK keys."""
+
+    def __init__(self, access: AccessService, editor: AccessEditor) -> None:
+        self._access = access
+        self._editor = editor
+
+    async def sdk_keys(self, principal: Principal, environment: EnvironmentRef) -> list[SeenSdkKey]:
+        """Return the SDK keys of an environment: those of servers first, those that expire last of their kind.
+
+        Raises:
+            DomainError: As `AccessService.sight` says.
+        """
+        sight = await self._access.sight(principal, ProjectAction.VIEW, f"proj/{environment.project}")
+        return sight.sdk_keys(environment)
+
+    async def rotate(
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        kind: CredentialKind,
+        *,
+        grace_ms: int = 0,
+        comment: str = "",
+    ) -> SdkKeyWithSecret:
+        """Give an environment another SDK key; the one that it had, if any, works until the grace period ends.
+
+        Raises:
+            InvalidInputError: With every violation.
+            NotFoundError: There is no such environment.
+            DomainError: As `AccessEditor.edit` says.
+        """
+        secret = new_secret(kind)
+        created = NewSdkKey(environment, kind, secret).credential
+
+        def decide(sight: AccessSight) -> Writes:
+            if sight.directory.environment(environment) is None or not sight.sees_project(environment.project):
+                raise NotFoundError("environment", str(environment))
+            violations = grace_violations(grace_ms)
+            if kind is CredentialKind.ACCESS_TOKEN:
+                violations.append(Violation(("kind",), "is no kind of SDK keys"))
+            if violations:
+                raise below_input(violations)
+            olds = [key.credential for key in sight.sdk_keys(environment) if key.kind is kind]
+            return [Save(created, None), *superseded(olds, grace_ms)]
+
+        edit = AccessEdit(
+            action="rotateSdkKey",
+            resource=f"proj/{environment.project}:env/{environment.environment}",
+            scope=str(environment),
+            decide=decide,
+            comment=comment,
+        )
+        await self._editor.edit(principal, edit)
+        return SdkKeyWithSecret(SeenSdkKey(created), secret)
