@@ -80,8 +80,8 @@ class EntityChangeView:
     """View of domain.model.changes.EntityChange."""
 
     kind: str = strawberry.field(
-        description="`project`, `environment`, `flag`, `targeting` (of a flag in an environment), `segment` or "
-        "`credential`."
+        description="`project`, `environment`, `flag`, `targeting` (of a flag in an environment), `segment`, "
+        "`member`, `role` or `credential`."
     )
     entity_id: str = strawberry.field(description="Its path: `project/environment/segment`; a credential's name.")
     version_before: int | None = strawberry.field(description="Its version before; null if it was created.")
@@ -125,7 +125,7 @@ class AuditEntryView:
 
     id: strawberry.ID = strawberry.field(resolver=_entry_id, description="Its id.")
     at: datetime = strawberry.field(resolver=_at, description="When it was.")
-    actor: str = strawberry.field(description="Who: `token/` and the token's name, or `system`.")
+    actor: str = strawberry.field(description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`.")
     action: str = strawberry.field(description="What was done: the mutation's name.")
     resource: str = strawberry.field(description="What it was done to, in the words of policies.")
     comment: str = strawberry.field(description="Why; empty if nobody said.")

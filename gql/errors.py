@@ -27,11 +27,15 @@ register_enum(
         ErrorCode.ALREADY_EXISTS: "What the input would create exists: see `kind` and `key`.",
         ErrorCode.VERSION_CONFLICT: "It changed meanwhile: see `expectedVersion` and `actualVersion`.",
         ErrorCode.IN_USE: "What the input would remove is used: see `users`, each with `kind`, `key`, "
-        "`environment` (`project/environment`) and `archived`: of an archived flag, which lists hide by default.",
+        "`environment` (`project/environment`; null for members and access tokens) and `archived`: of an archived "
+        "flag, which lists hide by default.",
         ErrorCode.LIMIT_EXCEEDED: "A limit of the settings is exceeded: see `setting`, `limit` and `actual`.",
         ErrorCode.UNAVAILABLE: "The store cannot be reached; try again.",
     },
 )
+
+_NODES = {"import": "SegmentImport", "accessToken": "AccessToken"}
+"""The types of the users of a thing that are named by their global ids."""
 
 
 def map_error(error: GraphQLError) -> None:
@@ -56,11 +60,11 @@ def map_error(error: GraphQLError) -> None:
 
 
 def _details(error: DomainError) -> dict[str, Any]:
-    """Return an error's details; an import is named as `cancelSegmentImport` takes it."""
+    """Return an error's details; an import and an access token are named by their global ids."""
     if error.code is not ErrorCode.IN_USE:
         return dict(error.details)
     users = [
-        {**user, "key": global_id("SegmentImport", user["key"])} if user["kind"] == "import" else user
+        {**user, "key": global_id(_NODES[user["kind"]], user["key"])} if user["kind"] in _NODES else user
         for user in error.details["users"]
     ]
     return {**error.details, "users": users}

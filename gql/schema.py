@@ -24,6 +24,7 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from domain.errors import ErrorCode, LimitExceededError
+from gql.access_token_edits import AccessTokensMutation
 from gql.access_tokens import AccessTokensQuery
 from gql.audit import AuditQuery
 from gql.budget import ExecutionLimits, ResultBudget
@@ -46,13 +47,16 @@ from gql.limits import (
     refuse_variables,
     validation_errors,
 )
+from gql.member_edits import MembersMutation
 from gql.members import MembersQuery
 from gql.metrics import Metrics
 from gql.operations import DirectOperation, direct_operation
 from gql.project_edits import ProjectsMutation
 from gql.request_record import note_operation
+from gql.role_edits import RolesMutation
 from gql.roles import RolesQuery
 from gql.scalars import SCALARS
+from gql.sdk_key_edits import SdkKeysMutation
 from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
@@ -85,11 +89,15 @@ class Query(
     "answers of the others (but for `importFlagData`, which makes the whole answer null: ask for it alone)."
 )
 class Mutation(
+    AccessTokensMutation,
     EnvironmentsMutation,
     FlagCopiesMutation,
     FlagsMutation,
     ImportsMutation,
+    MembersMutation,
     ProjectsMutation,
+    RolesMutation,
+    SdkKeysMutation,
     SegmentBulkEditsMutation,
     SegmentListsMutation,
     SegmentsMutation,

@@ -16,7 +16,7 @@ from domain.ports import Entity, Save
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.snapshots import SnapshotService
 from storage import open_store
-from tests.servers import Server
+from tests.servers import Answer, Server
 
 
 def a_token_with(
@@ -43,6 +43,21 @@ def a_token(server: Server, **properties: Any) -> str:
             return secret
         time.sleep(0.02)
     raise AssertionError("the token is not known")
+
+
+def change(server: Server, mutation: str, answer: str, *, token: Any = None, **wish: Any) -> Answer:
+    """Run a mutation; `answer` is what is asked of its payload."""
+    kind = f"{mutation[0].upper()}{mutation[1:]}Input"
+    query = f"mutation ($i: {kind}!) {{ {mutation}(input: $i) {{ {answer} }} }}"
+    return server.post(query, token=token, i=wish)
+
+
+def entries_of(server: Server, action: str) -> list[dict[str, Any]]:
+    """Return the entries of the audit log of one action, newest first."""
+    query = """query ($a: String!) { auditLog(action: $a) { nodes { actor resource comment
+      changes { kind entityId versionBefore versionAfter fields { path before after } } } } }"""
+    nodes: list[dict[str, Any]] = server.post(query, a=action)["auditLog"]["nodes"]
+    return nodes
 
 
 def store_access(server: Server, *entities: Entity) -> None:

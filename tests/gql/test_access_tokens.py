@@ -1,17 +1,19 @@
-"""Access tokens over HTTP: what is shown of them, and to whom."""
+"""Access tokens over HTTP: what is shown of them and to whom, and how they come, change and go."""
 
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from domain.access.credentials import Credential, CredentialKind
+from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.members import Member
 from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from tests.domain.access.builders import a_policy, allow
-from tests.gql.grants import a_token, a_token_with, store_access
-from tests.gql.test_members import node_id
-from tests.servers import Server
+from tests.gql.grants import a_token, a_token_with, change, entries_of, store_access
+from tests.gql.test_members import denied, node_id, violations
+from tests.servers import Answer, Server
 
 TOKEN = """id name isService member { email } baseRole customRoles { key } projectRoles { project role }
   policy { effect actions resources } createdAt expiresAt version"""
@@ -100,3 +102,217 @@ def test_one_sees_the_tokens_that_one_may_view_and_members_always_their_own(serv
     assert service.post(query, token=viewing, i=node_id("AccessToken", "laptop-id")).data == {"node": None}
     laptop = a_token_with(service, [allow("member/*:token/*", actions=["viewAccessToken"])])
     assert {node["member"] and node["member"]["email"] for node in listed(service, laptop)} == {None}
+
+
+MADE = f"accessToken {{ {TOKEN} }} secret"
+VIEW = {"effect": "ALLOW", "resources": ["proj/default"], "actions": ["viewProject"]}
+
+
+def made(service: Server, token: Any = None, **wish: Any) -> Any:
+    return change(service, "createAccessToken", MADE, token=token, **wish)["createAccessToken"]
+
+
+def lives(service: Server, secret: str) -> bool:
+    answer = service.post("{ __typename }", token=secret)
+    assert not answer.errors or answer.code == "UNAUTHENTICATED"
+    return not answer.errors
+
+
+def sees_project(service: Server, secret: str) -> bool:
+    return service.post('{ project(key: "default") { key } }', token=secret)["project"] is not None
+
+
+def test_a_member_makes_tokens_that_may_do_no_more_than_he(service: Server) -> None:
+    own = a_token(service, name="ann's first", member_id="ann")
+    whole = made(service, own, name="whole")
+    assert (whole["accessToken"]["member"], whole["accessToken"]["policy"]) == ({"email": "ann@acme.com"}, None)
+    assert sees_project(service, whole["secret"])
+    part = made(service, own, name="part", policy=[{**VIEW, "resources": ["proj/other"]}])
+    assert not sees_project(service, part["secret"])
+    more = made(service, own, name="more", baseRole="OWNER")
+    refused = change(service, "createProject", "project { id }", token=more["secret"], name="p")
+    assert refused.code == "FORBIDDEN"
+    wider = change(service, "createAccessToken", "secret", token=part["secret"], name="wider")
+    assert wider.code == "FORBIDDEN"  # it may not make tokens
+    making = [{"effect": "ALLOW", "resources": ["member/*:token/*"], "actions": ["*"]}]
+    maker = made(service, own, name="maker", policy=making)["secret"]
+    assert "viewProject proj/*" in denied(
+        change(service, "createAccessToken", "secret", token=maker, name="wider")
+    )
+    assert not change(service, "createAccessToken", "secret", token=maker, name="same", policy=making).errors
+
+
+def test_a_service_token_may_do_what_its_roles_and_policy_allow_until_it_expires(service: Server) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=1.5)
+    wish = {"name": "robot", "isService": True, "policy": [VIEW], "expiresAt": soon.isoformat()}
+    robot = made(service, **wish)
+    token = robot["accessToken"]
+    assert (token["isService"], token["member"], token["baseRole"], token["version"]) == (True, None, None, 1)
+    assert datetime.fromisoformat(token["createdAt"]) <= datetime.now(UTC)
+    assert sees_project(service, robot["secret"])
+    assert change(service, "createAccessToken", "secret", **wish).code == "ALREADY_EXISTS"
+    time.sleep(1.6)
+    assert not lives(service, robot["secret"])
+    assert "robot" in names(listed(service))
+
+
+def test_what_is_wrong_with_a_token_is_told_at_once(service: Server) -> None:
+    faults = {
+        "name": " ",
+        "isService": True,
+        "customRoles": ["nope"],
+        "policy": [{"effect": "ALLOW", "resources": ["nope"], "actions": ["*"]}],
+        "expiresAt": "2020-01-01T00:00:00Z",
+    }
+    assert violations(change(service, "createAccessToken", "secret", **faults)) == [
+        ["input", "name"],
+        ["input", "expiresAt"],
+        ["input", "customRoles", 0],
+        ["input", "policy", 0, "resources", 0],
+    ]
+    for wish, path in (
+        ({"isService": True}, "isService"),
+        ({"isService": True, "memberEmail": "ann@acme.com"}, "memberEmail"),
+        ({}, "memberEmail"),  # the first owner is nobody
+    ):
+        answer = change(service, "createAccessToken", "secret", name="x", **wish)
+        assert violations(answer) == [["input", path]]
+    nobody = change(service, "createAccessToken", "secret", name="x", memberEmail="nobody@acme.com")
+    assert nobody.code == "NOT_FOUND"
+
+
+def test_whoever_is_shown_a_secret_has_what_it_opens(service: Server) -> None:
+    store_access(service, Member(id="boss", email="boss@acme.com", grants=Grants(base_role=BaseRole.OWNER)))
+    a_token(service, name="boss's", public_id="boss-id", member_id="boss")
+    managing = [
+        allow("member/*", actions=["viewMember"]),
+        allow("member/*:token/*"),
+        allow("service-token/*"),
+        allow("role/*", actions=["viewRole"]),
+    ]
+    manager = a_token_with(service, managing)
+    for wish in (
+        {"memberEmail": "ann@acme.com"},
+        {"isService": True, "baseRole": "OWNER"},
+        {"isService": True, "customRoles": ["eap"]},
+        {"isService": True, "policy": [VIEW]},
+    ):
+        assert denied(change(service, "createAccessToken", "secret", token=manager, name="x", **wish))
+    for token_id in ("ci-id", "boss-id"):
+        token = {"accessTokenId": node_id("AccessToken", token_id)}
+        assert denied(change(service, "resetAccessToken", "secret", token=manager, **token))
+    given = {
+        "memberEmail": "boss@acme.com",
+        "policy": [{**VIEW, "resources": ["role/*"], "actions": ["viewRole"]}],
+    }
+    assert made(service, manager, name="for boss", **given)["accessToken"]["member"] == {"email": "boss@acme.com"}
+    admin = a_token_with(service, base=BaseRole.ADMIN)
+    assert not change(
+        service, "createAccessToken", "secret", token=admin, name="y", memberEmail="ann@acme.com"
+    ).errors
+    owning = change(service, "createAccessToken", "secret", token=admin, name="z", memberEmail="boss@acme.com")
+    assert {action.partition(" ")[0] for action in denied(owning)} == {"createAccessToken"}
+
+
+def test_a_token_is_renamed_reset_and_deleted(service: Server) -> None:
+    token = made(service, name="first name", isService=True, policy=[VIEW])
+    where = {"accessTokenId": token["accessToken"]["id"]}
+    wish = {**where, "name": "CI"}
+    assert change(service, "updateAccessToken", "accessToken { name }", **wish).code == "ALREADY_EXISTS"
+    wish = {**where, "name": "second name", "expectedVersion": 1}
+    renamed = change(service, "updateAccessToken", f"accessToken {{ {TOKEN} }}", **wish)
+    expected = {**token["accessToken"], "name": "second name", "version": 2}
+    assert renamed["updateAccessToken"]["accessToken"] == expected
+    assert change(service, "updateAccessToken", "accessToken { id }", **wish).code == "VERSION_CONFLICT"
+    reset = change(service, "resetAccessToken", MADE, **where, gracePeriodSeconds=3600)["resetAccessToken"]
+    assert reset["accessToken"] == {**expected, "version": 3}
+    assert all(sees_project(service, secret) for secret in (token["secret"], reset["secret"]))
+    again = change(service, "resetAccessToken", MADE, **where, gracePeriodSeconds=1)["resetAccessToken"]
+    secrets = [token["secret"], reset["secret"], again["secret"]]
+    assert [lives(service, secret) for secret in secrets] == [True, True, True]
+    time.sleep(1.1)
+    assert [lives(service, secret) for secret in secrets] == [False, False, True]
+    last = change(service, "resetAccessToken", MADE, **where)["resetAccessToken"]
+    assert [lives(service, secret) for secret in (again["secret"], last["secret"])] == [False, True]
+    assert [node["id"] for node in listed(service) if node["name"] == "second name"] == [where["accessTokenId"]]
+    deleted = change(service, "deleteAccessToken", "deletedAccessTokenId", **where)["deleteAccessToken"]
+    assert deleted == {"deletedAccessTokenId": where["accessTokenId"]}
+    assert not lives(service, last["secret"])
+    for name in ("deleteAccessToken", "resetAccessToken"):
+        assert change(service, name, "__typename", **where).code == "NOT_FOUND"
+    assert change(service, "deleteAccessToken", "__typename", accessTokenId="nope").code == "BAD_USER_INPUT"
+    member = node_id("Member", "ann")
+    assert change(service, "deleteAccessToken", "__typename", accessTokenId=member).code == "NOT_FOUND"
+
+
+def test_each_change_of_a_token_needs_its_own_action_and_leaves_its_entry_without_the_secret(
+    service: Server,
+) -> None:
+    token = made(service, name="told", isService=True, policy=[VIEW], comment="c")
+    where = {"accessTokenId": token["accessToken"]["id"]}
+    public_id = entries_of(service, "createAccessToken")[0]["resource"].partition("/")[2]
+    viewing = allow("service-token/*", actions=["viewAccessToken"])
+    idle = a_token_with(service, [viewing, allow("proj/default", actions=["viewProject"])])
+    resource = f"service-token/{public_id};no_access"
+    attempts: list[tuple[str, dict[str, Any], str]] = [
+        ("updateAccessToken", {"name": "n"}, "updateAccessTokenName"),
+        ("resetAccessToken", {"gracePeriodSeconds": 60}, "resetAccessToken"),
+        ("resetAccessToken", {}, "resetAccessToken"),
+        ("deleteAccessToken", {}, "deleteAccessToken"),
+    ]
+    for name, wish, action in attempts:
+        answer = change(service, name, "__typename", token=idle, **where, **wish)
+        assert denied(answer) == {f"{action} {resource}"}
+    secrets = [token["secret"]]
+    for name, wish, _ in attempts:
+        is_reset = name == "resetAccessToken"
+        done = change(service, name, "secret" if is_reset else "__typename", **where, **wish)[name]
+        secrets += [done["secret"]] if is_reset else []
+    log = service.output()
+    for name in ("createAccessToken", "updateAccessToken", "resetAccessToken", "deleteAccessToken"):
+        entry = entries_of(service, name)[0]
+        assert entry["resource"] == f"service-token/{public_id}"
+        assert {change["kind"] for change in entry["changes"]} == {"credential"}
+        for secret in secrets:
+            assert secret not in str(entry) + log
+            assert hash_secret(secret) not in str(entry) + log
+
+
+def test_what_expired_needs_another_end_to_be_reset(service: Server) -> None:
+    soon = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
+    token = made(service, name="short", isService=True, policy=[VIEW], expiresAt=soon)
+    where = {"accessTokenId": token["accessToken"]["id"]}
+    time.sleep(0.6)
+    assert violations(change(service, "resetAccessToken", "secret", **where)) == [["input", "expiresAt"]]
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    secret = change(service, "resetAccessToken", "secret", **where, expiresAt=later)["resetAccessToken"]["secret"]
+    assert lives(service, secret)
+
+
+def refuses_without_owner(answer: Answer) -> bool:
+    return answer.code == "BAD_USER_INPUT" and "nobody would be left" in answer.errors[0]["message"]
+
+
+def test_the_last_owner_cannot_lock_himself_out(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("owner")
+    with Server(f"sqlite:///{folder}/earlybird.db") as service:
+        boss = {"email": "boss@acme.com"}
+        assert not change(service, "createMember", "member { id }", **boss, baseRole="OWNER").errors
+        own = made(service, name="boss's", memberEmail="boss@acme.com")
+        [first] = listed(service, s=True)
+        assert not change(service, "deleteAccessToken", "__typename", accessTokenId=first["id"]).errors
+        service.token = own["secret"]
+        made(service, name="restricted", policy=[VIEW])
+        soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+        made(service, name="short", expiresAt=soon)
+        where = {"accessTokenId": own["accessToken"]["id"]}
+        for mutation, wish in (
+            ("deleteAccessToken", where),
+            ("resetAccessToken", {**where, "expiresAt": soon, "gracePeriodSeconds": 60}),
+            ("deleteMember", {"memberEmail": "boss@acme.com"}),
+            ("assignRoles", {"memberEmail": "boss@acme.com", "baseRole": "ADMIN"}),
+        ):
+            assert refuses_without_owner(change(service, mutation, "__typename", **wish)), mutation
+        service.token = change(service, "resetAccessToken", "secret", **where)["resetAccessToken"]["secret"]
+        assert sees_project(service, service.token)
+        assert not lives(service, own["secret"])

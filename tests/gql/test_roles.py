@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from domain.access.members import Member
 from domain.access.policies import Effect, NewStatement
-from domain.access.roles import BasePermissions, Role
+from domain.access.roles import BasePermissions, BaseRole, Grants, Role
 from tests.domain.access.builders import a_policy, allow
-from tests.gql.grants import a_token_with, store_access
-from tests.gql.test_members import node_id
+from tests.gql.grants import a_token_with, change, entries_of, store_access
+from tests.gql.test_members import denied, node_id, violations
 from tests.servers import Server
 
 ROLE = """id key name description basePermissions version
@@ -74,3 +75,108 @@ def test_a_role_that_one_may_not_view_is_not_there(service: Server) -> None:
         "role": None,
         "node": None,
     }
+
+
+BY_NAME = {"effect": "ALLOW", "resources": ["proj/*:env/*:segment/eap-*"], "actions": ["*"]}
+BY_TAG = {"effect": "ALLOW", "resources": ["proj/*:env/*:segment/*;eap"], "actions": ["*"]}
+
+
+def test_a_role_is_created_changed_and_deleted(service: Server) -> None:
+    new = {"name": "By tag", "description": "d", "policy": [BY_TAG], "comment": "new"}
+    made = change(service, "createRole", f"role {{ {ROLE} }}", **new)["createRole"]["role"]
+    assert (made["key"], made["basePermissions"], made["version"]) == ("by-tag", "READER", 1)
+    assert made["policy"] == [{**BY_TAG, "notActions": None, "notResources": None}]
+    assert change(service, "createRole", "role { id }", **new).code == "ALREADY_EXISTS"
+    edit = {"roleKey": "by-tag", "policy": [BY_NAME], "basePermissions": "NO_ACCESS", "expectedVersion": 1}
+    changed = change(service, "updateRole", f"role {{ {ROLE} }}", **edit)["updateRole"]["role"]
+    assert changed == {
+        **made,
+        "policy": [{**BY_NAME, "notActions": None, "notResources": None}],
+        "basePermissions": "NO_ACCESS",
+        "version": 2,
+    }
+    assert change(service, "updateRole", "role { id }", **edit).code == "VERSION_CONFLICT"
+    same = {**edit, "expectedVersion": 2}
+    assert change(service, "updateRole", "role { version }", **same)["updateRole"]["role"] == {"version": 2}
+    deleted = change(service, "deleteRole", "deletedRoleId", roleKey="by-tag")["deleteRole"]
+    assert deleted == {"deletedRoleId": made["id"]}
+    assert change(service, "updateRole", "role { id }", roleKey="by-tag").code == "NOT_FOUND"
+    [entry] = entries_of(service, "updateRole")
+    assert (entry["actor"], entry["resource"]) == ("token/first-owner", "role/by-tag")
+    assert [field["path"] for field in entry["changes"][0]["fields"]] == [
+        "basePermissions",
+        "policy.statements[0].resources",
+    ]
+    assert [len(entries_of(service, action)) for action in ("createRole", "deleteRole")] == [1, 1]
+
+
+def test_a_policy_is_refused_with_the_place_of_every_fault(service: Server) -> None:
+    policy = [
+        BY_NAME,
+        {"effect": "ALLOW", "resources": ["proj/*", "flag/*", "proj/a b"], "actions": ["viewProject"]},
+        {"effect": "DENY", "resources": ["proj/*"], "actions": ["updateOn", "nope"]},
+        {"effect": "DENY", "actions": []},
+    ]
+    paths = [
+        ["input", "policy", 1, "resources", 1],
+        ["input", "policy", 1, "resources", 2],
+        ["input", "policy", 2, "actions", 0],
+        ["input", "policy", 2, "actions", 1],
+        ["input", "policy", 3],
+        ["input", "policy", 3, "actions"],
+    ]
+    new = change(service, "createRole", "role { id }", name=" ", key="a b", description="d" * 4097, policy=policy)
+    assert violations(new) == [["input", "key"], ["input", "name"], ["input", "description"], *paths]
+    assert violations(change(service, "updateRole", "role { id }", roleKey="other", policy=policy)) == paths
+
+
+def test_a_role_that_somebody_has_is_not_deleted_and_its_users_are_named(service: Server) -> None:
+    store_access(service, Role(key="used"), Member(email="ann@acme.com", grants=Grants(custom_roles=("used",))))
+    service_token = {"name": "used-token", "isService": True, "customRoles": ["used"]}
+    made = change(service, "createAccessToken", "accessToken { id }", **service_token)["createAccessToken"]
+    refused = change(service, "deleteRole", "deletedRoleId", roleKey="used")
+    assert refused.code == "IN_USE"
+    assert refused.errors[0]["extensions"]["users"] == [
+        {"kind": "member", "key": "ann@acme.com", "environment": None, "archived": False},
+        {"kind": "accessToken", "key": made["accessToken"]["id"], "environment": None, "archived": False},
+    ]
+    blind = a_token_with(service, [allow("role/*", actions=["viewRole", "deleteRole"])])
+    unseen = change(service, "deleteRole", "deletedRoleId", token=blind, roleKey="used")
+    assert (unseen.code, unseen.errors[0]["extensions"]["users"]) == ("IN_USE", [])
+    idle = a_token_with(service, [allow("role/*", actions=["viewRole"])])
+    assert denied(change(service, "deleteRole", "deletedRoleId", token=idle, roleKey="used")) == {
+        "deleteRole role/used"
+    }
+
+
+def test_nobody_writes_a_role_that_allows_more_than_his_own(service: Server) -> None:
+    writing = a_token_with(
+        service,
+        [
+            allow("role/*", actions=["viewRole", "createRole", "updatePolicy", "updateName"]),
+            allow("proj/*:env/*:segment/eap-*"),
+        ],
+    )
+    inside = {**BY_NAME, "resources": ["proj/shop:env/*:segment/eap-x*", "proj/*:env/*:segment/eap-*;tag"]}
+    without = {"basePermissions": "NO_ACCESS"}
+    made = change(service, "createRole", "role { key }", token=writing, name="inside", policy=[inside], **without)
+    assert not made.errors
+    outside = {**BY_NAME, "resources": ["proj/*:env/*:segment/eap*"], "actions": ["updateName"]}
+    for name, wish in (("createRole", {"name": "x", **without}), ("updateRole", {"roleKey": "inside"})):
+        refused = change(service, name, "role { key }", token=writing, policy=[outside], **wish)
+        assert denied(refused) == {"updateName proj/*:env/*:segment/eap*"}
+    reader = change(service, "createRole", "role { key }", token=writing, name="y", policy=[inside])
+    assert "viewProject proj/*" in denied(reader)
+    renamed = change(service, "updateRole", "role { name }", token=writing, roleKey="eap-editors", name="Renamed")
+    assert renamed["updateRole"]["role"] == {"name": "Renamed"}
+
+
+def test_an_admin_cannot_write_a_role_that_makes_owners(service: Server) -> None:
+    admin = a_token_with(service, base=BaseRole.ADMIN)
+    owning = {"effect": "ALLOW", "resources": ["member/*"], "actions": ["updateRole"]}
+    assert denied(change(service, "createRole", "role { key }", token=admin, name="o", policy=[owning])) == {
+        "updateRole member/*"
+    }
+    but = {"effect": "DENY", "resources": ["proj/secret"], "actions": ["*"]}
+    every = {"effect": "ALLOW", "resources": ["proj/*", "role/*", "member/*;writer"], "actions": ["view*"]}
+    assert not change(service, "createRole", "role { key }", token=admin, name="v", policy=[every, but]).errors

@@ -39,6 +39,7 @@ from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSo
 from domain.model.targeting import Clause, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.ports import CacheStatistics, SharedStatistics
+from domain.services.access_tokens import TokenWithSecret
 from domain.services.caches import UnitStatistics
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.contexts import TargetResolution
@@ -50,12 +51,16 @@ from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
 from domain.services.list_effects import ChangedList
 from domain.services.projects import CreatedProject
+from domain.services.sdk_keys import SdkKeyWithSecret
 from domain.services.segments import BulkEditedSegment, ChangedSegment, DeletedSegment, TargetCounts
 from gql.schema import build_schema
 
 SCHEMA = build_schema()
 
 DOMAIN_CLASSES = {
+    "CreateAccessTokenPayload": TokenWithSecret,
+    "ResetAccessTokenPayload": TokenWithSecret,
+    "RotateSdkKeyPayload": SdkKeyWithSecret,
     "AccessToken": SeenToken,
     "Member": SeenMember,
     "PolicyStatement": Statement,

@@ -1,0 +1,55 @@
+"""Rotating SDK keys. A secret is shown once, in the answer that made it."""
+
+from typing import Annotated
+
+import strawberry
+
+from domain.access.credentials import CredentialKind
+from domain.services.sdk_keys import SdkKeyWithSecret
+from gql.context import Info
+from gql.environment_ref import EnvironmentRefInput
+from gql.sdk_keys import SdkKeyView
+
+
+@strawberry.input(description="Which SDK key of an environment is to be another one.")
+class RotateSdkKeyInput:
+    """Input for the rotation of an SDK key."""
+
+    environment: EnvironmentRefInput = strawberry.field(description="Where.")
+    kind: CredentialKind = strawberry.field(description="Whether it is for servers or for clients.")
+    grace_period_seconds: int = strawberry.field(
+        default=0, description="How long the key that there was works still: 90 days at most."
+    )
+    comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+
+@strawberry.type(description="A new SDK key.")
+class RotateSdkKeyPayload:
+    """View of domain.services.sdk_keys.SdkKeyWithSecret."""
+
+    sdk_key: SdkKeyView = strawberry.field(description="The key.")
+    secret: str = strawberry.field(description="Its secret, which is shown this once.")
+
+
+@strawberry.type
+class SdkKeysMutation:
+    """The mutation of SDK keys."""
+
+    @strawberry.mutation(
+        graphql_type=RotateSdkKeyPayload | None,
+        description="Give an environment another SDK key of a kind, its first one too. The one that it had works "
+        "until the grace period ends.",
+    )
+    async def rotate_sdk_key(
+        self,
+        info: Info,
+        input: Annotated[RotateSdkKeyInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
+    ) -> SdkKeyWithSecret:
+        """Ask the SDK key service."""
+        return await info.context.services.sdk_keys.rotate(
+            info.context.principal,
+            input.environment.to_domain(),
+            input.kind,
+            grace_ms=input.grace_period_seconds * 1000,
+            comment=input.comment,
+        )
