@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from domain.access.credentials import Credential
 from domain.access.members import Member
 from domain.access.roles import Role
+from domain.access.uses import CredentialUse
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntryFilter
 from domain.model.flags import EnvironmentFlag, Flag
@@ -34,6 +35,7 @@ Entity = (
     | ListChange
     | AcceptedSync
     | AppliedSync
+    | CredentialUse
     | ChangesPage
 )
 E = TypeVar(
@@ -49,10 +51,11 @@ E = TypeVar(
     ListChange,
     AcceptedSync,
     AppliedSync,
+    CredentialUse,
     ChangesPage,
 )
-PROGRESS = (ListChange, AcceptedSync, AppliedSync)
-"""How far changes have come: no change of anything that the audit log tells of."""
+PROGRESS = (ListChange, AcceptedSync, AppliedSync, CredentialUse)
+"""How far changes have come, and what was used: no change of anything that the audit log tells of."""
 
 V = TypeVar("V")
 

@@ -46,6 +46,9 @@ class AccessTokenView(Node):
     expires_at: datetime | None = strawberry.field(
         description="From when on it opens nothing; null if it does not expire."
     )
+    last_used_at: datetime | None = strawberry.field(
+        description="When it was last shown, to about two minutes; null if it never was."
+    )
     version: int = strawberry.field(description="Grows with every change.")
 
     @classmethod

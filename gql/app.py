@@ -26,6 +26,7 @@ from domain.services.audit import AuditService
 from domain.services.caches import CacheService, UnitStatistics
 from domain.services.catalog import CatalogService
 from domain.services.contexts import ContextService
+from domain.services.credential_upkeep import CredentialUpkeep
 from domain.services.editing import EnvironmentEditor
 from domain.services.environments import EnvironmentService
 from domain.services.evaluation import Caller, EvaluationService
@@ -88,6 +89,7 @@ class Backend:
         self._snapshots: SnapshotService | None = None
         self._services: Services | None = None
         self._contexts: ContextService | None = None
+        self._upkeep: CredentialUpkeep | None = None
         url = settings.cache_url
         self._redis = RedisTexts(url.get_secret_value(), namespace=_NAMESPACE) if url else None
         self._connected = asyncio.Event()
@@ -119,6 +121,7 @@ class Backend:
             retention_days=self.settings.context_retention_days,
             max_entries=self.settings.max_targets,
         )
+        self._upkeep = CredentialUpkeep(store, snapshots.access, access_editor)
         self._snapshots = snapshots
         memberships = self._cache()
         lookups = MembershipService(store, snapshots, memberships)
@@ -149,6 +152,7 @@ class Backend:
             group.create_task(snapshots.run())
             group.create_task(RemovalService(snapshots, editor).run())
             group.create_task(contexts.run())
+            group.create_task(self._upkeep.run())
             group.create_task(syncs.run())
             group.create_task(ListRecoveryService(store, ListChanges(store, snapshots, editor), syncs).run())
 
@@ -168,6 +172,9 @@ class Backend:
         """Finish what was accepted, and release the store."""
         if self._contexts is not None:
             await self._contexts.flush()
+        if self._upkeep is not None:
+            with contextlib.suppress(DomainError):
+                await self._upkeep.store_uses()
         if self._redis is not None:
             await self._redis.close()
         if self.store is not None:

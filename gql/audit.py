@@ -125,7 +125,9 @@ class AuditEntryView:
 
     id: strawberry.ID = strawberry.field(resolver=_entry_id, description="Its id.")
     at: datetime = strawberry.field(resolver=_at, description="When it was.")
-    actor: str = strawberry.field(description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`.")
+    actor: str = strawberry.field(
+        description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`."
+    )
     action: str = strawberry.field(description="What was done: the mutation's name.")
     resource: str = strawberry.field(description="What it was done to, in the words of policies.")
     comment: str = strawberry.field(description="Why; empty if nobody said.")

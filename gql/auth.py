@@ -1,4 +1,4 @@
-"""Authenticates requests: turns the secret they carry into a principal. It authorises nothing."""
+"""Authenticates requests: turns the secret they carry into a principal, and notes its use; authorises nothing."""
 
 from starlette.requests import Request
 
@@ -31,4 +31,6 @@ async def authenticate(request: Request, snapshots: SnapshotService) -> Principa
     principal = directory.principal(hash_secret(secret.strip()), now_ms())
     if principal is None:
         raise UnauthenticatedError("this access token or SDK key is not known here (any more)")
+    if principal.credential is not None:
+        snapshots.access.uses.note(principal.credential)
     return principal

@@ -37,6 +37,9 @@ class SdkKeyView(Node):
     expires_at: datetime | None = strawberry.field(
         description="From when on it opens nothing, since another one has taken its place; null for that one."
     )
+    last_used_at: datetime | None = strawberry.field(
+        description="When it was last shown, to about two minutes; null if it never was."
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:

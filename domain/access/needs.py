@@ -24,6 +24,7 @@ from domain.access.members import Member
 from domain.access.principals import Permission
 from domain.access.resources import Resource
 from domain.access.roles import Role
+from domain.access.uses import CredentialUse
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
@@ -102,7 +103,7 @@ class Surroundings:
                 found = [thing.resource(self.directory.member_of(thing))]
             case Member() | Role():
                 found = [thing.resource]
-            case ListChange() | AcceptedSync() | AppliedSync() | ChangesPage():
+            case ListChange() | AcceptedSync() | AppliedSync() | CredentialUse() | ChangesPage():
                 found = []
         return found
 

@@ -11,16 +11,18 @@ from domain.access.members import Member, fold_email
 from domain.access.policies import Statement
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
+from domain.access.uses import CredentialUses
 from domain.clock import moment
 from domain.keys import EnvironmentRef
 
 
 @dataclass(frozen=True, slots=True)
 class AccessSight:
-    """What somebody may view of a directory."""
+    """What somebody may view of a directory, and when what is in it was used."""
 
     directory: AccessDirectory
     principal: Principal
+    uses: CredentialUses
 
     def members(self) -> list["SeenMember"]:
         """Return the members, by email."""
@@ -71,13 +73,13 @@ class AccessSight:
         if not self.sees_project(environment.project):
             return []
         found = [c for c in self.directory.credentials.values() if c.environment == environment]
-        return sorted(map(SeenSdkKey, found), key=lambda key: key.sort_key)
+        return sorted((SeenSdkKey(c, self) for c in found), key=lambda key: key.sort_key)
 
     def sdk_key(self, public_id: str) -> "SeenSdkKey | None":
         """Find an SDK key, by its public id."""
         for found in self._credentials(public_id):
             if found.environment is not None and self.sees_project(found.environment.project):
-                return SeenSdkKey(found)
+                return SeenSdkKey(found, self)
         return None
 
     def project_roles(self, grants: Grants) -> list[ProjectGrant]:
@@ -265,12 +267,18 @@ class SeenToken:
         """From when on it opens nothing, if it expires."""
         return _moment(self.credential.expires_ms)
 
+    @property
+    def last_used_at(self) -> datetime | None:
+        """About when it was last shown, if it was."""
+        return _moment(self.sight.uses.last_used_ms(self.id))
+
 
 @dataclass(frozen=True, slots=True)
 class SeenSdkKey:
     """An SDK key."""
 
     credential: Credential
+    sight: AccessSight
 
     @property
     def id(self) -> str:
@@ -303,6 +311,11 @@ class SeenSdkKey:
     def expires_at(self) -> datetime | None:
         """From when on it opens nothing, if it expires."""
         return _moment(self.credential.expires_ms)
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """About when it was last shown, if it was."""
+        return _moment(self.sight.uses.last_used_ms(self.id))
 
 
 def _moment(at_ms: int | None) -> datetime | None:

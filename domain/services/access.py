@@ -16,6 +16,7 @@ from domain.access.principals import Permission, Principal
 from domain.access.resources import ACCOUNT, resource_of
 from domain.access.roles import Role
 from domain.access.sight import AccessSight
+from domain.access.uses import CredentialUses
 from domain.clock import now_ms
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.keys import EnvironmentRef
@@ -72,10 +73,12 @@ class AccessService:
 
     Attributes:
         changes: How often it was replaced; what was answered by another directory is not answered by this one.
+        uses: When credentials were last shown.
     """
 
     def __init__(self, store: Store) -> None:
         self.changes = 0
+        self.uses = CredentialUses()
         self._store = store
         self._directory: AccessDirectory | None = None
         self._lock = asyncio.Lock()
@@ -167,7 +170,7 @@ class AccessService:
         """
         principal.require_management(action, resource)
         directory = await self.latest()
-        return AccessSight(directory, self.now(principal))
+        return AccessSight(directory, self.now(principal), self.uses)
 
     async def authorize(self, principal: Principal, wanted: Wanted) -> None:
         """Refuse changes to whoever lacks any permission that they need, on things as they are and as they become.

@@ -65,7 +65,7 @@ class AccessEditor:
             while True:
                 await tries.next()
                 directory = await access.latest()
-                sight = AccessSight(directory, access.now(principal))
+                sight = AccessSight(directory, access.now(principal), access.uses)
                 writes = edit.decide(sight)
                 if not writes:
                     return sight
@@ -80,7 +80,7 @@ class AccessEditor:
                     await self._snapshots.commit(_commit(principal, edit, directory, writes))
                 except RevisionConflictError:
                     continue
-                return AccessSight(await access.latest(), sight.principal)
+                return AccessSight(await access.latest(), sight.principal, access.uses)
 
 
 def _refuse_without_owner(directory: AccessDirectory) -> None:

@@ -76,5 +76,5 @@ class SdkKeyService:
             decide=decide,
             comment=comment,
         )
-        await self._editor.edit(principal, edit)
-        return SdkKeyWithSecret(SeenSdkKey(created), secret)
+        sight = await self._editor.edit(principal, edit)
+        return SdkKeyWithSecret(SeenSdkKey(created, sight), secret)

@@ -316,3 +316,21 @@ def test_the_last_owner_cannot_lock_himself_out(tmp_path_factory: pytest.TempPat
         service.token = change(service, "resetAccessToken", "secret", **where)["resetAccessToken"]["secret"]
         assert sees_project(service, service.token)
         assert not lives(service, own["secret"])
+
+
+def test_when_a_token_was_last_used_outlives_the_process(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("used")
+    used = "{ accessTokens { nodes { name version lastUsedAt } } }"
+    with Server(f"sqlite:///{folder}/earlybird.db") as service:
+        secret = a_token(service, name="robot", grants=Grants(base_role=BaseRole.READER))
+        made(service, name="idle", isService=True, policy=[VIEW])
+        begun = datetime.now(UTC) - timedelta(milliseconds=1)
+        assert lives(service, secret)
+        _, idle, robot = service.post(used)["accessTokens"]["nodes"]
+        assert (idle["name"], idle["lastUsedAt"]) == ("idle", None)
+        at = datetime.fromisoformat(robot["lastUsedAt"])
+        assert (robot["name"], robot["version"], begun <= at <= datetime.now(UTC)) == ("robot", 1, True)
+        service.stop()
+        service.start()
+        *_, again = service.post(used)["accessTokens"]["nodes"]
+        assert again == robot

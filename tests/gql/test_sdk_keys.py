@@ -14,7 +14,7 @@ from tests.gql.test_members import denied, violations
 from tests.servers import Server
 
 KEYS = """query ($p: String!) { environment(project: $p, key: "production") {
-  sdkKeys { id kind name createdAt expiresAt } } }"""
+  sdkKeys { id kind name createdAt expiresAt lastUsedAt } } }"""
 NEW_KEYS = """mutation ($i: CreateProjectInput!) { createProject(input: $i) {
   sdkKeys { environmentKey kind secret } } }"""
 CREATE_PROJECT = "mutation ($i: CreateProjectInput!) { createProject(input: $i) { sdkKeys { secret } } }"
@@ -90,7 +90,9 @@ def test_an_environment_without_keys_gets_its_first_by_rotation(server: Server) 
     assert [key for key in keys_of(server, "default") if key["kind"] == "CLIENT_SDK_KEY"] == []
     rotated = rotate(server, "default", kind="CLIENT_SDK_KEY")["rotateSdkKey"]
     assert rotated["secret"].startswith("eb_client_")
+    assert keys_of(server, "default")[0]["lastUsedAt"] is None
     assert evaluates(server, rotated["secret"])
+    assert keys_of(server, "default")[0]["lastUsedAt"] is not None
     [entry] = [e for e in entries_of(server, "rotateSdkKey") if e["resource"] == "proj/default:env/production"]
     told = str(entry)
     assert [(c["kind"], c["entityId"]) for c in entry["changes"]] == [("credential", "production-client")]

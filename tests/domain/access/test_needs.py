@@ -177,3 +177,37 @@ def test_what_comes_or_goes_with_its_place_needs_no_more_than_the_place() -> Non
     assert named(needs([Change(contents[0], None)], around())) == {
         "deleteSegment proj/shop:env/production:segment/s"
     }
+
+
+def test_another_secret_of_a_token_is_a_reset_of_it_and_nothing_beside() -> None:
+    old = Credential(id="old", kind=CredentialKind.ACCESS_TOKEN, name="ci", public_id="p")
+    new = replace(old, id="new", version=2)
+    before, earlier = Change(old, None), replace(old, id="earlier", superseded=True)
+    replaced = Change(old, replace(old, superseded=True, expires_ms=9, version=2))
+    for changes in ([Change(None, new), before], [replaced, Change(None, new)], [Change(None, new), replaced]):
+        assert named(needs(changes, around())) == {"resetAccessToken service-token/p;no_access"}
+        with_earlier = [Change(earlier, None), *changes]
+        assert named(needs(with_earlier, around())) == {"resetAccessToken service-token/p;no_access"}
+    wider = replace(new, policy=a_policy(allow("proj/*")), member_id=None)
+    assert {p.action for p in needs([Change(None, wider), before], around())} == {
+        "createAccessToken",
+        "resetAccessToken",
+    }
+    assert {p.action for p in needs([Change(None, replace(new, public_id="q")), before], around())} == {
+        "createAccessToken",
+        "deleteAccessToken",
+    }
+    assert {p.action for p in needs([before, Change(earlier, None)], around())} == {"deleteAccessToken"}
+
+
+def test_the_tokens_of_a_member_go_with_him_but_do_not_come_with_him() -> None:
+    ann = Member(id="ann", email="ann@acme.com")
+    token = Credential(id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", public_id="p", member_id="ann")
+    here = Surroundings(replace(around().directory, members={"ann": ann}), {})
+    assert named(needs([Change(ann, None), Change(token, None)], here)) == {
+        "deleteMember member/ann@acme.com;no_access"
+    }
+    assert {p.action for p in needs([Change(None, ann), Change(None, token)], around())} == {
+        "createMember",
+        "createAccessToken",
+    }

@@ -1,0 +1,100 @@
+"""Looks after credentials in the background: stores when they were used, removes secrets that were replaced."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+
+from domain.access.principals import SYSTEM
+from domain.access.resources import ACCOUNT
+from domain.access.sight import AccessSight
+from domain.access.uses import CredentialUse
+from domain.clock import now_ms
+from domain.errors import DomainError
+from domain.keys import EnvironmentRef
+from domain.ports import Commit, Delete, Save, Store
+from domain.services.access import AccessService
+from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.editing import Writes
+
+_log = logging.getLogger(__name__)
+_STORE_SECONDS = 60.0
+_SWEEP_SECONDS = 3600.0
+
+
+class CredentialUpkeep:
+    """Keeps what belongs to credentials in order, however many processes do so."""
+
+    def __init__(self, store: Store, access: AccessService, editor: AccessEditor) -> None:
+        self._store = store
+        self._access = access
+        self._editor = editor
+
+    async def run(self) -> None:
+        """Store uses about each minute, and remove replaced secrets each hour, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_keep(self.store_uses, _STORE_SECONDS))
+            group.create_task(_keep(self.sweep, _SWEEP_SECONDS))
+
+    async def store_uses(self) -> None:
+        """Store the uses that were met and are not stored yet, and learn what other processes have stored.
+
+        If another process does so at this moment, or the store is away, they are kept for the next time.
+
+        Raises:
+            DomainError: As the store says.
+        """
+        uses = self._access.uses
+        stored = {use.id: use for use in await self._store.list_all(CredentialUse, "")}
+        # Asked after the uses: what has one, and is not here now, is gone.
+        known = {credential.public_id for credential in (await self._access.latest()).credentials.values()}
+        uses.know(stored.values(), known)
+        writes: list[Save | Delete] = [Delete(use) for use in stored.values() if use.id not in known]
+        for public_id, at_ms in uses.later():
+            before = stored[public_id].version if public_id in stored else 0
+            use = CredentialUse(id=public_id, at_ms=at_ms, version=before + 1)
+            writes.append(Save(use, before or None))
+        if writes:
+            await self._store.commit(Commit(writes=tuple(writes), entry=None))
+
+    async def sweep(self) -> None:
+        """Remove the secrets that were replaced and whose grace period is over.
+
+        Raises:
+            DomainError: As `AccessEditor.edit` says.
+        """
+        credentials = (await self._access.latest()).credentials.values()
+        expired = [c for c in credentials if c.superseded and c.is_expired(now_ms())]
+        for environment in dict.fromkeys(credential.environment for credential in expired):
+            await self._editor.edit(SYSTEM, _removal(environment))
+
+
+def _removal(environment: EnvironmentRef | None) -> AccessEdit:
+    """Return the edit that removes replaced secrets: the SDK keys of an environment, or (None) access tokens."""
+
+    def decide(sight: AccessSight) -> Writes:
+        return [
+            Delete(credential)
+            for credential in sight.directory.credentials.values()
+            if credential.environment == environment and credential.superseded and credential.is_expired(now_ms())
+        ]
+
+    name = ACCOUNT if environment is None else f"proj/{environment.project}:env/{environment.environment}"
+    return AccessEdit(
+        action="removeExpiredSecrets",
+        resource=name,
+        scope="" if environment is None else str(environment),
+        decide=decide,
+    )
+
+
+async def _keep(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    while True:
+        try:
+            await work()
+        except DomainError as error:
+            _log.warning("credentials are not looked after now: %s", error.message)
+        except Exception:  # noqa: BLE001 - whatever it is, what is used later must not wait for a restart
+            _log.exception("looking after credentials failed, trying again")
+        # Processes that look at different moments seldom meet.
+        await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads tries, keeps no secret
