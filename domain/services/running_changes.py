@@ -77,10 +77,7 @@ class RunningChange:
         """
         if time.monotonic() - self._last < _BEAT_SECONDS:
             return
-        before = self.change
-        beat = replace(before, counts=self.counts, beat_ms=now_ms(), version=before.version + 1)
-        await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
-        self.change = beat
+        self.change = await save_change(self._store, replace(self.change, counts=self.counts, beat_ms=now_ms()))
         self._last = time.monotonic()
 
     async def during(self, work: Awaitable[None]) -> None:
@@ -98,6 +95,17 @@ class RunningChange:
             await asyncio.wait({task})  # the list, the file and the spool are in its hands
             raise
         await task
+
+
+async def save_change(store: Store, change: ListChange) -> ListChange:
+    """Store how far a change has come, and return it so.
+
+    Raises:
+        VersionConflictError: It is not what it was any more.
+    """
+    saved = replace(change, version=change.version + 1)
+    await store.commit(Commit(writes=(Save(saved, change.version),), entry=None))
+    return saved
 
 
 def is_dead(change: ListChange) -> bool:
