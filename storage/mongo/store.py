@@ -217,11 +217,24 @@ class MongoStore:
             return await self._contexts.list_page(environment, wanted, first=first, after=after)
 
     async def contexts_among(
-        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+        self,
+        environment: EnvironmentRef,
+        kind: str,
+        *,
+        keys: Collection[str],
+        emails: Collection[str],
+        per_email: int,
     ) -> list[SeenContext]:
         """See Store.contexts_among."""
         with self._working():
-            return await self._contexts.among(environment, kind, keys=keys, emails=emails)
+            return await self._contexts.among(environment, kind, keys=keys, emails=emails, per_email=per_email)
+
+    async def count_contexts(
+        self, environment: EnvironmentRef, kind: str, *, emails: Collection[str]
+    ) -> Mapping[str, int]:
+        """See Store.count_contexts."""
+        with self._working():
+            return await self._contexts.count(environment, kind, emails)
 
     async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
         """See Store.forget_contexts."""

@@ -221,12 +221,25 @@ class SqliteStore:
         return [decode_text(SeenContext, document) for (document,) in rows]
 
     async def contexts_among(
-        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+        self,
+        environment: EnvironmentRef,
+        kind: str,
+        *,
+        keys: Collection[str],
+        emails: Collection[str],
+        per_email: int,
     ) -> list[SeenContext]:
         """See Store.contexts_among."""
         asked = {"keys": members.as_json(list(keys)), "emails": members.as_json(list(emails))}
-        rows = await self._read(seen_contexts.AMONG, {"environment": str(environment), "kind": kind, **asked})
-        return [decode_text(SeenContext, document) for (document,) in rows]
+        wanted = {"environment": str(environment), "kind": kind, "per_email": per_email, **asked}
+        return [decode_text(SeenContext, text) for (text,) in await self._read(seen_contexts.AMONG, wanted)]
+
+    async def count_contexts(
+        self, environment: EnvironmentRef, kind: str, *, emails: Collection[str]
+    ) -> Mapping[str, int]:
+        """See Store.count_contexts."""
+        wanted = {"environment": str(environment), "kind": kind, "emails": members.as_json(list(emails))}
+        return {str(email): int(count) for email, count in await self._read(seen_contexts.COUNT, wanted)}
 
     async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
         """See Store.forget_contexts."""
