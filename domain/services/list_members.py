@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Iterable
-from dataclasses import replace
 
 from domain.model.lists import ListCounts, ListMode
 from domain.model.segments import Segment
@@ -18,7 +17,6 @@ async def write_keys(
 ) -> ListCounts:
     """Let keys, which come in order, join the members, take their place or leave, as the change's mode says."""
     change = running.change
-    added = already = removed = 0
     after = ""
     iterator = iter(chunks)
     while chunk := await asyncio.to_thread(next, iterator, None):
@@ -26,20 +24,20 @@ async def write_keys(
         if change.mode is ListMode.REMOVE:
             await running.during(store.remove_members(segment.list_id, change.generation, there))
             running.note(left=sorted(there))
-            removed += len(there)
+            running.removed += len(there)
         else:
             if change.mode is ListMode.OVERWRITE:
-                removed += await _remove_between(store, segment, running, after, chunk)
+                await _remove_between(store, segment, running, after, chunk)
             new = [key for key in chunk if key not in there]
             await running.during(store.add_members(segment.list_id, change.generation, new))
             running.note(joined=new)
-            added += len(new)
-            already += len(there)
+            running.added += len(new)
+            running.already += len(there)
         after = chunk[-1]
         await running.alive()
     if change.mode is ListMode.OVERWRITE:
-        removed += await _remove_between(store, segment, running, after, [])
-    return replace(running.counts, added=added, already=already, removed=removed)
+        await _remove_between(store, segment, running, after, [])
+    return running.counts
 
 
 async def write_joined_and_left(
@@ -71,9 +69,8 @@ async def _members_among(store: Store, segment: Segment, keys: Collection[str]) 
 
 async def _remove_between(
     store: Store, segment: Segment, running: RunningChange, after: str, kept: list[str]
-) -> int:
+) -> None:
     """Remove the members after a key that are not among those kept, up to the last of these."""
-    removed = 0
     keep = frozenset(kept)
     while segment.generation is not None:
         page = await store.list_members(segment.list_id, segment.generation, first=CHUNK, after=after)
@@ -82,9 +79,8 @@ async def _remove_between(
         if gone:
             await running.during(store.remove_members(segment.list_id, running.change.generation, gone))
             running.note(left=gone)
-        removed += len(gone)
+        running.removed += len(gone)
         await running.alive()
         if len(reached) < CHUNK:
             break
         after = reached[-1]
-    return removed

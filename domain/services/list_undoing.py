@@ -41,7 +41,7 @@ async def undo(store: Store, change: ListChange, error: str, counts: ListCounts)
         running.change,
         state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
         error=None if is_cancelled else error,
-        counts=counts,
+        counts=replace(counts, added=0, already=0, removed=0),  # whatever was written, nothing took effect
         finished_ms=now_ms(),
     )
     if is_gone:  # nobody can ask for it

@@ -45,15 +45,21 @@ class RunningChange:
         self.creates = creates
         self.applies = applies
         self.reading = FileReading()
+        self.added = 0
+        self.already = 0
+        self.removed = 0
         self.joined: list[str] = []
         self.left: list[str] = []
 
     @property
     def counts(self) -> ListCounts:
-        """What was read so far."""
+        """What was read and written so far."""
         reading = self.reading
         return ListCounts(
             lines=reading.lines,
+            added=self.added,
+            already=self.already,
+            removed=self.removed,
             duplicates=reading.duplicates,
             malformed=reading.malformed,
             malformed_lines=tuple(reading.malformed_lines),
