@@ -1,7 +1,9 @@
 """Writes what a change makes of a list's members, under its generation that nobody reads yet."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
 from domain.model.lists import ListCounts, ListMode
 from domain.model.segments import Segment
@@ -46,9 +48,8 @@ async def write_joined_and_left(
     """Let keys join the members, and others leave."""
     generation = running.change.generation
     added = removed = 0
-    keys = sorted(joined | left)
-    for start in range(0, len(keys), CHUNK):
-        chunk = keys[start : start + CHUNK]
+    chunks = _in_order([*joined, *left])
+    while chunk := await asyncio.to_thread(next, chunks, None):
         there = await _members_among(store, segment, chunk)
         joining = [key for key in chunk if key in joined and key not in there]
         leaving = [key for key in chunk if key in left and key in there]
@@ -58,6 +59,14 @@ async def write_joined_and_left(
         added += len(joining)
         removed += len(leaving)
     return ListCounts(lines=len(joined) + len(left), added=added, already=len(joined) - added, removed=removed)
+
+
+def _in_order(keys: list[str]) -> Iterator[list[str]]:
+    """Yield keys in order, in chunks. To sort a million of them at a stroke would hold up every other thread."""
+    runs = [sorted(keys[start : start + CHUNK]) for start in range(0, len(keys), CHUNK)]
+    merged = heapq.merge(*runs)
+    while chunk := list(islice(merged, CHUNK)):
+        yield chunk
 
 
 async def _members_among(store: Store, segment: Segment, keys: Collection[str]) -> frozenset[str]:

@@ -107,14 +107,11 @@ class MongoStore:
     async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
         """See Store.list_page."""
         found = await self._find_many(kind_of(entity_type), {"scope": scope, "_id": {"$gt": after}}, first=first)
-        return [decode(entity_type, document) for document in found]
+        return await _decoded(entity_type, found)
 
     async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
         """See Store.list_all."""
-        return [
-            decode(entity_type, document)
-            for document in await self._find_many(kind_of(entity_type), {"scope": scope})
-        ]
+        return await _decoded(entity_type, await self._find_many(kind_of(entity_type), {"scope": scope}))
 
     async def load_environment(self, environment: EnvironmentRef) -> EnvironmentState:
         """See Store.load_environment."""
@@ -300,3 +297,8 @@ class MongoStore:
         cursor = self._database[collection].find(wanted, {"document": 1}, session=session)
         found = await cursor.sort("_id", order).limit(first or 0).to_list(None)
         return [row["document"] for row in found]
+
+
+async def _decoded(value_type: type[T], documents: list[Any]) -> list[T]:
+    """Decode documents in a thread: there may be thousands, or one with a million keys; evaluations go on."""
+    return await asyncio.to_thread(lambda: [decode(value_type, document) for document in documents])

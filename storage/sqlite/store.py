@@ -107,7 +107,9 @@ class SqliteStore:
     async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
         """See Store.list_page."""
         wanted = {"kind": kind_of(entity_type), "scope": scope, "after": after, "first": first}
-        return [decode_text(entity_type, document) for (document,) in await self._read(_PAGE, wanted)]
+        rows = await self._read(_PAGE, wanted)
+        # There may be thousands of them, or one with a million keys; in a thread, evaluations go on meanwhile.
+        return await asyncio.to_thread(lambda: [decode_text(entity_type, document) for (document,) in rows])
 
     async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
         """See Store.list_all."""
@@ -123,11 +125,7 @@ class SqliteStore:
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
         rows = rows_of(commit)
-        saves = [
-            (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
-            for row in rows
-            if row.entity is not None
-        ]
+        saves = await asyncio.to_thread(_saves, rows)  # as above
         return await self._commits.run(lambda: self._write(commit, rows, saves))
 
     async def revisions(self) -> Mapping[str, int]:
@@ -294,3 +292,11 @@ class SqliteStore:
                 await writer.executemany(_REVISE, list(revisions.items()))
                 await write_entry(writer, commit, revisions)
         return revisions
+
+
+def _saves(rows: list[Row]) -> list[tuple[Any, ...]]:
+    return [
+        (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
+        for row in rows
+        if row.entity is not None
+    ]

@@ -16,7 +16,7 @@ from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
 from domain.ports import Commit, Save, Store
 from domain.services import syncs as syncs_module
-from domain.services.cohorts import CohortMember, CohortMessage
+from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
 from domain.services.gone_lists import discard_gone_lists
 from domain.services.list_changes import ListChanges, NewListChange
@@ -82,7 +82,7 @@ def here(store: Store, owner: Principal) -> Process:
 
 
 def message(*keys: str, message_id: str = "", is_member: bool = True) -> CohortMessage:
-    members = [CohortMember(user_key=key, cohort_id="c", cohort_name="", is_member=is_member) for key in keys]
+    members = [CohortMembers(user_keys=[key], cohort_id="c", cohort_name="", is_member=is_member) for key in keys]
     return CohortMessage(integration="amplitude", members=members, message_id=message_id)
 
 
@@ -278,7 +278,7 @@ async def test_a_message_that_was_applied_before_the_crash_is_not_applied_again(
 async def test_a_message_that_fails_keeps_only_its_cohort_waiting(
     here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = CohortMember(user_key="zoe", cohort_id="other", cohort_name="", is_member=True)
+    other = CohortMembers(user_keys=["zoe"], cohort_id="other", cohort_name="", is_member=True)
     await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="1"))
     await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="2", is_member=False))
     await here.syncs.accept(owner, PRODUCTION, CohortMessage(integration="amplitude", members=[other]))
