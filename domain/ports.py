@@ -244,12 +244,24 @@ class Store(Protocol):
         """
 
     async def contexts_among(
-        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+        self,
+        environment: EnvironmentRef,
+        kind: str,
+        *,
+        keys: Collection[str],
+        emails: Collection[str],
+        per_email: int,
     ) -> list[SeenContext]:
         """Return the contexts of a kind that have one of the keys or (in lower case, folded) emails, each once.
 
-        One question to the store for up to a thousand of them; never one for each.
+        Of an email that more than `per_email` have, those are returned that come first by key (code points). One
+        question to the store for up to a thousand of them, and one for each such email at most.
         """
+
+    async def count_contexts(
+        self, environment: EnvironmentRef, kind: str, *, emails: Collection[str]
+    ) -> Mapping[str, int]:
+        """Return how many contexts of a kind have each of the (folded) emails; none is left out."""
 
     async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
         """Forget the contexts of an environment or (None) of all: those last seen before a moment, or all."""

@@ -29,7 +29,7 @@ from domain.errors import (
 )
 from domain.json import Json
 from domain.keys import EnvironmentRef, key_violation
-from domain.model.lists import ListMode
+from domain.model.lists import ListCounts, ListMode
 from domain.ports import Store
 from domain.services.editing import EnvironmentEditor
 from domain.services.import_plan import ImportMode
@@ -49,6 +49,9 @@ from storage.cache import RedisTexts
 from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
+
+_LOOK_SECONDS = 0.5
+"""How often it is looked how far an import has come."""
 
 app = typer.Typer(
     help="Feature flags, segments and early access programs over GraphQL. Every setting is also an "
@@ -171,9 +174,16 @@ def import_members(  # noqa: PLR0913 - a command's options
             max_removal_percent=settings.max_removal_percent,
         )
         try:
-            with progress.open(file, "rb", description="Reading", console=Console(stderr=True)) as source:
+            with (
+                progress.Progress(console=Console(stderr=True)) as shown,
+                shown.open(file, "rb", description="Reading") as source,
+            ):
                 waiting = await lists.start(OPERATOR, _environment(project, environment), new)
-                return await lists.upload(OPERATOR, waiting.id, source)
+                applying = asyncio.create_task(_show_applying(shown, lists, waiting.id))
+                try:
+                    return await lists.upload(OPERATOR, waiting.id, source)
+                finally:
+                    applying.cancel()
         except OSError as error:
             raise InvalidInputError([Violation((), f"{file}: {error.strerror}")]) from error
 
@@ -260,6 +270,18 @@ async def _check_start(settings: Settings) -> None:
         _fail(*map(str, error.violations))
     except UnavailableError:
         pass
+
+
+async def _show_applying(shown: progress.Progress, lists: ListService, import_id: str) -> None:
+    """Show how many members were gone through, as the import tells it, until cancelled."""
+    task = shown.add_task("", total=None, visible=False)
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        with contextlib.suppress(UnavailableError):
+            change = await lists.change(OPERATOR, import_id)
+            counts = ListCounts() if change is None else change.counts
+            if members := counts.added + counts.already + counts.removed:
+                shown.update(task, description=f"Applying … {members:,} members", visible=True)
 
 
 def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[Any, Any, T]]) -> T:

@@ -6,6 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import DomainError, ErrorCode
@@ -49,6 +51,11 @@ def error_response(
     refusal = refusal_of(error, status_by_code)
     payload = {"errors": [{"message": str(refusal), "extensions": refusal.extensions}]}
     return json_response(payload, refusal.status, media_type, refusal.headers)
+
+
+def wrong_method(request: Request, error: HTTPException) -> Response:
+    """Answer a request by a method that its path does not have."""
+    return error_response(RefusedRequestError(405, f"{request.method} is not supported", headers=error.headers))
 
 
 def refusal_of(error: Exception, status_by_code: Mapping[ErrorCode, int] = STATUS_BY_CODE) -> RefusedRequestError:

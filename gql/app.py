@@ -48,7 +48,7 @@ from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import Readiness, SnapshotService
 from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
-from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
+from gql.answers import RESOURCE_STATUS_BY_CODE, error_response, wrong_method
 from gql.auth import authenticate
 from gql.context import RequestContext, Services
 from gql.documents import AutomaticDocuments, Documents, read_documents
@@ -381,5 +381,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *(ide_routes() if settings.ide else []),
         ],
         middleware=[Middleware(RequestLog, log=log, metrics=metrics), *cors],
+        exception_handlers={405: wrong_method},  # type: ignore[dict-item]  # it is handed over as an HTTPException
         lifespan=lifespan,
     )

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
 
 from domain.errors import InvalidInputError, Violation
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.cohorts import CohortMember, CohortMessage
+from domain.services.cohorts import CohortMembers, CohortMessage
 
 _Name = Annotated[StrictStr, Field(min_length=1)]
 
@@ -36,8 +36,8 @@ class _Batch(BaseModel):
             integration=integration,
             context_kind=self.contextKind,
             members=[
-                CohortMember(
-                    user_key=member.userId or None,
+                CohortMembers(
+                    user_keys=[member.userId or None],
                     cohort_id=member.cohortId,
                     cohort_name=member.cohortName,
                     cohort_url=member.cohortUrl or "",
@@ -70,19 +70,13 @@ class _Webhook(BaseModel):
             if key is not None and not isinstance(key, str)
         ]:
             raise InvalidInputError(found)
-        return CohortMessage(
-            integration=integration,
-            message_id=self.message_id,
-            members=[
-                CohortMember(
-                    user_key=key or None,
-                    cohort_id=self.cohort_id,
-                    cohort_name=self.cohort_name,
-                    is_member=self.in_cohort,
-                )
-                for key in keys
-            ],
+        people = CohortMembers(
+            user_keys=[key or None for key in keys],
+            cohort_id=self.cohort_id,
+            cohort_name=self.cohort_name,
+            is_member=self.in_cohort,
         )
+        return CohortMessage(integration=integration, message_id=self.message_id, members=[people] if keys else [])
 
 
 def read_batch(body: bytes, integration: str) -> tuple[str, CohortMessage]:

@@ -65,7 +65,9 @@ def member_file_routes(
         except Exception as error:  # noqa: BLE001 - error_response logs and masks what is ours
             return error_response(error, status_by_code=RESOURCE_STATUS_BY_CODE)
         headers = {"Content-Disposition": f'attachment; filename="{key}.csv"'}
-        return _MemberFile(csv_of(chunks), media_type="text/csv", headers=headers)
+        # HEAD asks for what stands above the list, and nothing of it is read.
+        lines: AsyncIterator[bytes] | tuple[()] = csv_of(chunks) if request.method == "GET" else ()
+        return _MemberFile(lines, media_type="text/csv", headers=headers)
 
     return [
         Route(UPLOAD_PATH + "{import_id:path}", upload, methods=["PUT"]),

@@ -63,7 +63,9 @@ class ListCountsView:
     """View of domain.model.lists.ListCounts."""
 
     lines: int = strawberry.field(description="Lines read that were not blank; it grows while the file is read.")
-    added: int = strawberry.field(description="Keys that were not members.")
+    added: int = strawberry.field(
+        description="Keys that were not members; the three grow while members are written, and are 0 if it fails."
+    )
     already: int = strawberry.field(description="Keys that were members and stay.")
     removed: int = strawberry.field(description="Members that are none any more.")
     duplicates: int = strawberry.field(description="Keys that came again.")

@@ -14,7 +14,7 @@ from typing import Any, Self
 import httpx
 
 ROOT = Path(__file__).parent.parent
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 TOKEN = "a-token-for-the-tests"
 
 

@@ -20,10 +20,10 @@ _HASH_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CohortMember:
-    """What a tool says of one person; without a key, nothing can be done."""
+class CohortMembers:
+    """What a tool says of people, one or a million of them; for one without a key, nothing can be done."""
 
-    user_key: str | None
+    user_keys: Sequence[str | None]
     cohort_id: str
     cohort_name: str
     is_member: bool
@@ -35,7 +35,7 @@ class CohortMessage:
     """What a tool says in one request, in its order: the last word of a person in a cohort holds."""
 
     integration: str
-    members: Sequence[CohortMember]
+    members: Sequence[CohortMembers]
     context_kind: str = DEFAULT_CONTEXT_KIND
     message_id: str = ""
 
@@ -54,7 +54,7 @@ class CohortMessage:
 
     def syncs(self) -> list["CohortSync"]:
         """Return what it says, cohort by cohort."""
-        members: dict[str, list[CohortMember]] = {}
+        members: dict[str, list[CohortMembers]] = {}
         for member in self.members:
             members.setdefault(member.cohort_id, []).append(member)
         return [_sync_of(self, of_one) for of_one in members.values()]
@@ -149,20 +149,22 @@ class CohortSync:
     message_id: str = ""
 
 
-def _sync_of(message: CohortMessage, members: Sequence[CohortMember]) -> CohortSync:
-    last: dict[str, bool] = {}
+def _sync_of(message: CohortMessage, members: Sequence[CohortMembers]) -> CohortSync:
+    joined: set[str] = set()
+    left: set[str] = set()
     skipped = 0
-    for member in members:
-        if member.user_key is None or member_key_problem(member.user_key):
-            skipped += 1
-        else:
-            last[member.user_key] = member.is_member
+    for people in members:
+        keys = [key for key in people.user_keys if key is not None and not member_key_problem(key)]
+        skipped += len(people.user_keys) - len(keys)
+        now, before = (joined, left) if people.is_member else (left, joined)
+        now.update(keys)
+        before.difference_update(keys)
     said = members[-1]
     source = SyncSource(integration=message.integration, cohort_id=said.cohort_id, cohort_url=said.cohort_url)
     return CohortSync(
         cohort=Cohort(source=source, name=said.cohort_name, context_kind=message.context_kind),
-        joined=frozenset(user for user, is_in in last.items() if is_in),
-        left=frozenset(user for user, is_in in last.items() if not is_in),
+        joined=frozenset(joined),
+        left=frozenset(left),
         skipped=skipped,
         message_id=message.message_id,
     )

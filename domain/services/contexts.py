@@ -161,13 +161,18 @@ class ContextService:
                 actual=len(entries),
             )
         folded = {entry.casefold() for entry in entries}
-        known = await self._store.contexts_among(snapshot.environment, context_kind, keys=entries, emails=folded)
+        place = (snapshot.environment, context_kind)
+        known = await self._store.contexts_among(*place, keys=entries, emails=folded, per_email=_MOST_CANDIDATES)
         by_key = {context.key: context for context in known}
         by_email: defaultdict[str | None, list[SeenContext]] = defaultdict(list)
         for context in sorted(known, key=lambda context: context.key):
             by_email[context.folded_email].append(context)
+        shared = [email for email in folded if len(by_email[email]) >= _MOST_CANDIDATES]
+        counts = await self._store.count_contexts(*place, emails=shared) if shared else {}
         return [
-            _resolution(entry, [by_key[entry]] if entry in by_key else by_email.get(entry.casefold(), []), listed)
+            _resolution(entry, [by_key[entry]], 1, listed)
+            if entry in by_key
+            else _resolution(entry, by_email[entry.casefold()], counts.get(entry.casefold()), listed)
             for entry in entries
         ]
 
@@ -249,8 +254,9 @@ def _listed(snapshot: Snapshot, segment: str | None, context_kind: str) -> dict[
 
 
 def _resolution(
-    entry: str, candidates: Sequence[SeenContext], listed: Mapping[str, TargetList]
+    entry: str, candidates: Sequence[SeenContext], count: int | None, listed: Mapping[str, TargetList]
 ) -> TargetResolution:
+    """Tell what an entry means, of whose candidates there may be more than were read."""
     if len(candidates) > 1:
         status, key = TargetStatus.AMBIGUOUS, None
     elif candidates:
@@ -261,7 +267,7 @@ def _resolution(
         input=entry,
         status=status,
         contexts=candidates[:_MOST_CANDIDATES],
-        context_count=len(candidates),
+        context_count=max(len(candidates), count or 0),
         key=key,
         current=None if key is None else listed.get(key),
     )

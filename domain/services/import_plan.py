@@ -211,6 +211,8 @@ class ImportPlan:
             else:
                 outcome = ImportOutcome.UPDATED
                 segment = replace(segment, version=max(before.version + 1, read.segment.version))
+        if segment.unbounded and any(getattr(segment, name) for name in _TARGET_FIELDS):
+            notes += ("kept individual targets, which evaluation ignores beside a large list",)
         self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, notes))
         if outcome is not ImportOutcome.UNCHANGED:
             self._write(Save(segment, None if before is None else before.version))

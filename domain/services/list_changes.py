@@ -45,6 +45,7 @@ from domain.services.list_effects import (
     list_in,
     summary_of,
 )
+from domain.services.list_undoing import undo
 from domain.services.running_changes import RunningChange, is_dead, why_dead
 from domain.services.snapshots import SnapshotService
 
@@ -205,7 +206,7 @@ class ListChanges:
             message = error.message if isinstance(error, DomainError) else "it was interrupted"
             with contextlib.suppress(DomainError):
                 # Shielded: a client that hangs up must not leave the list claimed.
-                await asyncio.shield(self._abandon(running.change, message, running.counts))
+                await asyncio.shield(undo(self._store, running.change, message, running.counts))
             raise
 
     async def take_effect(self, principal: Principal, running: RunningChange, effect: Effect) -> ChangedList:
@@ -278,7 +279,7 @@ class ListChanges:
         for change in await self._store.list_open_changes():
             if is_dead(change):
                 with contextlib.suppress(NotFoundError, VersionConflictError):  # others were quicker
-                    await self._abandon(change, why_dead(change), change.counts)
+                    await undo(self._store, change, why_dead(change), change.counts)
 
     async def _begin(
         self,
@@ -335,7 +336,7 @@ class ListChanges:
                 raise InUseError("segment", last.segment_key, [UsedBy("import", last.id, str(last.environment))])
             raise _others_turn(last.segment_key)
         try:
-            undone = await self._abandon(last, why_dead(last), last.counts)
+            undone = await undo(self._store, last, why_dead(last), last.counts)
         except (NotFoundError, VersionConflictError):  # others were quicker
             undone = None
         if undone is None:
@@ -353,44 +354,8 @@ class ListChanges:
             if segment.previous_generation is not None:
                 await running.during(self._store.purge_members(segment.list_id, segment.previous_generation))
         except DomainError as error:
-            await self._abandon(running.change, error.message, running.counts)
+            await undo(self._store, running.change, error.message, running.counts)
             raise
-
-    async def save(self, change: ListChange) -> ListChange:
-        """Store how far a change has come, and return it so.
-
-        Raises:
-            VersionConflictError: It is not what it was any more.
-        """
-        saved = replace(change, version=change.version + 1)
-        await self._store.commit(Commit(writes=(Save(saved, change.version),), entry=None))
-        return saved
-
-    async def _abandon(self, change: ListChange, error: str, counts: ListCounts) -> ListChange | None:
-        """Undo a change that did not take effect, and give the list free; None if it did, or others undo it."""
-        stored = await self._store.get(ListChange, change.id)
-        if not stored.is_open:
-            return None
-        is_cancelled = stored.state is ListChangeState.CANCELLING
-        # This makes a commit that is still under way, and would let it take effect, fail.
-        undoing = await self.save(replace(stored, state=ListChangeState.CANCELLING, beat_ms=now_ms()))
-        segment = await self._store.find(Segment, change.segment_id)
-        running = RunningChange(self._store, undoing)
-        is_gone = segment is None or segment.list_id != change.scope
-        # Still beating: whoever took it for dead would write what is discarded here.
-        kept = None if segment is None or is_gone else segment.generation
-        await running.during(self._store.discard_members(change.scope, kept))
-        undone = replace(
-            running.change,
-            state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
-            error=None if is_cancelled else error,
-            counts=counts,
-            finished_ms=now_ms(),
-        )
-        if is_gone:  # nobody can ask for it
-            await self._store.commit(Commit(writes=(Delete(running.change),), entry=None))
-            return undone
-        return await self.save(undone)
 
 
 def _others_turn(segment_key: str) -> _OthersTurnError:

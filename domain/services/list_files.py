@@ -49,10 +49,11 @@ def member_key_problem(key: str) -> str | None:
         return f"has more than {MEMBER_KEY_LIMIT} characters"
     if "\0" in key:
         return "holds a NUL"
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return "is not UTF-8"
+    if not key.isascii():
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            return "is not UTF-8"
     return None
 
 

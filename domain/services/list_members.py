@@ -1,8 +1,9 @@
 """Writes what a change makes of a list's members, under its generation that nobody reads yet."""
 
 import asyncio
-from collections.abc import Collection, Iterable
-from dataclasses import replace
+import heapq
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 
 from domain.model.lists import ListCounts, ListMode
 from domain.model.segments import Segment
@@ -18,7 +19,6 @@ async def write_keys(
 ) -> ListCounts:
     """Let keys, which come in order, join the members, take their place or leave, as the change's mode says."""
     change = running.change
-    added = already = removed = 0
     after = ""
     iterator = iter(chunks)
     while chunk := await asyncio.to_thread(next, iterator, None):
@@ -26,20 +26,20 @@ async def write_keys(
         if change.mode is ListMode.REMOVE:
             await running.during(store.remove_members(segment.list_id, change.generation, there))
             running.note(left=sorted(there))
-            removed += len(there)
+            running.removed += len(there)
         else:
             if change.mode is ListMode.OVERWRITE:
-                removed += await _remove_between(store, segment, running, after, chunk)
+                await _remove_between(store, segment, running, after, chunk)
             new = [key for key in chunk if key not in there]
             await running.during(store.add_members(segment.list_id, change.generation, new))
             running.note(joined=new)
-            added += len(new)
-            already += len(there)
+            running.added += len(new)
+            running.already += len(there)
         after = chunk[-1]
         await running.alive()
     if change.mode is ListMode.OVERWRITE:
-        removed += await _remove_between(store, segment, running, after, [])
-    return replace(running.counts, added=added, already=already, removed=removed)
+        await _remove_between(store, segment, running, after, [])
+    return running.counts
 
 
 async def write_joined_and_left(
@@ -48,9 +48,8 @@ async def write_joined_and_left(
     """Let keys join the members, and others leave."""
     generation = running.change.generation
     added = removed = 0
-    keys = sorted(joined | left)
-    for start in range(0, len(keys), CHUNK):
-        chunk = keys[start : start + CHUNK]
+    chunks = _in_order([*joined, *left])
+    while chunk := await asyncio.to_thread(next, chunks, None):
         there = await _members_among(store, segment, chunk)
         joining = [key for key in chunk if key in joined and key not in there]
         leaving = [key for key in chunk if key in left and key in there]
@@ -62,6 +61,14 @@ async def write_joined_and_left(
     return ListCounts(lines=len(joined) + len(left), added=added, already=len(joined) - added, removed=removed)
 
 
+def _in_order(keys: list[str]) -> Iterator[list[str]]:
+    """Yield keys in order, in chunks. To sort a million of them at a stroke would hold up every other thread."""
+    runs = [sorted(keys[start : start + CHUNK]) for start in range(0, len(keys), CHUNK)]
+    merged = heapq.merge(*runs)
+    while chunk := list(islice(merged, CHUNK)):
+        yield chunk
+
+
 async def _members_among(store: Store, segment: Segment, keys: Collection[str]) -> frozenset[str]:
     if segment.generation is None:
         return frozenset()
@@ -71,9 +78,8 @@ async def _members_among(store: Store, segment: Segment, keys: Collection[str]) 
 
 async def _remove_between(
     store: Store, segment: Segment, running: RunningChange, after: str, kept: list[str]
-) -> int:
+) -> None:
     """Remove the members after a key that are not among those kept, up to the last of these."""
-    removed = 0
     keep = frozenset(kept)
     while segment.generation is not None:
         page = await store.list_members(segment.list_id, segment.generation, first=CHUNK, after=after)
@@ -82,9 +88,8 @@ async def _remove_between(
         if gone:
             await running.during(store.remove_members(segment.list_id, running.change.generation, gone))
             running.note(left=gone)
-        removed += len(gone)
+        running.removed += len(gone)
         await running.alive()
         if len(reached) < CHUNK:
             break
         after = reached[-1]
-    return removed

@@ -4,6 +4,7 @@ What each change of a list passes through, so that it is never half changed, is 
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import IO
@@ -30,8 +31,9 @@ from domain.services.list_effects import ChangedList, Effect, change_resource, n
 from domain.services.list_files import FileReading, member_key_problem, read_list_file
 from domain.services.list_members import CHUNK, write_keys
 from domain.services.list_uploads import Receive, let_come, takes_no_file
-from domain.services.running_changes import RunningChange, is_dead
+from domain.services.running_changes import RunningChange, is_dead, save_change
 from domain.services.snapshots import SnapshotService
+from domain.services.tries import Tries
 
 KEYS_LIMIT = 1_000
 """How many keys one mutation may name; more belong in a file."""
@@ -105,7 +107,7 @@ class ListService:
         await self._changes.authorize(principal, waiting)
         try:
             claimed = replace(waiting, state=ListChangeState.RUNNING, beat_ms=now_ms())
-            running = RunningChange(self._store, await self._changes.save(claimed))
+            running = RunningChange(self._store, await save_change(self._store, claimed))
             return await self._upload(principal, running, file, receive)
         except VersionConflictError as error:
             if error.details["kind"] != kind_of(ListChange):
@@ -176,16 +178,19 @@ class ListService:
         Raises:
             NotFoundError: There is no such change.
             InvalidInputError: It is over.
+            DomainError: As `ListChanges.authorize` says.
         """
-        change = await self._get(principal, change_id)
-        if not change.is_open:
-            raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
-        await self._changes.authorize(principal, change)
-        if change.state is ListChangeState.WAITING:
-            return await self._changes.save(replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms()))
-        if change.state is ListChangeState.RUNNING:  # its process looks here every two seconds, and undoes it
-            return await self._changes.save(replace(change, state=ListChangeState.CANCELLING))
-        return change
+        tries = Tries(f"the import {change_id}")
+        while True:
+            await tries.next()
+            change = await self._get(principal, change_id)
+            if not change.is_open:
+                raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
+            await self._changes.authorize(principal, change)
+            if change.state is ListChangeState.CANCELLING:
+                return change
+            with contextlib.suppress(VersionConflictError):  # it has come further meanwhile: look again
+                return await save_change(self._store, _cancelled(change))
 
     async def change(self, principal: Principal, change_id: str) -> ListChange | None:
         """Find a change.
@@ -317,6 +322,12 @@ class ListService:
                 limit=self._max_removal_percent,
                 actual=percent,
             )
+
+
+def _cancelled(change: ListChange) -> ListChange:
+    if change.state is ListChangeState.WAITING:
+        return replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms())
+    return replace(change, state=ListChangeState.CANCELLING)  # its process looks every two seconds, and undoes it
 
 
 def _no_key(reading: FileReading) -> InvalidInputError:

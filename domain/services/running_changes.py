@@ -45,15 +45,21 @@ class RunningChange:
         self.creates = creates
         self.applies = applies
         self.reading = FileReading()
+        self.added = 0
+        self.already = 0
+        self.removed = 0
         self.joined: list[str] = []
         self.left: list[str] = []
 
     @property
     def counts(self) -> ListCounts:
-        """What was read so far."""
+        """What was read and written so far."""
         reading = self.reading
         return ListCounts(
             lines=reading.lines,
+            added=self.added,
+            already=self.already,
+            removed=self.removed,
             duplicates=reading.duplicates,
             malformed=reading.malformed,
             malformed_lines=tuple(reading.malformed_lines),
@@ -77,10 +83,7 @@ class RunningChange:
         """
         if time.monotonic() - self._last < _BEAT_SECONDS:
             return
-        before = self.change
-        beat = replace(before, counts=self.counts, beat_ms=now_ms(), version=before.version + 1)
-        await self._store.commit(Commit(writes=(Save(beat, before.version),), entry=None))
-        self.change = beat
+        self.change = await save_change(self._store, replace(self.change, counts=self.counts, beat_ms=now_ms()))
         self._last = time.monotonic()
 
     async def during(self, work: Awaitable[None]) -> None:
@@ -98,6 +101,17 @@ class RunningChange:
             await asyncio.wait({task})  # the list, the file and the spool are in its hands
             raise
         await task
+
+
+async def save_change(store: Store, change: ListChange) -> ListChange:
+    """Store how far a change has come, and return it so.
+
+    Raises:
+        VersionConflictError: It is not what it was any more.
+    """
+    saved = replace(change, version=change.version + 1)
+    await store.commit(Commit(writes=(Save(saved, change.version),), entry=None))
+    return saved
 
 
 def is_dead(change: ListChange) -> bool:

@@ -1,6 +1,6 @@
 """Contexts that were met: one document each, whose id is environment, kind and key, so in the order of pages."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pymongo import ReplaceOne
@@ -25,7 +25,7 @@ class Contexts:
 
     async def create_indexes(self) -> None:
         """Create the indexes that are not there."""
-        await self._contexts.create_index([("address", 1)])
+        await self._contexts.create_index([("address", 1), ("_id", 1)])
         await self._contexts.create_index([("last_seen", 1)])
 
     async def remember(self, contexts: Collection[SeenContext]) -> None:
@@ -54,16 +54,46 @@ class Contexts:
         return [_context(found) for found in await cursor.to_list(None)]
 
     async def among(
-        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+        self,
+        environment: EnvironmentRef,
+        kind: str,
+        *,
+        keys: Collection[str],
+        emails: Collection[str],
+        per_email: int,
     ) -> list[SeenContext]:
         """See Store.contexts_among."""
-        found: dict[str, SeenContext] = {}
-        for field, names in (("_id", keys), ("address", emails)):
-            asked = [_name(environment, kind, name) for name in names]
-            for begin in range(0, len(asked), _CHUNK):
-                cursor = self._contexts.find({field: {"$in": asked[begin : begin + _CHUNK]}}, {"document": 1})
-                found |= {each["_id"]: _context(each) for each in await cursor.to_list(None)}
+        found = await self._found("_id", [_name(environment, kind, key) for key in keys])
+        counts = await self.count(environment, kind, emails)
+        few = [_name(environment, kind, email) for email, count in counts.items() if 0 < count <= per_email]
+        found |= await self._found("address", few)
+        for email, count in counts.items():
+            if count > per_email:
+                cursor = self._contexts.find({"address": _name(environment, kind, email)}, {"document": 1})
+                first = await cursor.sort("_id", 1).limit(per_email).to_list(None)
+                found |= {each["_id"]: _context(each) for each in first}
         return list(found.values())
+
+    async def count(self, environment: EnvironmentRef, kind: str, emails: Collection[str]) -> dict[str, int]:
+        """See Store.count_contexts."""
+        asked = {_name(environment, kind, email): email for email in emails}
+        counts = dict.fromkeys(emails, 0)
+        for addresses in _chunks(list(asked)):
+            wanted: list[Document] = [
+                {"$match": {"address": {"$in": addresses}}},
+                {"$group": {"_id": "$address", "count": {"$sum": 1}}},
+            ]
+            for group in await self._contexts.aggregate(wanted).to_list(None):
+                counts[asked[group["_id"]]] = group["count"]
+        return counts
+
+    async def _found(self, field: str, names: list[str]) -> dict[str, SeenContext]:
+        """Return the contexts that have one of the names in a field, by id."""
+        found: dict[str, SeenContext] = {}
+        for asked in _chunks(names):
+            cursor = self._contexts.find({field: {"$in": asked}}, {"document": 1})
+            found |= {each["_id"]: _context(each) for each in await cursor.to_list(None)}
+        return found
 
     async def forget(self, environment: EnvironmentRef | None, before_ms: int | None) -> None:
         """See Store.forget_contexts."""
@@ -73,6 +103,11 @@ class Contexts:
             conditions["_id"] = _range(environment, "")
         while found := await self._contexts.find(conditions, {"_id": 1}).limit(_CHUNK).to_list(None):
             await self._contexts.delete_many({"_id": {"$in": [each["_id"] for each in found]}, **age})
+
+
+def _chunks(names: list[str]) -> Iterator[list[str]]:
+    for begin in range(0, len(names), _CHUNK):
+        yield names[begin : begin + _CHUNK]
 
 
 def _range(environment: EnvironmentRef, after: str) -> dict[str, str]:

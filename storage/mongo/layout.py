@@ -4,6 +4,7 @@ Each document is {_id, scope, version, document}; a revision is {_id: scope, ver
 version that it replaces, so that repeating it changes nothing.
 """
 
+import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from domain.model.changes import AuditEntry
 from domain.model.lists import ListChange
 from domain.ports import Commit, Entity, kind_of
 from storage.codec import KINDS, Document, encode
-from storage.commits import check_versions, entry_of, grown, rows_of
+from storage.commits import Row, check_versions, entry_of, grown, rows_of
 from storage.mongo.client import Database, Session, is_duplicate
 from storage.mongo.entries import ENTRIES, INDEXES, found_by, index_older_entries
 
@@ -117,7 +118,7 @@ async def plan(
     before = await read_revisions(database, session, commit.revise) if commit.revise else {}
     revisions = grown(commit, before)
     check_versions(rows, versions)
-    writes = [_write(row.kind, row.id, row.expected, stored(row.entity) if row.entity else None) for row in rows]
+    writes = await asyncio.to_thread(_writes, rows)  # there may be thousands; evaluations go on meanwhile
     writes += [
         _write(REVISIONS, scope, before.get(scope), {"_id": scope, "version": revision})
         for scope, revision in revisions.items()
@@ -146,6 +147,10 @@ def by_collection(writes: list[StoredWrite]) -> Mapping[str, list[StoredWrite]]:
     for write in writes:
         groups[write["collection"]].append(write)
     return groups
+
+
+def _writes(rows: list[Row]) -> list[StoredWrite]:
+    return [_write(row.kind, row.id, row.expected, stored(row.entity) if row.entity else None) for row in rows]
 
 
 def _write(collection: str, id_: str, expected: int | None, document: Document | None) -> StoredWrite:

@@ -107,14 +107,11 @@ class MongoStore:
     async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
         """See Store.list_page."""
         found = await self._find_many(kind_of(entity_type), {"scope": scope, "_id": {"$gt": after}}, first=first)
-        return [decode(entity_type, document) for document in found]
+        return await _decoded(entity_type, found)
 
     async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
         """See Store.list_all."""
-        return [
-            decode(entity_type, document)
-            for document in await self._find_many(kind_of(entity_type), {"scope": scope})
-        ]
+        return await _decoded(entity_type, await self._find_many(kind_of(entity_type), {"scope": scope}))
 
     async def load_environment(self, environment: EnvironmentRef) -> EnvironmentState:
         """See Store.load_environment."""
@@ -217,11 +214,24 @@ class MongoStore:
             return await self._contexts.list_page(environment, wanted, first=first, after=after)
 
     async def contexts_among(
-        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+        self,
+        environment: EnvironmentRef,
+        kind: str,
+        *,
+        keys: Collection[str],
+        emails: Collection[str],
+        per_email: int,
     ) -> list[SeenContext]:
         """See Store.contexts_among."""
         with self._working():
-            return await self._contexts.among(environment, kind, keys=keys, emails=emails)
+            return await self._contexts.among(environment, kind, keys=keys, emails=emails, per_email=per_email)
+
+    async def count_contexts(
+        self, environment: EnvironmentRef, kind: str, *, emails: Collection[str]
+    ) -> Mapping[str, int]:
+        """See Store.count_contexts."""
+        with self._working():
+            return await self._contexts.count(environment, kind, emails)
 
     async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
         """See Store.forget_contexts."""
@@ -287,3 +297,8 @@ class MongoStore:
         cursor = self._database[collection].find(wanted, {"document": 1}, session=session)
         found = await cursor.sort("_id", order).limit(first or 0).to_list(None)
         return [row["document"] for row in found]
+
+
+async def _decoded(value_type: type[T], documents: list[Any]) -> list[T]:
+    """Decode documents in a thread: there may be thousands, or one with a million keys; evaluations go on."""
+    return await asyncio.to_thread(lambda: [decode(value_type, document) for document in documents])

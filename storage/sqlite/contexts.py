@@ -28,8 +28,15 @@ AMONG = """
 SELECT document FROM json_each(:keys) AS asked
 CROSS JOIN contexts ON environment = :environment AND kind = :kind AND contexts.key = asked.value
 UNION SELECT document FROM json_each(:emails) AS asked
-CROSS JOIN contexts INDEXED BY contexts_by_email
-ON environment = :environment AND kind = :kind AND email = asked.value
+CROSS JOIN contexts ON environment = :environment AND kind = :kind AND contexts.key IN (
+  SELECT key FROM contexts INDEXED BY contexts_by_email
+  WHERE environment = :environment AND kind = :kind AND email = asked.value ORDER BY key LIMIT :per_email)
+"""
+COUNT = """
+SELECT asked.value, (
+  SELECT count(*) FROM contexts INDEXED BY contexts_by_email
+  WHERE environment = :environment AND kind = :kind AND email = asked.value)
+FROM json_each(:emails) AS asked
 """
 _FORGET = """
 DELETE FROM contexts WHERE (environment, kind, key) IN (

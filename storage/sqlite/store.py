@@ -107,7 +107,9 @@ class SqliteStore:
     async def list_page(self, entity_type: type[E], scope: str, *, first: int, after: str = "") -> list[E]:
         """See Store.list_page."""
         wanted = {"kind": kind_of(entity_type), "scope": scope, "after": after, "first": first}
-        return [decode_text(entity_type, document) for (document,) in await self._read(_PAGE, wanted)]
+        rows = await self._read(_PAGE, wanted)
+        # There may be thousands of them, or one with a million keys; in a thread, evaluations go on meanwhile.
+        return await asyncio.to_thread(lambda: [decode_text(entity_type, document) for (document,) in rows])
 
     async def list_all(self, entity_type: type[E], scope: str) -> list[E]:
         """See Store.list_all."""
@@ -123,11 +125,7 @@ class SqliteStore:
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
         rows = rows_of(commit)
-        saves = [
-            (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
-            for row in rows
-            if row.entity is not None
-        ]
+        saves = await asyncio.to_thread(_saves, rows)  # as above
         return await self._commits.run(lambda: self._write(commit, rows, saves))
 
     async def revisions(self) -> Mapping[str, int]:
@@ -221,12 +219,25 @@ class SqliteStore:
         return [decode_text(SeenContext, document) for (document,) in rows]
 
     async def contexts_among(
-        self, environment: EnvironmentRef, kind: str, *, keys: Collection[str], emails: Collection[str]
+        self,
+        environment: EnvironmentRef,
+        kind: str,
+        *,
+        keys: Collection[str],
+        emails: Collection[str],
+        per_email: int,
     ) -> list[SeenContext]:
         """See Store.contexts_among."""
         asked = {"keys": members.as_json(list(keys)), "emails": members.as_json(list(emails))}
-        rows = await self._read(seen_contexts.AMONG, {"environment": str(environment), "kind": kind, **asked})
-        return [decode_text(SeenContext, document) for (document,) in rows]
+        wanted = {"environment": str(environment), "kind": kind, "per_email": per_email, **asked}
+        return [decode_text(SeenContext, text) for (text,) in await self._read(seen_contexts.AMONG, wanted)]
+
+    async def count_contexts(
+        self, environment: EnvironmentRef, kind: str, *, emails: Collection[str]
+    ) -> Mapping[str, int]:
+        """See Store.count_contexts."""
+        wanted = {"environment": str(environment), "kind": kind, "emails": members.as_json(list(emails))}
+        return {str(email): int(count) for email, count in await self._read(seen_contexts.COUNT, wanted)}
 
     async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
         """See Store.forget_contexts."""
@@ -281,3 +292,11 @@ class SqliteStore:
                 await writer.executemany(_REVISE, list(revisions.items()))
                 await write_entry(writer, commit, revisions)
         return revisions
+
+
+def _saves(rows: list[Row]) -> list[tuple[Any, ...]]:
+    return [
+        (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
+        for row in rows
+        if row.entity is not None
+    ]

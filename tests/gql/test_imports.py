@@ -260,3 +260,16 @@ def test_numbers_that_the_graph_cannot_show_are_refused(server: Server) -> None:
         "version": 2**30 - 1,
         "rules": [{"rollout": {"seed": 2**40}, "serves": [{"weight": -5}, {"weight": 100005}]}],
     }
+
+
+def test_individual_targets_beside_a_large_list_are_kept_ignored_and_noted(server: Server) -> None:
+    beside = {"key": "beside", "unbounded": True, "included": ["ada"]}
+    flag = a_flag("on-beside", fallthrough={"variation": 1}, rules=[a_rule_on_segments("beside")])
+    for outcome in ("CREATED", "UNCHANGED"):
+        answer = server.import_flags(data_of(flag, segments=(beside,)))
+        [item] = [item for item in answer["importFlagData"]["items"] if item["kind"] == "SEGMENT"]
+        assert (item["outcome"], item["notes"]) == (
+            outcome,
+            ["kept individual targets, which evaluation ignores beside a large list"],
+        )
+    assert server.evaluate("on-beside", ADA)["evaluate"]["value"] is False

@@ -91,7 +91,10 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_there(store: str) -> N
 
 
 def cut_short(server: Server, request: Callable[[], httpx.Response], is_begun: Callable[[], bool]) -> bool:
-    """Kill the service when a request is begun; tell whether it was acknowledged all the same."""
+    """Kill the service when a request is begun; tell whether it was acknowledged all the same.
+
+    On a busy machine it may be over before it is seen to have begun: it is acknowledged then.
+    """
     answers: list[int] = []
 
     def ask() -> None:
@@ -101,7 +104,9 @@ def cut_short(server: Server, request: Callable[[], httpx.Response], is_begun: C
     asking = threading.Thread(target=ask)
     asking.start()
     while not is_begun():
-        assert asking.is_alive()
+        if not asking.is_alive():
+            assert answers[0] < httpx.codes.BAD_REQUEST
+            break
     server.kill()
     asking.join()
     return bool(answers) and answers[0] < httpx.codes.BAD_REQUEST

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from domain.services import running_changes
+from gql import __main__ as main
 from tests.gql.test_segment_lists import create, look
 from tests.servers import ROOT, Server
 
@@ -162,6 +165,21 @@ def test_members_may_come_through_a_pipe(store: str, tmp_path: Path) -> None:
     writer.join()
     assert done.returncode == 0, done.stderr
     assert "has 2 members" in done.stdout
+
+
+def test_it_is_shown_how_far_an_import_is_after_its_file_was_read(
+    store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(running_changes, "_BEAT_SECONDS", 0.0)
+    monkeypatch.setattr(main, "_LOOK_SECONDS", 0.001)
+    with Server(store) as server:
+        create(server, "shown")
+    file = tmp_path / "members.csv"
+    file.write_text("\n".join(f"key-{number}" for number in range(50_000)))
+    main.import_members("shown", file, store=store)
+    shown = re.search(r"Reading .*100%.*\nApplying … (\d+),000 members", capsys.readouterr().err)
+    assert shown is not None
+    assert 10 <= int(shown[1]) <= 50
 
 
 @pytest.mark.parametrize("arguments", [("nowhere", "/dev/null"), ("nowhere", "/no/such/file")])

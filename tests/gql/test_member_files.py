@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import socket
 from collections.abc import AsyncIterator
 
@@ -98,6 +99,26 @@ def test_a_line_as_long_as_lines_may_be_is_read(ending: str) -> None:
 def test_quoted_columns_are_passed_over_whatever_is_in_them() -> None:
     keys, reading = read(('ann,"' + 'note, ""so""\n' * 5_000 + 'end",x\nbob\n').encode())
     assert (keys, reading.lines, reading.malformed) == (["ann", "bob"], 2, 0)
+
+
+def pages_read(server: Server) -> float:
+    count = re.search(r'duration_seconds_count\{method="list_members"\} (\S+)', server.client.get("/metrics").text)
+    return 0 if count is None else float(count[1])
+
+
+def test_whoever_asks_for_the_head_of_an_export_is_answered_without_reading_the_list(server: Server) -> None:
+    create(server, "headed")
+    load(server, "headed", "ann\nbob\n")
+    path, headers = "/segment-exports/default/production/headed", {"Authorization": f"Bearer {TOKEN}"}
+    before = pages_read(server)
+    head = server.client.head(path, headers=headers)
+    assert pages_read(server) == before
+    whole = server.client.get(path, headers=headers)
+    assert pages_read(server) > before
+    names = ("content-type", "content-disposition", "content-length")
+    told = [[answer.headers.get(name) for name in names] for answer in (head, whole)]
+    assert (head.status_code, head.content, told[0]) == (200, b"", told[1])
+    assert server.client.head(f"{path}-not", headers=headers).status_code == 404
 
 
 def slow_reader(server: Server) -> httpx.Client:

@@ -1,6 +1,8 @@
 """Synced segments: what external tools send, and what they are answered."""
 
 import concurrent.futures
+import json
+import socket
 import time
 from typing import Any
 
@@ -150,6 +152,20 @@ def test_a_webhook_that_cannot_be_applied_is_refused_at_once(server: Server) -> 
     assert send(server, "amplitude", message, query="?environmentId=default/nowhere").status_code == 404
     assert send(server, "amplitude", a_batch("w5", {"acme": True}, contextKind="org")).status_code == 204
     assert send(server, "amplitude", message, query=where).status_code == 400
+
+
+def test_a_message_that_breaks_off_is_a_line_of_the_log_and_nothing_else(server: Server) -> None:
+    head = f"POST {PATH}broken HTTP/1.1\r\nHost: x\r\nX-Request-Id: broken-off\r\nAuthorization: {TOKEN}\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"{head}Content-Length: 99\r\n\r\n{{".encode())
+        time.sleep(0.2)
+    deadline = time.monotonic() + 5
+    while not (told := [line for line in server.output().splitlines() if "broken-off" in line]):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    [line] = map(json.loads, told)
+    assert (line["event"], line["level"], line["status"]) == ("request", "info", 499)
+    assert "ClientDisconnect" not in server.output()
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "//x.test", "ftp://x.test", "http://[x"])

@@ -132,6 +132,23 @@ def test_statuses_tell_what_is_wrong(secrets: tuple[Server, dict[str, str]]) -> 
     assert server.client.get(export, headers={"Authorization": f"Bearer {owner}"}).text == "a\r\n"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/segment-imports/x", {"PUT"}),
+        ("PUT", "/segment-exports/default/production/told", {"GET", "HEAD"}),
+        ("GET", "/api/v2/segment-targets/amplitude", {"POST"}),
+        ("DELETE", "/api/v2/versions", {"GET", "HEAD"}),
+    ],
+)
+def test_a_method_that_a_path_does_not_have_is_refused_in_the_form_of_all_errors(
+    server: Server, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = server.client.request(method, path)
+    assert problem(answer) == (405, "BAD_REQUEST", f"{method} is not supported")
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
 def test_a_removal_that_nobody_acknowledged_is_a_conflict(server: Server) -> None:
     create(server, "guarded-upload")
     load(server, "guarded-upload", "a\nb\nc\nd\n")

@@ -34,14 +34,14 @@ async def test_a_context_is_read_as_it_was_written(store: Store) -> None:
     context = met("k,'\"\né😀", **attributes)
     await store.remember_contexts([context])
     assert await store.list_contexts(SHOP, first=10) == [context]
-    assert await store.contexts_among(SHOP, "user", keys=[context.key], emails=[]) == [context]
+    assert await store.contexts_among(SHOP, "user", keys=[context.key], emails=[], per_email=9) == [context]
 
 
 async def test_a_context_takes_the_place_of_what_was_known_of_it(store: Store) -> None:
     await store.remember_contexts([met("a", email="old@x.test"), met("a", "org"), met("a", where=OTHER)])
     await store.remember_contexts([met("a", at=9, name="New")])
     assert await store.list_contexts(SHOP, first=10) == [met("a", "org"), met("a", at=9, name="New")]
-    assert await store.contexts_among(SHOP, "user", keys=[], emails=["old@x.test"]) == []
+    assert await store.contexts_among(SHOP, "user", keys=[], emails=["old@x.test"], per_email=9) == []
     assert await store.list_contexts(OTHER, first=10) == [met("a", where=OTHER)]
     await store.remember_contexts([])
 
@@ -95,10 +95,23 @@ async def test_keys_and_emails_are_looked_up_together_each_context_once(store: S
     await store.remember_contexts([*people, met("twin", email="u1@X.test")])
     await store.remember_contexts([met("u1", "org", email="u1@x.test"), met("u1", where=OTHER)])
     keys = [f"u{n}" for n in range(0, 2_500, 2)]
-    found = await store.contexts_among(SHOP, "user", keys=[*keys, "nobody"], emails=["u1@x.test", "u2@x.test"])
+    found = await store.contexts_among(
+        SHOP, "user", keys=[*keys, "nobody"], emails=["u1@x.test", "u2@x.test"], per_email=9
+    )
     assert sorted(context.key for context in found) == sorted([*keys, "u1", "twin"])
     assert {context.kind for context in found} == {"user"}
-    assert await store.contexts_among(SHOP, "user", keys=[], emails=[]) == []
+    assert await store.contexts_among(SHOP, "user", keys=[], emails=[], per_email=9) == []
+
+
+async def test_of_an_email_that_many_have_the_first_are_read_and_all_are_counted(store: Store) -> None:
+    mates = [met(key, email="All@x.test") for key in ("é", "b", "😀", "a", "Z")]
+    await store.remember_contexts([*mates, met("pair-2", email="two@x.test"), met("pair-1", email="two@x.test")])
+    await store.remember_contexts([met("a", "org", email="all@x.test"), met("a", email="all@x.test", where=OTHER)])
+    emails = ["all@x.test", "two@x.test", "nobody@x.test"]
+    found = await store.contexts_among(SHOP, "user", keys=["😀", "a"], emails=emails, per_email=2)
+    assert sorted(context.key for context in found) == ["Z", "a", "pair-1", "pair-2", "😀"]
+    assert await store.count_contexts(SHOP, "user", emails=emails) == dict(zip(emails, (5, 2, 0), strict=True))
+    assert await store.count_contexts(SHOP, "user", emails=[]) == {}
 
 
 async def test_old_contexts_are_forgotten_and_those_of_one_environment(store: Store) -> None:

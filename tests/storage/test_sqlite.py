@@ -14,7 +14,7 @@ from domain.ports import Store
 from storage import open_store
 from storage.codec import encode_text
 from storage.sqlite import connection
-from storage.sqlite.contexts import AMONG
+from storage.sqlite.contexts import AMONG, COUNT
 from storage.sqlite.entries import entries_query
 from tests.storage.builders import SHOP, a_commit, a_flag, an_entry, create, replace_at
 
@@ -157,8 +157,10 @@ async def test_no_entry_is_looked_for_without_an_index(tmp_path: Path, wanted: E
 
 async def test_contexts_are_looked_up_by_all_of_an_index(tmp_path: Path) -> None:
     await (await opened(tmp_path / "store.db")).close()
-    asked = {"environment": SCOPE, "kind": "user", "keys": "[]", "emails": "[]"}
-    with closing(sqlite3.connect(tmp_path / "store.db")) as file:
-        plan = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {AMONG}", asked)]
-    searches = [line.partition("(")[2] for line in plan if line.startswith("SEARCH")]
-    assert searches == [f"environment=? AND kind=? AND {name}=?)" for name in ("key", "email")], plan
+    asked = {"environment": SCOPE, "kind": "user", "keys": "[]", "emails": "[]", "per_email": 9}
+    for query, names in ((AMONG, ("key", "key", "email")), (COUNT, ("email",))):
+        with closing(sqlite3.connect(tmp_path / "store.db")) as file:
+            plan = [row[3] for row in file.execute(f"EXPLAIN QUERY PLAN {query}", asked)]
+        searches = [line.partition("(")[2] for line in plan if line.startswith("SEARCH")]
+        assert searches == [f"environment=? AND kind=? AND {name}=?)" for name in names], plan
+        assert not [line for line in plan if "ORDER BY" in line], "the first are the first of the index"

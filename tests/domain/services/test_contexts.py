@@ -29,11 +29,17 @@ DAY = 24 * 60 * MINUTE
 
 
 class WatchedStore(FickleStore):
-    """A fickle store that keeps the keys of what it was to remember, call by call."""
+    """A fickle store that keeps the keys of what it was to remember, call by call, and counts what is read."""
 
     def __init__(self, store: Store) -> None:
         super().__init__(store)
         self.written: list[list[str]] = []
+        self.read = 0
+
+    async def contexts_among(self, *place: Any, **wanted: Any) -> list[SeenContext]:
+        found = await self.store.contexts_among(*place, **wanted)
+        self.read += len(found)
+        return found
 
     async def remember_contexts(self, contexts: Collection[SeenContext]) -> None:
         self.written.append([context.key for context in contexts])
@@ -107,7 +113,7 @@ async def test_more_than_can_wait_are_dropped_and_stored_in_batches(
     meet(service, "k1", plan="latest")
     await service.flush()
     assert [len(batch) for batch in watched.written] == [500] * 10
-    (found,) = await watched.store.contexts_among(PRODUCTION, "user", keys=["k1"], emails=[])
+    (found,) = await watched.store.contexts_among(PRODUCTION, "user", keys=["k1"], emails=[], per_email=9)
     assert found.attributes == {"plan": "latest"}
     meet(service, "k5999")
     await service.flush()
@@ -186,6 +192,7 @@ async def test_a_shared_email_is_answered_with_some_and_the_number_of_all(
     assert found.status is TargetStatus.AMBIGUOUS
     assert [context.key for context in found.contexts] == [f"k{number:02}" for number in range(10)]
     assert found.context_count == 25
+    assert watched.read == 10, "however many share it, no more are read than are answered"
 
 
 async def test_what_cannot_be_stored_spoils_nothing_else(service: ContextService, watched: WatchedStore) -> None:

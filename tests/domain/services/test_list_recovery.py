@@ -3,32 +3,35 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from domain.access.principals import ANONYMOUS, Principal
 from domain.access.roles import BaseRole, Grants
 from domain.clock import now_ms
-from domain.errors import ForbiddenError, UnauthenticatedError, UnavailableError
-from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListMode
+from domain.errors import ForbiddenError, InvalidInputError, UnauthenticatedError, UnavailableError
+from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
 from domain.ports import Commit, Save, Store
 from domain.services import syncs as syncs_module
-from domain.services.cohorts import CohortMember, CohortMessage
+from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
 from domain.services.gone_lists import discard_gone_lists
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_members import write_joined_and_left
 from domain.services.list_recovery import ListRecoveryService
+from domain.services.list_undoing import undo
 from domain.services.lists import ListService
+from domain.services.running_changes import save_change
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
+from tests.domain.services.test_races import Interposed
 
 KEPT_HERE = f"{PRODUCTION}/beta"
 SYNCED = f"{PRODUCTION}/amplitude-c"
@@ -79,7 +82,7 @@ def here(store: Store, owner: Principal) -> Process:
 
 
 def message(*keys: str, message_id: str = "", is_member: bool = True) -> CohortMessage:
-    members = [CohortMember(user_key=key, cohort_id="c", cohort_name="", is_member=is_member) for key in keys]
+    members = [CohortMembers(user_keys=[key], cohort_id="c", cohort_name="", is_member=is_member) for key in keys]
     return CohortMessage(integration="amplitude", members=members, message_id=message_id)
 
 
@@ -136,6 +139,42 @@ async def test_several_processes_undo_a_change_once(here: Process, store: Store,
     found = await store.get(ListChange, left.id)
     steps = 2  # it is being undone, and it is undone
     assert (found.state, found.version) == (ListChangeState.FAILED, left.version + steps)
+
+
+async def test_an_import_that_gives_a_sign_of_life_meanwhile_is_cancelled(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING, 1)
+
+    async def beat() -> None:
+        await save_change(store, replace(left, beat_ms=now_ms()))
+
+    cancelled = await Process(Interposed(store, "commit", beat)).lists.cancel(owner, left.id)
+    assert cancelled.state is ListChangeState.CANCELLING
+    assert await store.get(ListChange, left.id) == cancelled
+
+
+async def test_an_import_that_takes_effect_meanwhile_is_over(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING, 1)
+
+    async def complete() -> None:
+        await save_change(store, replace(left, state=ListChangeState.COMPLETED, finished_ms=now_ms()))
+
+    with pytest.raises(InvalidInputError, match="this import is COMPLETED"):
+        await Process(Interposed(store, "commit", complete)).lists.cancel(owner, left.id)
+
+
+async def test_a_change_that_fails_while_it_is_cancelled_gives_its_list_free(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING, 1)
+    interposed = Interposed(store, "commit", lambda: here.lists.cancel(owner, left.id))
+    await undo(cast("Store", interposed), left, "it failed", ListCounts())
+    assert (await store.get(ListChange, left.id)).state is ListChangeState.CANCELLED
+    assert await store.list_open_changes() == []
+    assert await store.list_members(left.scope, left.generation, first=9) == ["ann"]
 
 
 async def test_keys_wait_for_the_turn_of_a_change_that_takes_no_file(
@@ -239,7 +278,7 @@ async def test_a_message_that_was_applied_before_the_crash_is_not_applied_again(
 async def test_a_message_that_fails_keeps_only_its_cohort_waiting(
     here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = CohortMember(user_key="zoe", cohort_id="other", cohort_name="", is_member=True)
+    other = CohortMembers(user_keys=["zoe"], cohort_id="other", cohort_name="", is_member=True)
     await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="1"))
     await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="2", is_member=False))
     await here.syncs.accept(owner, PRODUCTION, CohortMessage(integration="amplitude", members=[other]))

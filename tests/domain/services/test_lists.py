@@ -14,7 +14,7 @@ from domain.model.segments import Segment
 from domain.ports import Commit, Save, Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
-from domain.services.cohorts import CohortMember, CohortMessage
+from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
 from domain.services.lists import ListService
 from domain.services.setup import PRODUCTION
@@ -41,7 +41,7 @@ def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
 
 
 def joins(*keys: str) -> CohortMessage:
-    members = [CohortMember(user_key=k, cohort_id="beta", cohort_name="Beta", is_member=True) for k in keys]
+    members = [CohortMembers(user_keys=[k], cohort_id="beta", cohort_name="Beta", is_member=True) for k in keys]
     return CohortMessage(integration="amplitude", members=members)
 
 
@@ -51,7 +51,7 @@ async def test_cohorts_that_want_the_same_key_at_the_same_time_all_have_their_se
     messages = [
         CohortMessage(
             integration="amplitude",
-            members=[CohortMember(user_key="ann", cohort_id=cohort_id, cohort_name="", is_member=True)],
+            members=[CohortMembers(user_keys=["ann"], cohort_id=cohort_id, cohort_name="", is_member=True)],
         )
         for cohort_id in ("a b", "a-b", "a/b")
     ]

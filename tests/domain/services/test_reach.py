@@ -23,7 +23,7 @@ from domain.model.segments import Segment, SegmentRule, TargetList
 from domain.model.targeting import Clause
 from domain.ports import Save
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.cohorts import CohortMember, CohortMessage
+from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.flag_copies import FlagCopy, FlagCopyService
 from domain.services.import_plan import ImportMode
@@ -94,7 +94,7 @@ class Services:
                 mode = ImportMode.MERGE if step == "import" else ImportMode.REPLACE
                 await self.imports.import_flag_data(principal, PRODUCTION, data, mode)
             case "sync":
-                member = CohortMember(user_key="eve", cohort_id=key, cohort_name=key, is_member=True)
+                member = CohortMembers(user_keys=["eve"], cohort_id=key, cohort_name=key, is_member=True)
                 await self.syncs.take_in(principal, PRODUCTION, CohortMessage(integration="eap", members=[member]))
             case "members":
                 await self.lists.edit_keys(principal, PRODUCTION, key, ListMode.MERGE, ["eve"])
