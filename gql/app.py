@@ -37,6 +37,7 @@ from domain.services.lists import ListService
 from domain.services.memberships import MembershipService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
+from domain.services.repeating import repeat
 from domain.services.segments import SegmentService
 from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import Readiness, SnapshotService
@@ -141,6 +142,7 @@ class Backend:
             group.create_task(contexts.run())
             group.create_task(syncs.run())
             group.create_task(ListRecoveryService(store, ListChanges(store, snapshots, editor), syncs).run())
+            group.create_task(repeat(self._count_caches, _COUNT_SECONDS, "counting what the caches did failed"))
 
     async def _set_up(self, store: Store) -> Principal | None:
         """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""
@@ -234,10 +236,8 @@ class Backend:
         return [] if self._services is None else self._services.caches.statistics(SYSTEM)
 
     async def _count_caches(self) -> None:
-        """Count what the caches do, again and again: a scrape may be answered by another process."""
-        while True:
-            self.metrics.count_caches(self._cache_statistics())
-            await asyncio.sleep(_COUNT_SECONDS)
+        """Count what the caches did: the next scrape may be answered by another process."""
+        self.metrics.count_caches(self._cache_statistics())
 
     def _cache(self) -> Cache[Any]:
         """Make the cache of one unit: each of the two has half of the memory."""
