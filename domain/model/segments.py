@@ -278,7 +278,10 @@ class Segment:
         return sum(map(len, self.target_keys(TargetList.INCLUDED).values()))
 
     def target_keys(self, target_list: TargetList) -> dict[str, set[str]]:
-        """Return the keys that a list targets, by context kind: what is cheap to ask of thousands."""
+        """Return the keys that a list targets, by context kind: what is cheap to ask of thousands.
+
+        Entries of kind user beside the list of users are none: they target no user alone (semantics 2.9).
+        """
         users, contexts = (
             (self.included, self.included_contexts)
             if target_list is TargetList.INCLUDED
@@ -286,7 +289,8 @@ class Segment:
         )
         keys: dict[str, set[str]] = {DEFAULT_CONTEXT_KIND: set(users)} if users else {}
         for target in contexts:
-            keys.setdefault(target.context_kind or DEFAULT_CONTEXT_KIND, set()).update(target.values)
+            if target.context_kind not in {None, "", DEFAULT_CONTEXT_KIND}:
+                keys.setdefault(target.context_kind, set()).update(target.values)
         return keys
 
     def _targets(self, target_list: TargetList) -> Targets:
