@@ -41,6 +41,7 @@ from domain.services.members import MemberService
 from domain.services.memberships import MembershipService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
+from domain.services.repeating import repeat
 from domain.services.roles import RoleService
 from domain.services.sdk_keys import SdkKeyService
 from domain.services.segments import SegmentService
@@ -155,6 +156,7 @@ class Backend:
             group.create_task(self._upkeep.run())
             group.create_task(syncs.run())
             group.create_task(ListRecoveryService(store, ListChanges(store, snapshots, editor), syncs).run())
+            group.create_task(repeat(self._count_caches, _COUNT_SECONDS, "counting what the caches did failed"))
 
     async def _set_up(self, store: Store) -> Principal | None:
         """Set a new store up, and show its secrets; return its owner, or None if it was set up before."""
@@ -251,10 +253,8 @@ class Backend:
         return [] if self._services is None else self._services.caches.statistics(SYSTEM)
 
     async def _count_caches(self) -> None:
-        """Count what the caches do, again and again: a scrape may be answered by another process."""
-        while True:
-            self.metrics.count_caches(self._cache_statistics())
-            await asyncio.sleep(_COUNT_SECONDS)
+        """Count what the caches did: the next scrape may be answered by another process."""
+        self.metrics.count_caches(self._cache_statistics())
 
     def _cache(self) -> Cache[Any]:
         """Make the cache of one unit: each of the two has half of the memory."""

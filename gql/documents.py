@@ -61,7 +61,7 @@ def _manifest(content: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the fi
 
 
 class AutomaticDocuments:
-    """Documents that clients have sent with their hash, to be named by it from then on; the oldest make room.
+    """Documents that clients have sent with their hash, to be named by it from then on; the least used make room.
 
     Attributes:
         max_documents: How many are kept.
@@ -82,10 +82,10 @@ class AutomaticDocuments:
         return self._texts[document_id][0]
 
     def keep(self, document_id: str, text: str) -> None:
-        """Keep a document by its id, which is its hash."""
-        if document_id in self._texts:
-            return
+        """Keep a document by its id, which is its hash; not one that all others would have to make room for."""
         size = len(text.encode("utf-8", "surrogatepass"))
+        if document_id in self._texts or size > self.max_bytes:
+            return
         self._texts[document_id] = (text, size)
         self._bytes += size
         while len(self._texts) > self.max_documents or self._bytes > self.max_bytes:
@@ -126,12 +126,15 @@ class Documents:
             raise RefusedRequestError(400, "`query` must be a string that is not empty")
         if self.only_trusted and _SHA256 + hash_document(text) not in self.trusted:
             _refuse("PersistedQueryOnly", "PERSISTED_QUERY_ONLY")
-        if sha256 is not None:
-            if hash_document(text) != sha256:
-                raise RefusedRequestError(400, "`persistedQuery.sha256Hash` is not the hash of `query`")
-            if self.automatic is not None:
-                self.automatic.keep(_SHA256 + sha256, text)
+        if sha256 is not None and hash_document(text) != sha256:
+            raise RefusedRequestError(400, "`persistedQuery.sha256Hash` is not the hash of `query`")
         return text
+
+    def keep(self, body: Mapping[str, Any]) -> None:
+        """Keep the document that a request sent with its hash, once it was found to be executable."""
+        text, sha256 = _text(body, "query"), _persisted_query(body.get("extensions"))
+        if self.automatic is not None and text is not None and sha256 is not None:
+            self.automatic.keep(_SHA256 + sha256, text)
 
     def _known(self, document_id: str) -> str | None:
         found = self.trusted.get(document_id)

@@ -4,6 +4,7 @@ A selection is plain where each field that it holds, at any depth, is an attribu
 resolver. Such a selection becomes one Python function from the object to its answer (docs/adr/0015).
 """
 
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Sized
 from dataclasses import is_dataclass
 from datetime import datetime
@@ -51,8 +52,8 @@ _IS_COERCED = {
     "Int": "{0}.__class__ is int and -2147483648 <= {0} <= 2147483647",
 }
 # Kept by the selection, beside the nodes, whose ids no others can take meanwhile, and whether it was tried to
-# generate one; the oldest make room.
-_completers: dict[Selection, tuple[list[FieldNode], Completer | None, bool]] = {}
+# generate one; the least used make room.
+_completers: OrderedDict[Selection, tuple[list[FieldNode], Completer | None, bool]] = OrderedDict()
 
 
 # Classes whose objects can be neither exceptions nor awaitables.
@@ -164,9 +165,10 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         known = _completers.get(selection)
         if known is None:
             if len(_completers) >= COMPILED_SELECTIONS:
-                del _completers[next(iter(_completers))]
+                _completers.popitem(last=False)
             _completers[selection] = (nodes, None, False)
             return False, None
+        _completers.move_to_end(selection)
         _, completer, is_settled = known
         if not is_settled:
             try:

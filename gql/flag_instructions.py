@@ -14,7 +14,7 @@ from domain.instructions.flags import (
     RemovePrerequisites,
     ReplaceFlagRules,
     ReplacePrerequisites,
-    TurnOn,
+    SetOn,
     UpdateFallthrough,
     UpdateFlagRule,
     UpdateOffVariation,
@@ -195,8 +195,8 @@ def _targets(action: TargetAction, given: FlagTargetsInput) -> EditFlagTargets:
 
 
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
-    "turnOn": TurnOn,
-    "turnOff": lambda off: TurnOn(not off),
+    "turnOn": partial(SetOn, True),  # noqa: FBT003 - on
+    "turnOff": partial(SetOn, False),  # noqa: FBT003 - off
     "addTargets": partial(_targets, TargetAction.ADD),
     "removeTargets": partial(_targets, TargetAction.REMOVE),
     "replaceTargets": partial(_targets, TargetAction.REPLACE),
@@ -226,8 +226,8 @@ _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
 class FlagInstructionInput(RuleInstructionsInput):
     """Input for domain.instructions.flags.FlagInstruction."""
 
-    turn_on: strawberry.Maybe[bool] = strawberry.field(description="True turns the flag on, false off.")
-    turn_off: strawberry.Maybe[bool] = strawberry.field(description="True turns the flag off, false on.")
+    turn_on: strawberry.Maybe[bool] = strawberry.field(description="Turn the flag on; always true.")
+    turn_off: strawberry.Maybe[bool] = strawberry.field(description="Turn the flag off; always true.")
     add_targets: strawberry.Maybe[FlagTargetsInput] = strawberry.field(description="Add individual targets.")
     remove_targets: strawberry.Maybe[FlagTargetsInput] = strawberry.field(description="Remove individual targets.")
     replace_targets: strawberry.Maybe[FlagTargetsInput] = strawberry.field(

@@ -149,7 +149,7 @@ class GraphQLView(GraphQL[object, None]):
 
     async def _execute(self, body: Mapping[str, Any], context: object, *, reading: bool) -> ExecutionResult:
         try:
-            return await self.schema.execute(
+            result = await self.schema.execute(
                 self.documents.find(body),
                 variable_values=body.get("variables"),
                 context_value=context,
@@ -167,6 +167,9 @@ class GraphQLView(GraphQL[object, None]):
             message = error.as_http_error_reason()
             unresolved = GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
             return PreExecutionError(data=None, errors=[unresolved])
+        if not isinstance(result, PreExecutionError):
+            self.documents.keep(body)
+        return result
 
 
 def _accept(request: Request) -> str:

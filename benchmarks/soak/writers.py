@@ -133,7 +133,11 @@ class FlagEdits(Writer):
     def write(self, api: Api, number: int) -> int | None:
         """Turn one flag to what it is not."""
         key = FLAGS[number % len(FLAGS)]
-        wish = {"environment": PLACE, "flagKey": key, "instructions": [{"turnOn": not self._on[key]}]}
+        wish = {
+            "environment": PLACE,
+            "flagKey": key,
+            "instructions": [{"turnOff" if self._on[key] else "turnOn": True}],
+        }
         revision: int = api.ask(TARGETING, input=wish)["updateFlagTargeting"]["revision"]
         return revision
 

@@ -3,7 +3,7 @@
 Every answer that can be known beforehand is made once and shared.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import accumulate
 from typing import TypeAlias
@@ -19,7 +19,6 @@ from domain.model.targeting import (
     FlagRule,
     Rollout,
     RolloutKind,
-    Target,
     VariationOrRollout,
 )
 
@@ -144,7 +143,7 @@ def _compile_targets(flag: EnvironmentFlag) -> tuple[tuple[str, Mapping[str, Eva
     """Return the answers to individually targeted keys, kind after kind in the order of targets."""
     reason = EvaluationReason(kind=ReasonKind.TARGET_MATCH)
     by_kind: list[tuple[str, dict[str, Evaluation]]] = []
-    for target in _ordered_targets(flag):
+    for target in flag.targeting.ordered_targets:
         if not target.values:
             continue
         kind = target.context_kind or DEFAULT_CONTEXT_KIND
@@ -154,18 +153,3 @@ def _compile_targets(flag: EnvironmentFlag) -> tuple[tuple[str, Mapping[str, Eva
         for key in target.values:
             by_kind[-1][1].setdefault(key, answer)
     return tuple(by_kind)
-
-
-def _ordered_targets(flag: EnvironmentFlag) -> Iterable[Target]:
-    """Resolve the order of targets: an empty entry of kind user stands for the `targets` of its variation."""
-    if not flag.context_targets:
-        return flag.targets
-    users: dict[int, Target] = {}
-    for target in flag.targets:
-        users.setdefault(target.variation, target)
-    return [
-        users.get(target.variation, target)
-        if (target.context_kind or DEFAULT_CONTEXT_KIND) == DEFAULT_CONTEXT_KIND and not target.values
-        else target
-        for target in flag.context_targets
-    ]

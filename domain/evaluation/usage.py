@@ -62,12 +62,12 @@ class EnvironmentSegment:
         return self.segment.rules
 
     @property
-    def included_targets(self) -> list[TargetedContext]:
+    def included_targets(self) -> Sequence[TargetedContext]:
         """The contexts that are in by name, now."""
         return self.segment.at(now_ms()).included_targets
 
     @property
-    def excluded_targets(self) -> list[TargetedContext]:
+    def excluded_targets(self) -> Sequence[TargetedContext]:
         """The contexts that are out by name, now."""
         return self.segment.at(now_ms()).excluded_targets
 

@@ -57,25 +57,13 @@ _Targets: TypeAlias = dict[tuple[str, int], tuple[str, ...]]
 
 def _ordered(targeting: Targeting) -> _Targets:
     """Read both lists of targets as one, as evaluation does (semantics 2.2): the first place of a key holds."""
-    entries: list[tuple[str, int, Sequence[str]]]
-    if targeting.context_targets:
-        users: dict[int, tuple[str, ...]] = {}
-        for target in targeting.targets:
-            users.setdefault(target.variation, target.values)
-        entries = []
-        for target in targeting.context_targets:
-            kind = target.context_kind or DEFAULT_CONTEXT_KIND
-            is_placeholder = kind == DEFAULT_CONTEXT_KIND and not target.values
-            values = users.get(target.variation, ()) if is_placeholder else target.values
-            entries.append((kind, target.variation, values))
-    else:
-        entries = [(DEFAULT_CONTEXT_KIND, target.variation, target.values) for target in targeting.targets]
     found: dict[tuple[str, int], dict[str, None]] = {}
     seen: set[tuple[str, str]] = set()
-    for kind, variation, keys in entries:
-        place = found.setdefault((kind, variation), {})
-        place.update({key: None for key in keys if (kind, key) not in seen})
-        seen.update((kind, key) for key in keys)
+    for target in targeting.ordered_targets:
+        kind = target.context_kind or DEFAULT_CONTEXT_KIND
+        place = found.setdefault((kind, target.variation), {})
+        place.update({key: None for key in target.values if (kind, key) not in seen})
+        seen.update((kind, key) for key in target.values)
     return {place: tuple(keys) for place, keys in found.items()}
 
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from domain.errors import InvalidInputError, Violation
-from domain.instructions.clauses import EditScope, check_clauses, check_variation, variation_violations
+from domain.instructions.clauses import (
+    EditScope,
+    check_clauses,
+    check_variation,
+    refusal,
+    variation_violations,
+)
 from domain.instructions.details import description_violations
 from domain.instructions.flag_targets import EditFlagTargets
 from domain.instructions.limits import (
@@ -40,13 +46,23 @@ from domain.model.targeting import (
 
 
 @dataclass(frozen=True, slots=True)
-class TurnOn:
-    """Turn targeting on or off."""
+class SetOn:
+    """Turn targeting on or off.
+
+    Attributes:
+        on: Whether it is to be on.
+        wanted: False is refused: not to turn it on might mean to turn it off, or to leave it.
+    """
 
     on: bool
+    wanted: bool
 
     def apply(self, targeting: Targeting, _scope: EditScope) -> Targeting:
         """Return the targeting, on or off."""
+        if not self.wanted:
+            raise refusal(
+                (), f"is true; turn the flag {'off' if self.on else 'on'} by the instruction of that name"
+            )
         return replace(targeting, on=self.on)
 
 
@@ -205,7 +221,7 @@ class RemovePrerequisites:
 
 
 FlagInstruction: TypeAlias = (
-    TurnOn
+    SetOn
     | EditFlagTargets
     | AddFlagRule
     | ReplaceFlagRules

@@ -217,15 +217,12 @@ def _edit_targets(segment: Segment, edit: EditTargets) -> Segment:
     for target in getattr(segment, contexts):  # an import may bring several entries of a kind
         kind = target.context_kind or DEFAULT_CONTEXT_KIND
         others[kind] = (*others.get(kind, ()), *target.values)
+    changes: dict[str, object] = {}
     if edit.context_kind == DEFAULT_CONTEXT_KIND:
-        # Entries of kind user beside the list of users are folded into it.
-        before = (*getattr(segment, users), *others.pop(DEFAULT_CONTEXT_KIND, ()))
-        after = _edited(before, edit)
-        changes: dict[str, object] = {users: after}
-    else:
-        after = _edited(others.get(edit.context_kind, ()), edit)
-        others[edit.context_kind] = after
-        changes = {}
+        changes[users] = _edited(getattr(segment, users), edit)
+        # Entries of kind user beside the list of users hold in contexts of several kinds only: none gains by it.
+        edit = edit if edit.action is TargetAction.REMOVE else replace(edit, keys=())
+    others[edit.context_kind] = _edited(others.get(edit.context_kind, ()), edit)
     targets = tuple(SegmentTarget(context_kind=kind, values=keys) for kind, keys in others.items() if keys)
     return replace(segment, **changes, **{contexts: targets})  # type: ignore[arg-type]  # names of its own fields
 

@@ -1,9 +1,13 @@
 """Segments: named audiences of one environment (LaunchDarkly semantics 1.2)."""
 
 import secrets
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from functools import cached_property
+from typing import overload
 
 from domain.clock import moment
 from domain.keys import EnvironmentRef
@@ -50,6 +54,30 @@ class TargetedContext:
     def sort_key(self) -> str:
         """Order by kind, then key; kinds hold no character below the separator's."""
         return f"{self.context_kind}\0{self.key}"
+
+
+class Targets(Sequence[TargetedContext]):
+    """One list of individual targets, by kind and key. Each is made when it is looked at: there may be many."""
+
+    def __init__(self, keys_by_kind: Mapping[str, set[str]], moments: Mapping[tuple[str, str], datetime]) -> None:
+        self._kinds = tuple(kind for kind in sorted(keys_by_kind) for _ in keys_by_kind[kind])
+        self._keys = tuple(key for kind in sorted(keys_by_kind) for key in sorted(keys_by_kind[kind]))
+        self._moments = moments
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    @overload
+    def __getitem__(self, index: int) -> TargetedContext: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[TargetedContext]: ...
+
+    def __getitem__(self, index: int | slice) -> TargetedContext | Sequence[TargetedContext]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        target = self._kinds[index], self._keys[index]
+        return TargetedContext(*target, self._moments.get(target))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +132,7 @@ class SyncSource:
     cohort_url: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots: what is worth computing once is kept
 class Segment:
     """An audience. Any rule that matches makes a member; individual targets win over rules.
 
@@ -117,7 +145,8 @@ class Segment:
         previous_generation: The list before it, while it can still be restored.
         previous_list_size: How many members that one has.
         sync_source: The tool that owns the list, which is then read-only here.
-        removals: Which individual targets are removed when; each is a target, and has one removal at most.
+        removals: Which individual targets are removed when, by moment; each is a target, and has one removal at
+            most.
     """
 
     environment: EnvironmentRef
@@ -144,9 +173,23 @@ class Segment:
 
     def at(self, now_ms: int) -> "Segment":
         """Return the segment as it is at a moment: without the targets that were to be removed by then."""
-        gone = {removal.target for removal in self.removals if removal.at_ms <= now_ms}
-        if not gone:
+        passed = bisect_right(self.removals, now_ms, key=lambda removal: removal.at_ms)
+        if not passed:
             return self
+        left = self._left.get(passed)
+        if left is None:
+            left = self._without(self.removals[:passed])
+            self._left.clear()  # its moments will have passed too
+            self._left[passed] = left
+        return left
+
+    @cached_property
+    def _left(self) -> dict[int, "Segment"]:
+        """Keep what was left last, by how many removals had passed."""
+        return {}
+
+    def _without(self, removals: Sequence[ScheduledRemoval]) -> "Segment":
+        gone = {removal.target for removal in removals}
 
         def kept(target_list: TargetList, kind: str | None, keys: tuple[str, ...]) -> tuple[str, ...]:
             return tuple(key for key in keys if (target_list, kind or DEFAULT_CONTEXT_KIND, key) not in gone)
@@ -163,7 +206,7 @@ class Segment:
             excluded=kept(TargetList.EXCLUDED, None, self.excluded),
             included_contexts=kept_contexts(TargetList.INCLUDED, self.included_contexts),
             excluded_contexts=kept_contexts(TargetList.EXCLUDED, self.excluded_contexts),
-            removals=tuple(removal for removal in self.removals if removal.at_ms > now_ms),
+            removals=self.removals[len(removals) :],
         )
 
     def with_removals_of_targets(self) -> "Segment":
@@ -212,13 +255,13 @@ class Segment:
         """Name the list of members that holds: `key.gN` (LaunchDarkly semantics 2.7)."""
         return f"{self.key}.g{self.generation}"
 
-    @property
-    def included_targets(self) -> list[TargetedContext]:
+    @cached_property
+    def included_targets(self) -> Targets:
         """The contexts that are in by name, each once, by kind and key."""
         return self._targets(TargetList.INCLUDED)
 
-    @property
-    def excluded_targets(self) -> list[TargetedContext]:
+    @cached_property
+    def excluded_targets(self) -> Targets:
         """The contexts that are out by name, each once, by kind and key."""
         return self._targets(TargetList.EXCLUDED)
 
@@ -227,7 +270,7 @@ class Segment:
         """The number of individual targets of both lists."""
         return sum(len(keys) for each in TargetList for keys in self.target_keys(each).values())
 
-    @property
+    @cached_property
     def member_count(self) -> int:
         """The number of contexts that are in by name, or by the large list."""
         if self.unbounded:
@@ -235,7 +278,10 @@ class Segment:
         return sum(map(len, self.target_keys(TargetList.INCLUDED).values()))
 
     def target_keys(self, target_list: TargetList) -> dict[str, set[str]]:
-        """Return the keys that a list targets, by context kind: what is cheap to ask of thousands."""
+        """Return the keys that a list targets, by context kind: what is cheap to ask of thousands.
+
+        Entries of kind user beside the list of users are none: they target no user alone (semantics 2.9).
+        """
         users, contexts = (
             (self.included, self.included_contexts)
             if target_list is TargetList.INCLUDED
@@ -243,17 +289,13 @@ class Segment:
         )
         keys: dict[str, set[str]] = {DEFAULT_CONTEXT_KIND: set(users)} if users else {}
         for target in contexts:
-            keys.setdefault(target.context_kind or DEFAULT_CONTEXT_KIND, set()).update(target.values)
+            if target.context_kind not in {None, "", DEFAULT_CONTEXT_KIND}:
+                keys.setdefault(target.context_kind, set()).update(target.values)
         return keys
 
-    def _targets(self, target_list: TargetList) -> list[TargetedContext]:
+    def _targets(self, target_list: TargetList) -> Targets:
         moments = {(r.context_kind, r.key): r.remove_at for r in self.removals if r.target_list is target_list}
-        keys = self.target_keys(target_list)
-        return [
-            TargetedContext(kind, key, moments.get((kind, key)))
-            for kind in sorted(keys)
-            for key in sorted(keys[kind])
-        ]
+        return Targets(self.target_keys(target_list), moments)
 
 
 def new_list_uid() -> str:

@@ -4,6 +4,7 @@ An absent context kind is None and stays None: it makes an attribute a literal n
 attribute reference (LaunchDarkly semantics 1.1).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -168,6 +169,24 @@ class Targeting:
     def scope(self) -> str:
         """Name what it is listed under: its environment."""
         return str(self.environment)
+
+    @property
+    def ordered_targets(self) -> Sequence[Target]:
+        """The targets in the order they are tried (LaunchDarkly semantics 2.2).
+
+        An empty one of kind user stands for the first of `targets` with its variation.
+        """
+        if not self.context_targets:
+            return self.targets
+        users: dict[int, Target] = {}
+        for target in self.targets:
+            users.setdefault(target.variation, target)
+        return [
+            users.get(target.variation, target)
+            if (target.context_kind or DEFAULT_CONTEXT_KIND) == DEFAULT_CONTEXT_KIND and not target.values
+            else target
+            for target in self.context_targets
+        ]
 
     @property
     def target_count(self) -> int:

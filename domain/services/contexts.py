@@ -20,6 +20,7 @@ from domain.model.segments import Segment, TargetList
 from domain.pages import PageRequest, Stretch, cut_stretch
 from domain.ports import Store
 from domain.services.access import AccessService
+from domain.services.repeating import repeat
 from domain.services.waiting_contexts import Met, Place, WaitingContexts
 
 _log = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ class ContextService:
     async def run(self) -> None:
         """Store what was met about each second, and forget what has become old each hour, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._keep_flushing())
-            group.create_task(self._keep_sweeping())
+            group.create_task(repeat(self.flush, _FLUSH_SECONDS, "contexts that were met are not remembered"))
+            group.create_task(repeat(self.sweep, _SWEEP_SECONDS, "old contexts are not forgotten yet"))
 
     async def flush(self) -> None:
         """Store what was met and is not stored yet; drop it if that fails."""
@@ -175,24 +176,6 @@ class ContextService:
             else _resolution(entry, by_email[entry.casefold()], counts.get(entry.casefold()), listed)
             for entry in entries
         ]
-
-    async def _keep_flushing(self) -> None:
-        while True:
-            await asyncio.sleep(_FLUSH_SECONDS)
-            try:
-                await self.flush()
-            except Exception:  # noqa: BLE001 - whatever it is, what is met later must not wait for a restart
-                _log.exception("contexts that were met are not remembered")
-
-    async def _keep_sweeping(self) -> None:
-        while True:
-            try:
-                await self.sweep()
-            except DomainError as error:
-                _log.warning("old contexts are not forgotten yet: %s", error.message)
-            except Exception:  # noqa: BLE001 - as above
-                _log.exception("old contexts are not forgotten yet")
-            await asyncio.sleep(_SWEEP_SECONDS)
 
     async def _flush(self, batch: dict[Place, Met]) -> None:
         """Store those of a batch that were not stored lately as they are; none of an environment that is gone."""

@@ -4,11 +4,11 @@ So no two edits at the same time can break together what neither breaks alone (a
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
+from weakref import WeakValueDictionary
 
 from domain.access.needs import change_of
 from domain.access.principals import Principal
@@ -85,7 +85,7 @@ class EnvironmentEditor:
         self.access = snapshots.access
         self._store = store
         self._snapshots = snapshots
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # gone with who holds them
 
     async def edit(self, principal: Principal, environment: EnvironmentRef, edit: Edit) -> Snapshot:
         """Make an edit of one environment, and return it with the edit.
@@ -142,7 +142,7 @@ class EnvironmentEditor:
     ) -> Snapshots:
         check_comment(edit.comment)
         # Edits of this process take turns, so that only other processes can come between.
-        async with self._turns[project]:
+        async with self._turns.setdefault(project, asyncio.Lock()):
             revisions: Mapping[str, int] = {}
             tries = Tries(edit.scope)
             while True:

@@ -8,9 +8,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 from domain.access.actions import SegmentAction
 from domain.access.needs import Change
@@ -97,7 +97,7 @@ class ListChanges:
         self._access = snapshots.access
         self._editor = editor
         # Changes of this process take turns, so that only other processes are waited for by trying.
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # gone with who holds them
 
     async def find(
         self, principal: Principal, action: str, environment: EnvironmentRef, key: str
@@ -184,7 +184,8 @@ class ListChanges:
         Raises:
             DomainError: As `begin` says.
         """
-        turn = self._turns[f"{environment}/{new.segment_key}"]
+        await self._access.require_sight(principal, environment, new.action)
+        turn = self._turns.setdefault(f"{environment}/{new.segment_key}", asyncio.Lock())
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await turn.acquire()

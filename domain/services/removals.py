@@ -3,9 +3,7 @@
 An edit that comes between has it cleaned up first, so that its own entry of the audit log tells of nothing else.
 """
 
-import asyncio
 import logging
-import random
 from collections.abc import Awaitable
 from dataclasses import replace
 
@@ -16,6 +14,7 @@ from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.ports import Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, resource
+from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
 
 _log = logging.getLogger(__name__)
@@ -32,13 +31,7 @@ class RemovalService:
 
     async def run(self) -> None:
         """Clean up until cancelled; what fails is tried again."""
-        while True:
-            # Processes that look at different moments seldom meet over the same removal.
-            await asyncio.sleep(_LOOK_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311 - spreads tries, keeps no secret
-            try:
-                await self.clean_up()
-            except Exception:  # noqa: BLE001 - whatever it is, other removals must not wait for a restart
-                _log.exception("cleaning up scheduled removals failed, trying again")
+        await repeat(self.clean_up, _LOOK_SECONDS, "cleaning up scheduled removals failed")
 
     async def clean_up(self) -> None:
         """Remove every target whose moment has come, with one entry of the audit log for each segment.

@@ -29,12 +29,14 @@ class Readiness:
 
     Attributes:
         loaded: Whether all environments were loaded once.
+        followed: Whether the store is followed: a fault may have ended that.
         revisions: The revisions that are served, by environment.
         taken_ms: When what is served was taken in, by environment, in epoch milliseconds.
         store_away_seconds: How long the store has been out of reach; None while it answers.
     """
 
     loaded: bool
+    followed: bool
     revisions: Mapping[str, int]
     taken_ms: Mapping[str, int]
     store_away_seconds: float | None
@@ -42,7 +44,7 @@ class Readiness:
     @property
     def ready(self) -> bool:
         """Whether requests should come here: evaluation works and knows every change."""
-        return self.loaded and self.store_away_seconds is None
+        return self.loaded and self.followed and self.store_away_seconds is None
 
 
 class SnapshotService:
@@ -60,10 +62,18 @@ class SnapshotService:
         self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
         self._store_away_since: float | None = None
         self._loaded = asyncio.Event()
+        self._is_followed = False
         self._changes = 0
 
     async def run(self) -> None:
         """Load everything, then follow the feed of revisions until cancelled; the store may go and come."""
+        self._is_followed = True
+        try:
+            await self._keep_following()
+        finally:
+            self._is_followed = False
+
+    async def _keep_following(self) -> None:
         while True:
             try:
                 async with aclosing(self._store.watch_revisions()) as feed:
@@ -90,6 +100,7 @@ class SnapshotService:
         since = self._store_away_since
         return Readiness(
             loaded=self._loaded.is_set(),
+            followed=self._is_followed,
             revisions={str(ref): snapshot.revision for ref, snapshot in self._snapshots.items()},
             taken_ms={str(ref): self._taken_ms[ref] for ref in self._snapshots},
             store_away_seconds=None if since is None else time.monotonic() - since,

@@ -33,6 +33,7 @@ from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import SYNC, ListChanges, NewListChange
 from domain.services.list_effects import Effect, next_generation
 from domain.services.list_members import write_joined_and_left
+from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -94,14 +95,15 @@ class SyncService:
 
     async def run(self) -> None:
         """Apply what was accepted until cancelled; what fails is tried again."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                # Processes that look at different moments seldom meet over the same message.
-                async with asyncio.timeout(_LOOK_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - spreads tries, keeps no secret
-                    await self._accepted.wait()
-            self._accepted.clear()
-            with contextlib.suppress(UnavailableError):  # what follows the store says so
-                await self.apply_accepted()
+        await repeat(self._apply_next, 0, "applying what was accepted failed")
+
+    async def _apply_next(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            # Processes that look at different moments seldom meet over the same message.
+            async with asyncio.timeout(_LOOK_SECONDS * random.uniform(0.5, 1.5)):  # noqa: S311 - spreads tries, keeps no secret
+                await self._accepted.wait()
+        self._accepted.clear()
+        await self.apply_accepted()
 
     async def apply_accepted(self) -> None:
         """Apply every message that was accepted, each once, those of a cohort in their order.

@@ -232,7 +232,7 @@ ATTEMPTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {
             "environment": PLACE,
             "flagKey": "gate",
-            "instructions": [{"turnOn": False}, {"removeRules": ["on-vips-eap-a"]}],
+            "instructions": [{"turnOff": True}, {"removeRules": ["on-vips-eap-a"]}],
         },
         {f"updateOn {GATE}", f"updateRules {GATE}"},
     ),

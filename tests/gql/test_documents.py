@@ -105,7 +105,7 @@ def test_automatic_documents_are_bounded_by_number_and_by_bytes_and_those_in_use
     automatic.keep("f", "x")
     assert [name for name in "acdef" if automatic.find(name)] == ["d", "e", "f"]
     automatic.keep("g", "x" * 11)
-    assert [name for name in "acdefg" if automatic.find(name)] == []
+    assert [name for name in "acdefg" if automatic.find(name)] == ["d", "e", "f"]
     automatic.keep("h", "x" * 10)
     assert automatic.find("h") == "x" * 10
 
@@ -203,10 +203,19 @@ def test_a_hash_of_another_document_is_refused_and_nothing_is_kept(trusting: Ser
     assert code_of(ask(trusting, {"extensions": by_hash(ONE + " ")})) == "PERSISTED_QUERY_NOT_FOUND"
 
 
-def test_an_automatic_document_is_within_the_limits_like_any_other(trusting: Server) -> None:
-    deep = "{ a" * 50 + " }" * 50
-    for body in ({"query": deep, "extensions": by_hash(deep)}, {"extensions": by_hash(deep)}):
-        assert code_of(ask(trusting, body)) == "LIMIT_EXCEEDED"
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{ a" * 50 + " }" * 50, "LIMIT_EXCEEDED"),
+        ("{ projects", "GRAPHQL_PARSE_FAILED"),
+        ("{ nonsense }", "GRAPHQL_VALIDATION_FAILED"),
+    ],
+)
+def test_what_cannot_be_executed_takes_no_room_of_automatic_documents(
+    trusting: Server, text: str, code: str
+) -> None:
+    assert code_of(ask(trusting, {"query": text, "extensions": by_hash(text)})) == code
+    assert code_of(ask(trusting, {"extensions": by_hash(text)})) == "PERSISTED_QUERY_NOT_FOUND"
 
 
 def test_where_none_are_kept_clients_are_told_so(tmp_path: Path) -> None:

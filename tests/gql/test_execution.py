@@ -244,11 +244,17 @@ async def test_the_variables_of_a_condition_choose_the_function() -> None:
     assert both == [{"revision": 3}, {"revision": 3, "results": [{"revision": 3}]}, {"revision": 3}]
 
 
-async def test_the_functions_that_are_kept_are_bounded() -> None:
+async def test_the_functions_that_are_kept_are_bounded_and_those_in_use_stay() -> None:
+    _completers.clear()
+    busy = "{ evaluateBatch(contexts: []) { revision } }"
+    await answer(COMPILED, busy, A_BATCH)
+    [(selection, generated)] = _completers.items()
     for number in range(COMPILED_SELECTIONS + 5):
+        assert (await answer_once(COMPILED, busy, A_BATCH)).data == {"evaluateBatch": {"revision": 3}}
         query = f"{{ evaluateBatch(contexts: []) {{ r{number}: revision }} }}"
         assert (await answer(COMPILED, query, A_BATCH)).data == {"evaluateBatch": {f"r{number}": 3}}
     assert len(_completers) == COMPILED_SELECTIONS
+    assert _completers[selection] is generated
 
 
 def test_the_schema_executes_by_compiled_functions() -> None:

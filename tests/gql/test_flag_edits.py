@@ -68,6 +68,9 @@ def test_turning_a_flag_on_concerns_one_environment(server: Server) -> None:
     assert updated(server, "f", {"turnOn": True})["on"] is True
     assert value(server, "f") == "a"
     assert value(server, "f", e=TEST) == {"deep": [1]}
+    for unclear in ("turnOn", "turnOff"):
+        [place] = violations(update(server, "f", {unclear: False}))
+        assert place.endswith(f"0.{unclear}"), place
     assert updated(server, "f", {"turnOff": True})["on"] is False
 
 

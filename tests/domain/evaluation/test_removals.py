@@ -39,8 +39,9 @@ def segments(draw: st.DrawFn, key: str = "inner") -> Segment:
     )
     targets = st.tuples(st.sampled_from(TargetList), st.sampled_from(KINDS), st.sampled_from(KEYS))
     moments = draw(st.dictionaries(targets, MOMENTS))
-    removals = tuple(ScheduledRemoval(*target, at_ms) for target, at_ms in moments.items())
-    return replace(segment, removals=removals).with_removals_of_targets()
+    removals = [ScheduledRemoval(*target, at_ms) for target, at_ms in moments.items()]
+    removals.sort(key=lambda removal: removal.sort_key)
+    return replace(segment, removals=tuple(removals)).with_removals_of_targets()
 
 
 CONTEXTS = st.fixed_dictionaries({}, optional={kind: st.sampled_from(KEYS) for kind in KINDS}).filter(bool)
@@ -85,7 +86,7 @@ def test_what_is_left_is_what_was_targeted_without_what_has_been_removed(segment
         (TargetList.INCLUDED, segment.included_targets, left.included_targets),
         (TargetList.EXCLUDED, segment.excluded_targets, left.excluded_targets),
     ):
-        assert after == [t for t in before if (target_list, t.context_kind, t.key) not in gone]
+        assert list(after) == [t for t in before if (target_list, t.context_kind, t.key) not in gone]
     assert all(removal.at_ms > now_ms for removal in left.removals)
 
 
@@ -99,3 +100,14 @@ def test_a_target_is_there_to_the_last_millisecond() -> None:
         ("match", None),
         ("match", None),
     ]
+
+
+def test_what_is_left_is_found_once_for_all_who_ask_until_the_next_moment() -> None:
+    removals = tuple(
+        ScheduledRemoval(TargetList.INCLUDED, "user", key, at_ms) for key, at_ms in (("ann", 5), ("bob", 9))
+    )
+    segment = replace(a_segment(included=KEYS), removals=removals)
+    assert segment.at(4) is segment
+    assert segment.at(5) is segment.at(8)
+    assert segment.at(9).member_count == 0
+    assert segment.at(5).member_count == 1

@@ -225,7 +225,7 @@ async def test_it_stores_and_forgets_by_itself_whatever_fails_once(
         assert not running.done()
         running.cancel()
         await asyncio.wait([running])
-    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.WARNING]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
 async def test_contexts_are_forgotten_after_their_retention(

@@ -1,15 +1,17 @@
 """Changes of large lists whose process is slow, dead, or told twice to stop."""
 
 import asyncio
+import gc
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from domain.access.principals import Principal
+from domain.access.principals import ANONYMOUS, Principal
 from domain.clock import now_ms
-from domain.model.lists import ListChange, ListChangeState
+from domain.errors import NotFoundError, UnauthenticatedError
+from domain.model.lists import ListChange, ListChangeState, ListMode
 from domain.model.segments import Segment
 from domain.ports import Commit, Save, Store
 from domain.services import list_changes as changes_module
@@ -126,3 +128,16 @@ async def test_a_change_that_is_cancelled_twice_stays_with_the_process_that_undo
     for _ in range(2):
         change = await services.lists.cancel(owner, killed.id)
         assert (change.state, change.is_open) == (ListChangeState.CANCELLING, True)
+
+
+async def test_no_lock_is_kept_of_lists_that_are_not_there(services: Services, owner: Principal) -> None:
+    def locks() -> int:
+        gc.collect()
+        return sum(isinstance(found, asyncio.Lock) for found in gc.get_objects())
+
+    before = locks()
+    for caller, error in ((ANONYMOUS, UnauthenticatedError), (owner, NotFoundError)):
+        for number in range(3):
+            with pytest.raises(error):
+                await services.lists.edit_keys(caller, PRODUCTION, f"invented-{number}", ListMode.MERGE, ["ann"])
+    assert locks() == before

@@ -166,3 +166,14 @@ async def test_a_store_that_lost_what_is_served_is_not_followed_and_not_ready(
     await asyncio.sleep(1.2)
     assert not snapshots.readiness().ready
     assert (await snapshots.get(PRODUCTION)).flags["f"].variations[0].value == "kept"
+
+
+async def test_who_does_not_follow_the_store_any_more_is_not_ready(store: Store, owner: Principal) -> None:
+    del owner  # the store must be set up
+    service = SnapshotService(store)
+    running = asyncio.create_task(service.run())
+    await service.wait_until_loaded()
+    await eventually(ready(service), expected=True)
+    running.cancel()  # as a fault of something beside it does
+    await asyncio.wait([running])
+    assert not service.readiness().ready
