@@ -8,6 +8,7 @@ or narrows its numbers. The standard library's parser reads that text, because i
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar, get_args
 
 import orjson
@@ -24,6 +25,7 @@ from domain.model.targeting import Targeting
 from domain.ports import Entity, EnvironmentState, kind_of
 
 Document: TypeAlias = dict[str, Any]
+Text: TypeAlias = str | bytes
 T = TypeVar("T")
 
 _JSON_TYPES = (Json, tuple[Json, ...], Mapping[str, object], Mapping[str, int])
@@ -87,6 +89,19 @@ def decode_text(value_type: type[T], text: str) -> T:
     return decode(value_type, orjson.loads(text))
 
 
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """What an environment's texts were decoded to, and the flags joined with their targeting, by key."""
+
+    flags: Mapping[Text, Flag] = field(default_factory=dict)
+    targetings: Mapping[Text, Targeting] = field(default_factory=dict)
+    segments: Mapping[Text, Segment] = field(default_factory=dict)
+    joined: Mapping[str, EnvironmentFlag] = field(default_factory=dict)
+
+
+_NOTHING = _Decoded()
+
+
 class EnvironmentDecoder:
     """Decodes environments; what did not change since an environment's last decoding stays the same object.
 
@@ -94,41 +109,51 @@ class EnvironmentDecoder:
     """
 
     def __init__(self) -> None:
-        self._known: dict[EnvironmentRef, dict[tuple[type, str | bytes], Any]] = {}
+        self._known: dict[EnvironmentRef, _Decoded] = {}
 
     def decode(
         self,
         environment: EnvironmentRef,
         revision: int,
         *,
-        flags: Iterable[str | bytes],
-        targetings: Iterable[str | bytes],
-        segments: Iterable[str | bytes],
+        flags: Iterable[Text],
+        targetings: Iterable[Text],
+        segments: Iterable[Text],
     ) -> EnvironmentState:
         """Join what was read at one revision, as JSON: the flags with targeting there, and its segments."""
-        before = self._known.get(environment, {})
-        now: dict[tuple[type, str | bytes], Any] = {}
-
-        def decoded(value_type: type[T], texts: Iterable[str | bytes]) -> list[T]:
-            for text in texts:
-                document = value_type, text
-                known = before.get(document)
-                now[document] = decode(value_type, orjson.loads(text)) if known is None else known
-            return [value for (kind, _), value in now.items() if kind is value_type]
-
-        known_flags = {flag.key: flag for flag in decoded(Flag, flags)}
-        state = EnvironmentState(
-            environment=environment,
-            revision=revision,
-            flags={
-                targeting.flag_key: EnvironmentFlag(known_flags[targeting.flag_key], targeting)
-                for targeting in decoded(Targeting, targetings)
-                if targeting.flag_key in known_flags
-            },
-            segments={segment.key: segment for segment in decoded(Segment, segments)},
-        )
-        if state.flags or state.segments:
+        before = self._known.get(environment, _NOTHING)
+        known_flags = _decode_all(Flag, flags, before.flags)
+        known_targetings = _decode_all(Targeting, targetings, before.targetings)
+        joined = _join(known_flags.values(), known_targetings.values(), before.joined)
+        now = _Decoded(known_flags, known_targetings, _decode_all(Segment, segments, before.segments), joined)
+        if joined or now.segments:
             self._known[environment] = now
         else:  # it is gone, or never was: whoever asks for names that nothing has fills no memory
             self._known.pop(environment, None)
-        return state
+        return EnvironmentState(
+            environment=environment,
+            revision=revision,
+            flags=joined,
+            segments={segment.key: segment for segment in now.segments.values()},
+        )
+
+
+def _decode_all(value_type: type[T], texts: Iterable[Text], before: Mapping[Text, T]) -> dict[Text, T]:
+    """Decode texts, but for those that were decoded before."""
+    return {text: before.get(text) or decode(value_type, orjson.loads(text)) for text in texts}
+
+
+def _join(
+    flags: Iterable[Flag], targetings: Iterable[Targeting], before: Mapping[str, EnvironmentFlag]
+) -> dict[str, EnvironmentFlag]:
+    """Join flags with their targeting, by key; what has the same halves as before is the same object again."""
+    by_key = {flag.key: flag for flag in flags}
+    joined: dict[str, EnvironmentFlag] = {}
+    for targeting in targetings:
+        key = targeting.flag_key
+        if (flag := by_key.get(key)) is not None:
+            known = before.get(key)
+            if known is None or known.flag is not flag or known.targeting is not targeting:
+                known = EnvironmentFlag(flag, targeting)
+            joined[key] = known
+    return joined

@@ -1,6 +1,8 @@
 """The service as a process: health, stopping, several workers, hard deaths."""
 
+import gc
 import json
+import logging
 import signal
 import socket
 import time
@@ -10,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gql.app import create_app
+from gql.settings import Settings
 from tests.gql.conftest import a_flag, data_of
 from tests.servers import Server, printed_secrets
 
@@ -32,6 +36,27 @@ def test_alive_and_ready_say_so(own: Server) -> None:
         "store": "reachable",
         "snapshots": {"loaded": 2, "staleSeconds": 0},
     }
+
+
+@pytest.fixture
+def as_before() -> Iterator[None]:
+    """Put back what a service in this process sets for all of it."""
+    root, thresholds = logging.getLogger(), gc.get_threshold()
+    handlers, level = root.handlers[:], root.level
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+    root.handlers[:], root.level = handlers, level
+
+
+@pytest.mark.usefixtures("as_before")
+async def test_what_is_loaded_at_the_start_is_collected_no_more(tmp_path: Path) -> None:
+    app = create_app(Settings(store=f"sqlite:///{tmp_path}/x.db", examples="examples"))
+    gc.collect()
+    loaded_before = len(gc.get_objects())
+    async with app.router.lifespan_context(app):
+        assert gc.get_freeze_count() > loaded_before
+        assert gc.get_threshold() == (10_000, 20, 50)
 
 
 def test_a_second_start_keeps_the_data_and_prints_no_secret(own: Server) -> None:

@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from enum import EnumType
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -100,6 +100,23 @@ def test_a_document_of_a_later_version_can_be_read() -> None:
 def test_a_lone_surrogate_is_refused() -> None:
     with pytest.raises(TypeError, match="surrogates"):
         encode_text(a_flag(name="\ud800"))
+
+
+def test_what_did_not_change_is_the_same_object_again() -> None:
+    decoder = EnvironmentDecoder()
+    flags, segments = [encode_text(a_flag("a")), encode_text(a_flag("b"))], [encode_text(a_segment())]
+    targetings = [encode_text(a_targeting("a")), encode_text(a_targeting("b"))]
+    first = decoder.decode(SHOP, 1, flags=flags, targetings=targetings, segments=segments)
+    targetings[0] = encode_text(a_targeting("a", on=not a_targeting("a").on))
+    again = decoder.decode(SHOP, 2, flags=flags, targetings=targetings, segments=segments)
+    assert again.flags["b"] is first.flags["b"]
+    assert again.segments[a_segment().key] is first.segments[a_segment().key]
+    assert again.flags["a"].flag is first.flags["a"].flag
+    assert again.flags["a"].targeting == replace(first.flags["a"].targeting, on=not first.flags["a"].on)
+    flags[1] = encode_text(a_flag("b", name="another"))
+    renamed = decoder.decode(SHOP, 3, flags=flags, targetings=targetings, segments=segments)
+    assert renamed.flags["b"].name == "another"
+    assert renamed.flags["a"] is again.flags["a"]
 
 
 def test_nothing_is_kept_of_an_environment_that_is_gone() -> None:
