@@ -9,6 +9,8 @@ Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 NESTING_LIMIT = 100
 """How deep lists and objects may stand inside one another, in values that are stored or handed back."""
+_PLAIN = (str, int)  # a number with a fraction is its text: 0.0 is not -0.0
+_in_order = json.JSONEncoder(sort_keys=True).encode
 
 
 def is_nested_too_deep(value: Json) -> bool:
@@ -49,4 +51,8 @@ def json_extent(value: Json) -> tuple[int, int]:
 
 def same_json(left: Json, right: Json) -> bool:
     """Tell whether two values are the same JSON text up to property order (so `true` is not `1`)."""
-    return json.dumps(left, sort_keys=True) == json.dumps(right, sort_keys=True)
+    if left.__class__ is not right.__class__:
+        return False
+    if left is None or isinstance(left, _PLAIN):
+        return left == right
+    return _in_order(left) == _in_order(right)

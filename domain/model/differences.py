@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from itertools import accumulate, takewhile
 from typing import Any, TypeAlias
 
@@ -25,19 +26,15 @@ _CHANGE_CHARACTERS = 100
 _SEPARATOR = 2
 """What a key in a list takes beside itself."""
 
-# What identifies the entity, what every change changes, and what nobody reads.
-_UNTOLD = {"id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"}
-_TOLD_APART = {
-    "rules",
-    "targets",
-    "context_targets",
-    "included",
-    "excluded",
-    "included_contexts",
-    "excluded_contexts",
+_NO_FIELDS = {
+    # What identifies the entity, what every change changes, and what nobody reads.
+    *("id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"),
+    # What is told apart.
+    *("rules", "targets", "context_targets", "included", "excluded", "included_contexts", "excluded_contexts"),
 }
 
 _REMOVALS = "removals"
+_PLAIN = (bool, int, float, str, list, dict)
 
 _Rule: TypeAlias = FlagRule | SegmentRule
 _ListName: TypeAlias = tuple[str, str, int | None]
@@ -51,9 +48,9 @@ class Room:
     characters: int
     omitted_count: int = 0
 
-    def takes(self, *values: Json) -> bool:
-        """Take the room for a change with these values; count it as omitted if there is none."""
-        needed = _CHANGE_CHARACTERS + sum(len(json.dumps(value)) for value in values)
+    def takes(self, characters: int = 0) -> bool:
+        """Take the room for a change with values of so many; count it as omitted if there is none."""
+        needed = _CHANGE_CHARACTERS + characters
         if needed > self.characters:
             self.omitted_count += 1
             return False
@@ -70,19 +67,19 @@ class Room:
 
 def changed_fields(before: object | None, after: object | None, room: Room) -> tuple[FieldChange, ...]:
     """Compare the fields of two dataclasses; of one that is alone, those that differ from their defaults."""
-    declared = fields(after if before is None else before)  # type: ignore[arg-type]  # one of them is there
-    found: list[FieldChange] = []
-    for field in declared:
-        if field.name in _UNTOLD | _TOLD_APART:
+    thing_type: Any = type(after if before is None else before)
+    found: list[tuple[FieldChange, int]] = []
+    for name, api_name, default in _declared(thing_type):
+        if name in _NO_FIELDS:
             continue
-        values = [field.default if thing is None else getattr(thing, field.name) for thing in (before, after)]
+        values = [default if thing is None else getattr(thing, name) for thing in (before, after)]
         if values[0] is values[1]:  # most fields of most changes, and quickly told
             continue
-        old, new = (_field_json(field.name, value) for value in values)
+        old, new = (_field_json(name, value) for value in values)
         if not same_json(old, new):
             old, new = None if before is None else old, None if after is None else new
-            _compare(_api_name(field.name), old, new, found, is_whole=before is None or after is None)
-    return tuple(change for change in found if room.takes(change.before, change.after))
+            _compare(api_name, old, new, found, is_whole=before is None or after is None)
+    return tuple(change for change, characters in found if room.takes(characters))
 
 
 def changed_rules(before: Sequence[_Rule], after: Sequence[_Rule], room: Room) -> tuple[RuleChange, ...]:
@@ -148,15 +145,22 @@ def _field_json(name: str, value: Any) -> Json:  # noqa: ANN401 - whatever a mod
 
 def _as_json(value: Any) -> Json:  # noqa: ANN401 - whatever a model's field holds
     """Write a field's value in JSON types, under the API's names."""
+    if value is None or isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, tuple):
+        return [_as_json(item) for item in value]
     if isinstance(value, Enum):
         return str(value.name)
     if is_dataclass(value):
-        return {_api_name(field.name): _as_json(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple):
-        return [_as_json(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str | list | dict):
-        return value
+        thing_type: Any = type(value)
+        return {api_name: _as_json(getattr(value, name)) for name, api_name, _ in _declared(thing_type)}
     return None  # no default at all
+
+
+@cache
+def _declared(thing_type: type) -> Sequence[tuple[str, str, object]]:
+    """Return a dataclass's fields: each with its name, the API's name for it, and its default."""
+    return [(field.name, _api_name(field.name), field.default) for field in fields(thing_type)]
 
 
 def _api_name(name: str) -> str:
@@ -164,7 +168,7 @@ def _api_name(name: str) -> str:
     return first + "".join(map(str.title, others))
 
 
-def _compare(path: str, old: Json, new: Json, found: list[FieldChange], *, is_whole: bool) -> None:
+def _compare(path: str, old: Json, new: Json, found: list[tuple[FieldChange, int]], *, is_whole: bool) -> None:
     """Collect what differs: step into what is there on both sides, but keep lists of plain values whole."""
     if same_json(old, new):
         return
@@ -192,19 +196,23 @@ def _holds_objects(old: Json, new: Json) -> bool:
     )
 
 
-def _field_change(path: str, old: Json, new: Json) -> FieldChange:
+def _field_change(path: str, old: Json, new: Json) -> tuple[FieldChange, int]:
+    """Return the change of a field, with the characters that its values take."""
     texts = json.dumps(old), json.dumps(new)
     if max(map(len, texts)) <= VALUE_CHARACTERS:
-        return FieldChange(path=path, before=old, after=new)
+        return FieldChange(path=path, before=old, after=new), sum(map(len, texts))
+    before: Json
+    after: Json
+    before = after = None
     if isinstance(old, list) and isinstance(new, list):
-        went, came = _only_in(old, new), _only_in(new, old)
-        if went or came:
-            return FieldChange(path=path, before=went, after=came, is_shortened=True)
-    before, after = (
-        text[:VALUE_CHARACTERS] if len(text) > VALUE_CHARACTERS else value
-        for value, text in ((old, texts[0]), (new, texts[1]))
-    )
-    return FieldChange(path=path, before=before, after=after, is_shortened=True)
+        before, after = _only_in(old, new), _only_in(new, old)
+    if not before and not after:
+        before, after = (
+            text[:VALUE_CHARACTERS] if len(text) > VALUE_CHARACTERS else value
+            for value, text in ((old, texts[0]), (new, texts[1]))
+        )
+    change = FieldChange(path=path, before=before, after=after, is_shortened=True)
+    return change, len(json.dumps(before)) + len(json.dumps(after))
 
 
 def _only_in(items: list[Any], others: list[Any]) -> list[Any]:

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from domain.evaluation.references import named_segments
-from domain.flag_data import ReadFlag, ReadSegment, write_segment, write_targeting
+from domain.flag_data import FlagData, ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
@@ -90,7 +90,13 @@ class ImportPlan:
         self.revised: set[EnvironmentRef] = set()
         self.gone_lists: list[Segment] = []
 
-    def add_flags(self, read: Mapping[str, ReadFlag]) -> None:
+    def add_all(self, read: FlagData) -> None:
+        """Plan everything in the data."""
+        self._add_flags(read.flags)
+        self._add_segments(read.segments)
+        self._note_circles()
+
+    def _add_flags(self, read: Mapping[str, ReadFlag]) -> None:
         """Plan all flags of the data, and the deletion of others."""
         kept = {key for key, item in read.items() if not item.deleted}
         for key in sorted(kept | self._to_delete(self.state.flags, read, kept)):
@@ -100,7 +106,7 @@ class ImportPlan:
             elif before is not None:
                 self._delete_flag(before)
 
-    def add_segments(self, read: Mapping[str, ReadSegment]) -> None:
+    def _add_segments(self, read: Mapping[str, ReadSegment]) -> None:
         """Plan all segments of the data, and the deletion of others."""
         kept = {key for key, item in read.items() if not item.deleted}
         for key in sorted(kept | self._to_delete(self.state.segments, read, kept)):
@@ -112,7 +118,7 @@ class ImportPlan:
                 self._forget_list(before)
                 self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
 
-    def note_circles(self) -> None:
+    def _note_circles(self) -> None:
         """Note of each item the circle that it is in now; evaluation finds it malformed there."""
         flags = {key: _prerequisites(flag.targeting) for key, flag in self.state.flags.items()}
         segments = {key: _segments(segment) for key, segment in self.state.segments.items()}

@@ -146,9 +146,7 @@ class ImportService:
             {key: frozenset(others) for key, others in used_elsewhere.items()},
             mode,
         )
-        plan.add_flags(read.flags)
-        plan.add_segments(read.segments)
-        plan.note_circles()
+        await asyncio.to_thread(plan.add_all, read)
         return plan
 
 
