@@ -1,9 +1,7 @@
-"""Answers over HTTP in GraphQL's shape; faults of ours are logged and masked."""
+"""Answers over HTTP in GraphQL's shape."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from starlette.exceptions import HTTPException
@@ -11,12 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import DomainError, ErrorCode
+from gql.errors import explain
 from gql.request_record import note_errors
 
-_log = logging.getLogger(__name__)
-
 JSON = "application/json"
-INTERNAL = "INTERNAL_SERVER_ERROR"
 STATUS_BY_CODE = {ErrorCode.UNAUTHENTICATED: 401, ErrorCode.UNAVAILABLE: 503}
 RESOURCE_STATUS_BY_CODE = STATUS_BY_CODE | {ErrorCode.FORBIDDEN: 403, ErrorCode.NOT_FOUND: 404}
 """For requests whose URL names a thing."""
@@ -64,19 +60,8 @@ def refusal_of(error: Exception, status_by_code: Mapping[ErrorCode, int] = STATU
         return error
     if isinstance(error, DomainError):
         headers = {"WWW-Authenticate": "Bearer"} if error.code is ErrorCode.UNAUTHENTICATED else {}
-        return RefusedRequestError(
-            status_by_code.get(error.code, 400), error.message, extensions_of(error), headers
-        )
-    incident = uuid4().hex
-    _log.error("Incident %s", incident, exc_info=error)
-    return RefusedRequestError(
-        500, f"Internal error, incident {incident}", {"code": INTERNAL, "incident": incident}
-    )
-
-
-def extensions_of(error: DomainError) -> dict[str, Any]:
-    """Return an error's code with its details."""
-    return {"code": error.code.value, **error.details}
+        return RefusedRequestError(status_by_code.get(error.code, 400), *explain(error), headers)
+    return RefusedRequestError(500, *explain(error))
 
 
 def json_response(

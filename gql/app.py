@@ -222,7 +222,8 @@ class Backend:
         if self.store is None or self._snapshots is None:
             return {"ready": False, "store": "away", "snapshots": {"loaded": 0, "staleSeconds": None}}
         try:
-            await asyncio.wait_for(self.store.ping(), _PING_SECONDS)
+            async with asyncio.timeout(_PING_SECONDS):
+                await self.store.ping()
             reachable = True
         except (UnavailableError, TimeoutError):
             reachable = False

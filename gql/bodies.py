@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from domain.errors import LimitExceededError
-from gql.answers import RefusedRequestError, extensions_of
+from gql.answers import RefusedRequestError
 from gql.deadlines import within
+from gql.errors import explain
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +60,4 @@ def too_slow(seconds: int) -> RefusedRequestError:
 
 def _refusal(status: int, error: LimitExceededError) -> RefusedRequestError:
     # The rest of the body is still under way.
-    return RefusedRequestError(status, error.message, extensions_of(error), {"Connection": "close"})
+    return RefusedRequestError(status, *explain(error), {"Connection": "close"})

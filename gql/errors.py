@@ -1,4 +1,4 @@
-"""The one place where exceptions become GraphQL errors. What is not ours to explain is masked."""
+"""The one place where failures get their codes and details. What is not ours to explain is masked."""
 
 import logging
 from typing import Any
@@ -11,6 +11,8 @@ from gql.enums import register_enum
 from gql.nodes import global_id
 
 _log = logging.getLogger(__name__)
+
+INTERNAL = "INTERNAL_SERVER_ERROR"
 
 register_enum(
     ErrorCode,
@@ -38,17 +40,20 @@ _NODES = {"import": "SegmentImport", "accessToken": "AccessToken"}
 """The types of the users of a thing that are named by their global ids."""
 
 
+def explain(error: Exception) -> tuple[str, dict[str, Any]]:
+    """Return a failure's words, and its code and details; a fault of ours is logged and masked."""
+    if isinstance(error, DomainError):
+        return error.message, {"code": error.code.value, **_details(error)}
+    incident = uuid4().hex
+    _log.error("Incident %s", incident, exc_info=error)
+    return f"Internal error, incident {incident}", {"code": INTERNAL, "incident": incident}
+
+
 def map_error(error: GraphQLError) -> None:
-    """Give an error its code and details, in place; mask and log what is a fault of ours."""
+    """Give an error its code and details, in place."""
     cause = error.original_error
-    if isinstance(cause, DomainError):
-        error.message = cause.message
-        error.extensions = {"code": cause.code.value, **_details(cause)}
-    elif cause is not None and not isinstance(cause, GraphQLError):
-        incident = uuid4().hex
-        _log.error("Incident %s", incident, exc_info=cause)
-        error.message = f"Internal error, incident {incident}"
-        error.extensions = {"code": "INTERNAL_SERVER_ERROR", "incident": incident}
+    if cause is not None and not isinstance(cause, GraphQLError):
+        error.message, error.extensions = explain(cause)
     elif error.path is not None and "code" not in (error.extensions or {}):
         # An argument that does not fit; GraphQL says where in words only.
         violations = [{"path": [], "message": error.message}]

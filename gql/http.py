@@ -21,7 +21,6 @@ from strawberry.types.graphql import OperationType
 
 from domain.ports import Cache
 from gql.answers import (
-    INTERNAL,
     JSON,
     RefusedRequestError,
     byte_response,
@@ -32,6 +31,7 @@ from gql.answers import (
 from gql.bodies import BodyLimits, read_body
 from gql.context import RequestContext
 from gql.documents import Documents
+from gql.errors import INTERNAL
 from gql.ide import ide_page
 from gql.metrics import Metrics
 from gql.operations import DirectResult

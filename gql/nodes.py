@@ -20,6 +20,18 @@ def global_id(type_name: str, entity_id: str) -> strawberry.ID:
     return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{entity_id}".encode()).decode())
 
 
+def read_id_of(type_name: str, node_id: str, path: tuple[str | int, ...] = ("id",)) -> str:
+    """Return the id of an entity whose type is known.
+
+    Raises:
+        InvalidInputError: The global id is none of ours, or one of another type.
+    """
+    found, entity_id = read_global_id(node_id, path)
+    if found != type_name:
+        raise InvalidInputError([Violation(path, f"is the id of a {found}, not of a {type_name}")])
+    return entity_id
+
+
 def read_global_id(node_id: str, path: tuple[str | int, ...] = ("id",)) -> tuple[str, str]:
     """Split a global id, which stands at a path of the input, into the type's name and the entity's id.
 

@@ -6,7 +6,8 @@ from time import monotonic
 
 from domain.access.principals import Principal
 from domain.errors import LimitExceededError
-from gql.answers import RefusedRequestError, extensions_of
+from gql.answers import RefusedRequestError
+from gql.errors import explain
 
 # As many callers are known at a time; those who asked longest ago make room, with full buckets.
 KNOWN_CALLERS = 10_000
@@ -55,4 +56,4 @@ class RequestRate:
             actual=self._per_second + 1,
         )
         headers = {"Retry-After": str(math.ceil(wait))}
-        return RefusedRequestError(429, error.message, extensions_of(error), headers)
+        return RefusedRequestError(429, *explain(error), headers)

@@ -10,7 +10,7 @@ from domain.services.list_effects import ChangedList
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.member_files import UPLOAD_PATH
-from gql.nodes import read_global_id
+from gql.nodes import read_id_of
 from gql.segment_lists import SegmentImportView
 from gql.segments import SegmentView
 
@@ -141,7 +141,7 @@ class SegmentListsQuery:
         id: Annotated[strawberry.ID, strawberry.argument(description="Its id.")],  # noqa: A002 - GraphQL's name
     ) -> ListChange | None:
         """Ask the list service."""
-        return await info.context.services.lists.change(info.context.principal, read_global_id(id)[1])
+        return await info.context.services.lists.change(info.context.principal, read_id_of("SegmentImport", id))
 
 
 @strawberry.type
@@ -171,7 +171,9 @@ class SegmentListsMutation:
         input: Annotated[CancelSegmentImportInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
     ) -> ListChange:
         """Ask the list service."""
-        return await info.context.services.lists.cancel(info.context.principal, read_global_id(input.import_id)[1])
+        return await info.context.services.lists.cancel(
+            info.context.principal, read_id_of("SegmentImport", input.import_id, ("input", "importId"))
+        )
 
     @strawberry.mutation(graphql_type=AddSegmentMembersPayload | None, description="Add keys to a large list.")
     async def add_segment_members(

@@ -202,16 +202,19 @@ class RedisTexts:
     async def read(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the texts of those keys that have one, as far as they come in time."""
         found: dict[str, bytes] = {}
+        until = self._time_from_now()
         for some in _chunks(keys):
-            texts = await self._within_time(partial(self._redis.multi_get, some))
-            found.update((key, text) for key, text in zip(some, texts or (), strict=False) if text is not None)
+            texts = await self._in_time(partial(self._redis.multi_get, some), until)
+            if texts is None:
+                break
+            found.update((key, text) for key, text in zip(some, texts, strict=False) if text is not None)
         return found
 
     async def write(self, texts: Mapping[str, bytes], ttl_ms: int) -> None:
         """Keep texts for so many milliseconds, if that can be done in time."""
         for some in _chunks(list(texts)):
             pairs = [(key, texts[key]) for key in some]
-            await self._within_time(partial(self._redis.multi_set, pairs, ttl=ttl_ms / 1_000))
+            await self._in_time(partial(self._redis.multi_set, pairs, ttl=ttl_ms / 1_000), self._time_from_now())
 
     async def close(self) -> None:
         """Give all connections up; it is not asked any more."""
@@ -220,12 +223,15 @@ class RedisTexts:
             self._revival.cancel()
         await self._redis.client.aclose()
 
-    async def _within_time(self, work: Callable[[], Awaitable[T]]) -> T | None:
+    def _time_from_now(self) -> float:
+        return asyncio.get_running_loop().time() + self._seconds
+
+    async def _in_time(self, work: Callable[[], Awaitable[T]], until: float) -> T | None:
         if self._away_since is not None:
             return None
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout_at(until):
                 answer = await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not spoil an answer
             if began >= self._failed_at:  # what failed together counts once

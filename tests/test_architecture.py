@@ -1,7 +1,10 @@
 """What keeps the house in order and is not checked elsewhere."""
 
+import os
 import re
 from pathlib import Path
+
+import pytest
 
 import gql
 
@@ -30,11 +33,17 @@ def test_one_file_imports_each_driver() -> None:
     }
 
 
-def test_every_setting_is_in_the_readme() -> None:
+def test_the_readme_s_tables_hold_every_setting_and_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     from gql.settings import Settings  # noqa: PLC0415 - reads the environment's names only here
 
-    readme = (ROOT / "README.md").read_text()
-    assert [n for n in Settings.model_fields if f"EARLYBIRD_{n.upper()}" not in readme] == []
+    for name in [name for name in os.environ if name.startswith("EARLYBIRD_")]:
+        monkeypatch.delenv(name)
+    rows = re.findall(r"^\| `EARLYBIRD_(\w+)` \| `?([^`|;( ]*)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    defaults = {name.upper(): value for name, value in Settings().model_dump().items()}
+    told = {name: "" if value is None else str(value) for name, value in defaults.items()}
+    told |= {name: str(value).lower() for name, value in defaults.items() if isinstance(value, bool)}
+    assert dict(rows) == told
+    assert len(rows) == len(told)
 
 
 def test_every_error_code_is_in_the_readme() -> None:

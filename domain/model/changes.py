@@ -8,7 +8,9 @@ from enum import Enum
 
 from domain.json import Json
 
-_NANOSECONDS = 1_000_000
+_NANOSECONDS_PER_MILLISECOND = 1_000_000
+_LATEST = 2**64 - 1
+"""The last nanosecond that an id can tell, in the year 2554."""
 
 
 def _entry_id() -> str:
@@ -18,7 +20,7 @@ def _entry_id() -> str:
 
 def first_entry_id(at_ms: int) -> str:
     """Return what no entry's id from this moment on is below, and every earlier one's is."""
-    return f"{max(at_ms, 0) * _NANOSECONDS:016x}"
+    return f"{min(max(at_ms, 0) * _NANOSECONDS_PER_MILLISECOND, _LATEST):016x}"
 
 
 class RuleChangeKind(Enum):
@@ -173,7 +175,7 @@ class AuditEntry:
     @property
     def at_ms(self) -> int:
         """When it was, in epoch milliseconds."""
-        return int(self.id[:16], 16) // _NANOSECONDS
+        return int(self.id[:16], 16) // _NANOSECONDS_PER_MILLISECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,11 @@ class ContextService:
             while left > 0:
                 batch = self._waiting.take(_BATCH)
                 left -= _BATCH
-                await self._flush(batch)
+                try:
+                    await self._flush(batch)
+                except asyncio.CancelledError:  # at a stop, what waits is stored last of all
+                    self._waiting.give_back(batch)
+                    raise
         except DomainError as error:
             self._waiting.clear()
             if not self._is_away:

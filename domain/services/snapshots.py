@@ -194,7 +194,8 @@ class SnapshotService:
         if not self._loaded.is_set():
             directory = await self.access.refresh(revisions.get(ACCESS_SCOPE, 0))
             for environment in directory.environments.values():
-                await self.refresh(environment.ref, revisions.get(str(environment.ref), 0))
+                with contextlib.suppress(NotFoundError):  # it was deleted meanwhile
+                    await self.refresh(environment.ref, revisions.get(str(environment.ref), 0))
             self._loaded.set()
             return
         await self._serve(revisions)

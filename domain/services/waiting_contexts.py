@@ -49,6 +49,12 @@ class WaitingContexts:
             self._characters -= characters
         return {place: met for place, (met, _) in taken.items()}
 
+    def give_back(self, taken: Mapping[Place, Met]) -> None:
+        """Take in again what was taken, but for what was met anew meanwhile."""
+        for place, met in taken.items():
+            if place not in self._met:
+                self.put(place, met)
+
     def clear(self) -> None:
         """Drop all."""
         self._met.clear()

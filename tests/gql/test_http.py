@@ -6,6 +6,7 @@ import httpx
 import orjson
 import pytest
 import strawberry
+from graphql import GraphQLError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
@@ -13,11 +14,20 @@ from starlette.types import Message
 from strawberry import scalars
 
 from domain.access.principals import OPERATOR
-from domain.errors import InvalidInputError, UnauthenticatedError, UnavailableError, Violation
+from domain.errors import (
+    DomainError,
+    InUseError,
+    InvalidInputError,
+    UnauthenticatedError,
+    UnavailableError,
+    UsedBy,
+    Violation,
+)
 from domain.services.evaluation import Caller
 from gql.answers import JSON
 from gql.bodies import BodyLimits
 from gql.context import RequestContext
+from gql.errors import map_error
 from gql.http import GRAPHQL_RESPONSE, GraphQLView, negotiated
 from storage.cache import MemoryCache
 
@@ -342,11 +352,20 @@ async def test_domain_error_of_the_context_is_answered_with_its_code(
     assert "www-authenticate" not in response.headers
 
 
-async def test_domain_error_keeps_its_details() -> None:
-    error = InvalidInputError([Violation(("header",), "is odd")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidInputError([Violation(("header",), "is odd")]),
+        InUseError("large list", "beta", [UsedBy("import", "1", "default/production")]),
+    ],
+)
+async def test_domain_error_keeps_its_details_and_tells_them_as_a_field_does(error: DomainError) -> None:
     response = await send("GET", params={"query": "{ greeting }"}, context_factory=refusing(error))
-    violations = response.json()["errors"][0]["extensions"]["violations"]
-    assert violations == [{"path": ["header"], "message": "is odd"}]
+    [told] = response.json()["errors"]
+    of_a_field = GraphQLError("", original_error=error)
+    map_error(of_a_field)
+    assert (told["message"], told["extensions"]) == (of_a_field.message, of_a_field.extensions)
+    assert told["extensions"].keys() == {"code", *error.details}
 
 
 async def test_fault_is_masked_and_logged_once_under_its_incident(caplog: pytest.LogCaptureFixture) -> None:

@@ -149,6 +149,7 @@ def test_nodes_of_a_hidden_project_are_null_and_have_no_history(service: Server,
     query = "query ($i: ID!) { segmentImport(id: $i) { id } }"
     assert service.post(query, i=import_id)["segmentImport"]
     assert service.post(query, token=stranger, i=import_id)["segmentImport"] is None
+    assert service.post(query, i=ids[0]).code == "BAD_USER_INPUT"  # an id of another type
     cancel = "mutation ($i: CancelSegmentImportInput!) { cancelSegmentImport(input: $i) { __typename } }"
     assert service.post(cancel, token=stranger, i={"importId": import_id}).code == "NOT_FOUND"
     for path in (started["uploadUrl"], started["uploadUrl"].replace("secret", "nowhere")):

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from domain.errors import InvalidInputError
 from domain.evaluation.results import BigSegmentsStatus
 from domain.evaluation.subject import Membership
 from domain.ports import Computed
-from storage.cache import REDIS_SECONDS, RETRY_SECONDS, RedisTexts
+from storage.cache import FAILURES_IN_A_ROW, REDIS_SECONDS, RETRY_SECONDS, RedisTexts
 from storage.shared_cache import KEPT_MS, MEMBERSHIPS
 from tests.storage.caches import Machine, Work, get, started
 from tests.storage.redis_server import RedisServer
@@ -292,3 +292,19 @@ async def test_what_fails_together_counts_once(own: RedisServer, machines: Machi
             group.create_task(bounded(machine, f"at-once-{number}"))
     assert not is_away(machine)
     own.resume()
+
+
+async def test_many_thousand_keys_are_waited_for_no_longer_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = RedisTexts("redis://127.0.0.1:1", namespace="slow", seconds=0.1)
+    questions: list[int] = []
+
+    async def multi_get(keys: Sequence[str]) -> list[bytes]:
+        questions.append(len(keys))
+        await asyncio.sleep(0.06)
+        return [b"text"] * len(keys)
+
+    monkeypatch.setattr(texts._redis, "multi_get", multi_get)  # noqa: SLF001 - as a Redis that is slow answers
+    for _ in range(FAILURES_IN_A_ROW):
+        found = await texts.read([f"key-{number}" for number in range(20_000)])
+        assert len(found) <= 1_000
+    assert len(questions) <= 2 * FAILURES_IN_A_ROW

@@ -242,3 +242,26 @@ async def test_contexts_are_forgotten_after_their_retention(
     clock[0] += 1
     await service.sweep()
     assert await stored(watched.store) == ["later"]
+
+
+async def test_what_is_being_stored_at_a_stop_is_stored_last_of_all(
+    service: ContextService, watched: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+
+    async def hang(_contexts: Collection[SeenContext]) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    meet(service, "a", "b", plan="early")
+    monkeypatch.setattr(watched, "remember_contexts", hang)
+    running = asyncio.create_task(service.run())
+    async with asyncio.timeout(5):
+        await begun.wait()
+    meet(service, "b", plan="late")
+    running.cancel()
+    await asyncio.wait([running])
+    monkeypatch.undo()
+    await service.flush()
+    kept = await watched.store.list_contexts(PRODUCTION, first=10)
+    assert [(context.key, context.attributes["plan"]) for context in kept] == [("a", "early"), ("b", "late")]

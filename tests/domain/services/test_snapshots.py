@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -177,3 +178,23 @@ async def test_who_does_not_follow_the_store_any_more_is_not_ready(store: Store,
     running.cancel()  # as a fault of something beside it does
     await asyncio.wait([running])
     assert not service.readiness().ready
+
+
+async def test_an_environment_that_is_deleted_during_the_start_does_not_hold_it_up(
+    store: Store, owner: Principal, caplog: pytest.LogCaptureFixture
+) -> None:
+    class LosingStore(FickleStore):
+        """A store whose directory names an environment that is gone when it is looked for."""
+
+        async def find(self, entity_type: type[Environment], entity_id: str) -> Environment | None:
+            return None if entity_id == str(PRODUCTION) else await self.store.find(entity_type, entity_id)
+
+    del owner  # the store must be set up
+    losing: Any = LosingStore(store)
+    service = SnapshotService(losing)
+    running = asyncio.create_task(service.run())
+    async with asyncio.timeout(5):
+        await service.wait_until_loaded()
+    assert list(service.readiness().revisions) == ["default/test"]
+    assert not caplog.records
+    running.cancel()
