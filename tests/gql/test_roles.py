@@ -1,6 +1,7 @@
 """Custom roles over HTTP: what they say, and who sees them."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from domain.access.roles import BasePermissions, BaseRole, Grants, Role
 from tests.domain.access.builders import a_policy, allow
 from tests.gql.grants import a_token_with, change, entries_of, store_access
 from tests.gql.test_members import denied, node_id, violations
-from tests.servers import Server
+from tests.servers import Answer, Server
 
 ROLE = """id key name description basePermissions version
   policy { effect actions notActions resources notResources }"""
@@ -180,3 +181,28 @@ def test_an_admin_cannot_write_a_role_that_makes_owners(service: Server) -> None
     but = {"effect": "DENY", "resources": ["proj/secret"], "actions": ["*"]}
     every = {"effect": "ALLOW", "resources": ["proj/*", "role/*", "member/*;writer"], "actions": ["view*"]}
     assert not change(service, "createRole", "role { key }", token=admin, name="v", policy=[every, but]).errors
+
+
+@pytest.mark.parametrize(("name", "policy"), [("by-name", BY_NAME), ("by-tag", BY_TAG)])
+def test_the_guide_s_role_is_made_given_and_used_over_the_api_and_holds_at_once(
+    service: Server, name: str, policy: dict[str, Any]
+) -> None:
+    place = {"project": "default", "environment": "test"}
+    for key, tags in ((f"eap-{name}", ["eap"]), (f"other-{name}", [])):
+        new = change(service, "createSegment", "revision", environment=place, name=key, tags=tags)
+        assert not new.errors
+    role = change(service, "createRole", "role { key version }", name=f"Guide {name}", policy=[policy])
+    member = {"email": f"{name}@acme.com", "customRoles": [role["createRole"]["role"]["key"]]}
+    assert not change(service, "createMember", "member { id }", **member).errors
+    token = {"name": "laptop", "memberEmail": member["email"]}
+    secret = change(service, "createAccessToken", "secret", **token)["createAccessToken"]["secret"]
+
+    def rename(key: str, to: str) -> Answer:
+        wish = {"environment": place, "segmentKey": key, "instructions": [{"updateName": to}]}
+        return change(service, "updateSegment", "revision", token=secret, **wish)
+
+    assert not rename(f"eap-{name}", "mine").errors
+    assert rename(f"other-{name}", "not mine").code == "FORBIDDEN"
+    empty = {"roleKey": member["customRoles"][0], "policy": []}
+    assert not change(service, "updateRole", "role { version }", **empty).errors
+    assert rename(f"eap-{name}", "no more").code == "FORBIDDEN"
