@@ -19,6 +19,7 @@ from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.members import MemberService
+from domain.services.permissions import PermissionService
 from domain.services.projects import ProjectService
 from domain.services.roles import RoleService
 from domain.services.sdk_keys import SdkKeyService
@@ -42,6 +43,7 @@ class Services:
     imports: ImportService
     lists: ListService
     members: MemberService
+    permissions: PermissionService
     projects: ProjectService
     roles: RoleService
     sdk_keys: SdkKeyService
