@@ -1,10 +1,11 @@
 """What every resolver can reach: who is asking, and the services."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import strawberry
 from starlette.requests import Request
+from strawberry.dataloader import DataLoader
 
 from domain.access.principals import Principal
 from domain.services.access_tokens import AccessTokenService
@@ -57,12 +58,14 @@ class RequestContext:
 
     Attributes:
         edition: Names what was served to the caller when the request came (`SnapshotService.edition`).
+        loaders: What asks a service once for what many items of a list ask for, by name; made when first used.
     """
 
     caller: Caller
     edition: str
     services: Services
     request: Request
+    loaders: dict[str, DataLoader[Any, Any]] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
