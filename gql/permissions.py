@@ -9,9 +9,11 @@ from domain.access.rights import PolicySource
 from domain.access.roles import BasePermissions
 from domain.pages import Page
 from domain.services.permissions import PermissionHolder, PermissionRequest, SimulatedDecision
+from gql.access_tokens import AccessTokenView
 from gql.connections import After, Connection, First, page_request
 from gql.context import Info
 from gql.enums import register_enum
+from gql.members import MemberView
 from gql.role_edits import StatementInput
 from gql.roles import StatementView
 
@@ -113,6 +115,10 @@ class PermissionHolderView:
 
     actor: str = strawberry.field(
         description="The name in the audit log: `member/` and the email, or `token/` and the token's name."
+    )
+    member: MemberView | None = strawberry.field(description="The member; null if it is a service token.")
+    service_token: AccessTokenView | None = strawberry.field(
+        description="The service token; null if it is a member."
     )
     allowed_by: list[AllowanceView] = strawberry.field(
         description="What allows it, of each policy that does; without custom roles that you may not view."

@@ -3,10 +3,14 @@
 import strawberry
 
 from domain.access.principals import Principal, PrincipalKind
+from domain.access.sight import SeenMember, SeenSdkKey, SeenToken
 from domain.services.permissions import PermissionDecision, PermissionRequest
+from gql.access_tokens import AccessTokenView
 from gql.context import Info
 from gql.enums import register_enum
+from gql.members import MemberView
 from gql.permissions import Action, GrantedPolicyView, PermissionDecisionView, Requests, Thing
+from gql.sdk_keys import SdkKeyView
 
 register_enum(
     PrincipalKind,
@@ -31,6 +35,26 @@ async def _decisions(
     return await info.context.services.permissions.decisions(root, [asked.to_domain() for asked in requests])
 
 
+def _member(root: strawberry.Parent[Principal], info: Info) -> SeenMember | None:
+    return info.context.services.permissions.sight(root).own_member
+
+
+def _access_token(root: strawberry.Parent[Principal], info: Info) -> SeenToken | None:
+    return info.context.services.permissions.sight(root).own_token
+
+
+def _sdk_key(root: strawberry.Parent[Principal], info: Info) -> SeenSdkKey | None:
+    return info.context.services.permissions.sight(root).own_sdk_key
+
+
+@strawberry.type(name="EnvironmentName", description="An environment's full name.")
+class EnvironmentNameView:
+    """View of domain.keys.EnvironmentRef."""
+
+    project: str = strawberry.field(description="The project's key.")
+    environment: str = strawberry.field(description="The environment's key.")
+
+
 @strawberry.type(
     name="Rights", description="Policies, of which any may allow something: the most permissive wins."
 )
@@ -51,6 +75,20 @@ class ViewerView:
         "have names too), or `anonymous`."
     )
     kind: PrincipalKind = strawberry.field(description="What the viewer is.")
+    member = strawberry.field(
+        resolver=_member, graphql_type=MemberView | None, description="The member, if the viewer is one."
+    )
+    access_token = strawberry.field(
+        resolver=_access_token,
+        graphql_type=AccessTokenView | None,
+        description="The access token of the request, if it has one.",
+    )
+    sdk_key = strawberry.field(
+        resolver=_sdk_key, graphql_type=SdkKeyView | None, description="The SDK key of the request, if it has one."
+    )
+    evaluates_only_in: EnvironmentNameView | None = strawberry.field(
+        description="The environment that an SDK key implies; null for anybody else."
+    )
     rights: list[RightsView] = strawberry.field(
         description="What the viewer may do is what each of these allows: of a member's token that is restricted, "
         "the member's and the token's own. Where there are none, as for SDK keys, it is nothing."

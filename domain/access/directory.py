@@ -49,7 +49,9 @@ class AccessDirectory:
     def holders(self, now_ms: int) -> list[Principal]:
         """Return everybody with roles, members and service tokens, by the names that the audit log gives them."""
         found = [self._principal_of_member(member) for member in self.members.values()]
-        services = [token.id for token in self.credentials.values() if token.is_of_service]
+        services = [
+            token.id for token in self.credentials.values() if token.is_of_service and not token.superseded
+        ]
         found += [principal for id_ in services if (principal := self.principal(id_, now_ms)) is not None]
         return sorted(found, key=lambda principal: principal.actor)
 
@@ -120,4 +122,10 @@ class AccessDirectory:
 
     def _principal_of_member(self, member: Member) -> Principal:
         """Return a member with all that he may do, whichever token he shows."""
-        return Principal(actor=f"member/{member.email}", member=member, rights=(member.rights(self.roles),))
+        name = f"member/{member.id}"  # which is no credential's id
+        known = self._principals.get(name)
+        if known is None:
+            rights = member.rights(self.roles)
+            known = Principal(actor=f"member/{member.email}", member=member, rights=(rights,))
+            self._principals[name] = known
+        return known

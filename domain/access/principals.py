@@ -56,6 +56,11 @@ class Principal:
             return PrincipalKind.SDK_KEY
         return PrincipalKind.SERVICE_TOKEN if self.member is None else PrincipalKind.MEMBER
 
+    @property
+    def evaluates_only_in(self) -> EnvironmentRef | None:
+        """The environment that an SDK key implies."""
+        return None if self.credential is None else self.credential.environment
+
     def may(self, action: str, resource: Resource) -> bool:
         """Tell whether he may do something."""
         return bool(self.rights) and all(rights.allow(action, resource) for rights in self.rights)
@@ -112,7 +117,7 @@ class Principal:
             InvalidInputError: None was named, and a token implies none.
         """
         self._authenticated()
-        implied = None if self.credential is None else self.credential.environment
+        implied = self.evaluates_only_in
         if implied is None and environment is None:
             message = "name the environment: only an SDK key implies one"
             raise InvalidInputError([Violation(("environment",), message)])

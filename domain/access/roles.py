@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
 from domain.access.policies import Effect, NewStatement, Policy, parse_policy
 from domain.access.resources import RESOURCE_TYPES, Resource, resource_of
@@ -89,6 +89,7 @@ def base_role_policy(role: BaseRole) -> Policy:
     return parse_policy(_BASE_ROLES[role])
 
 
+@lru_cache(maxsize=1_000)
 def project_role_policy(role: ProjectRole, project: str) -> Policy:
     """Return what a project role allows in a project; its key has no character with a meaning in specifiers."""
     return parse_policy(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol, TypeAlias
 
-from domain.access.actions import ACTIONS, AccountAction, MemberAction, RoleAction, TokenAction
+from domain.access.actions import ACTIONS, AccountAction, MemberAction, TokenAction
 from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
 from domain.access.members import Member
@@ -15,6 +15,7 @@ from domain.access.principals import Permission, Principal
 from domain.access.resources import ACCOUNT, Level, Path, Resource, parse_resource, resource_of
 from domain.access.rights import Allowance, PolicySource
 from domain.access.roles import BasePermissions, Role
+from domain.access.sight import AccessSight, SeenMember, SeenToken
 from domain.clock import now_ms
 from domain.errors import InvalidInputError, Violation
 from domain.evaluation.usage import EnvironmentSegment
@@ -80,12 +81,12 @@ class PermissionHolder:
     Attributes:
         principal: Who has it.
         permission: Which.
-        seen_by: Who asks.
+        sight: What the other one sees.
     """
 
     principal: Principal
     permission: Permission
-    seen_by: Principal
+    sight: AccessSight
 
     @property
     def actor(self) -> str:
@@ -100,8 +101,20 @@ class PermissionHolder:
             for rights in self.principal.rights
             for allowance in rights.allowances(self.permission.action, self.permission.resource)
             if allowance.policy.source is not PolicySource.CUSTOM_ROLE
-            or self.seen_by.may(RoleAction.VIEW, resource_of("role", allowance.policy.role or ""))
+            or self.sight.role(allowance.policy.role or "") is not None
         ]
+
+    @property
+    def member(self) -> SeenMember | None:
+        """The member, if it is one."""
+        member = self.principal.member
+        return None if member is None else SeenMember(member, self.sight)
+
+    @property
+    def service_token(self) -> SeenToken | None:
+        """The service's access token, if it is one."""
+        token = self.principal.credential
+        return None if token is None else SeenToken(token, self.sight)
 
 
 class PermissionService:
@@ -116,6 +129,10 @@ class PermissionService:
         self._snapshots = snapshots
         self._access = snapshots.access
         self._suggests = suggests
+
+    def sight(self, principal: Principal) -> AccessSight:
+        """Return the directory as it is known here, as somebody sees it."""
+        return AccessSight(self._access.known, principal, self._access.uses)
 
     def actions_on(self, principal: Principal, thing: CatalogThing) -> list[str]:
         """Return all that somebody may do now to a thing that he sees, as it is, in the order of ACTIONS.
@@ -164,10 +181,10 @@ class PermissionService:
         """
         principal.authorize(AccountAction.WHO_CAN, resource_of(ACCOUNT))
         asked = await self._permission(principal, request, ())
-        directory = await self._access.directory()
+        sight = self.sight(principal)
         able = [
-            PermissionHolder(holder, asked, principal)
-            for holder in directory.holders(now_ms())
+            PermissionHolder(holder, asked, sight)
+            for holder in sight.directory.holders(now_ms())
             if holder.can(asked.action, asked.resource) and _sees(principal, holder.credential or holder.member)
         ]
         return cut_page(able, page, lambda holder: holder.actor)
@@ -232,12 +249,11 @@ class PermissionService:
                 found = directory.project(project)
                 return found.levels if found is not None and principal.may_view(found) else ()
             case (Level("member", email), *_):
-                members = [member for member in directory.members.values() if member.email == email]
-                return next((member.resource.levels for member in members if _sees(principal, member)), ())
+                member = directory.member_with(email)
+                return member.resource.levels if member is not None and _sees(principal, member) else ()
             case (Level("service-token", id_),):
-                tokens = [token for token in directory.credentials.values() if token.public_id == id_]
-                seen = (token for token in tokens if token.is_of_service and _sees(principal, token))
-                return next((token.resource(None).levels for token in seen), ())
+                services = (token for token in directory.secrets_of(id_) if token.is_of_service)
+                return next((token.resource(None).levels for token in services if _sees(principal, token)), ())
         return ()
 
     async def _levels_in(

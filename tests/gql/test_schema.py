@@ -32,6 +32,7 @@ from domain.evaluation.usage import (
     SegmentUsage,
     SegmentUsageNode,
 )
+from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntityChange, FieldChange, RuleChange, ScopeRevision, TargetsChange
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
@@ -70,6 +71,7 @@ DOMAIN_CLASSES = {
     "Role": SeenRole,
     "SdkKey": SeenSdkKey,
     "Allowance": Allowance,
+    "EnvironmentName": EnvironmentRef,
     "GrantedPolicy": GrantedPolicy,
     "PermissionDecision": PermissionDecision,
     "PermissionHolder": PermissionHolder,

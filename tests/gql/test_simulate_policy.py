@@ -45,7 +45,7 @@ def test_each_request_is_told_which_statement_decides(server: Server) -> None:
         (True, "ALLOW", None),
     ]
     assert told[0]["resource"] == f"{PLACE}:segment/sim-a;eap"
-    assert told[1]["statement"] == {"effect": "DENY", "resources": ["proj/*:env/*:segment/*"], "actions": []}
+    assert told[1]["statement"] == {"effect": "DENY", "resources": ["proj/*:env/*:segment/*"], "actions": None}
     assert told[2]["statement"] is None
     assert told[3]["statement"] == {"effect": "ALLOW", "resources": ["proj/*"], "actions": ["viewProject"]}
     without = simulate(server, b="NO_ACCESS")["simulatePolicy"]

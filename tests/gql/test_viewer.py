@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from domain.access.actions import ACTIONS
-from domain.access.roles import BaseRole
-from tests.domain.access.builders import allow, deny
+from domain.access.members import Member
+from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole
+from tests.domain.access.builders import a_policy, allow, deny
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.grants import a_token_with
+from tests.gql.grants import a_token, a_token_with, store_access
 from tests.servers import Server
 
 HERE = 'environment(project: "default", key: "production")'
@@ -20,7 +21,8 @@ SEGMENTS = (
     {"key": "a", "tags": ["eap"]},
     {"key": "b", "tags": ["other"]},
 )
-WHOLE = """{ viewer { actor kind rights { policies { source role project
+WHOLE = """{ viewer { actor kind member { email } accessToken { name } sdkKey { kind }
+  evaluatesOnlyIn { project environment } rights { policies { source role project
   statements { effect resources notResources actions notActions } } } } }"""
 CAN = "query ($a: String!, $r: String!) { viewer { can(action: $a, resource: $r) } }"
 
@@ -69,22 +71,58 @@ def test_the_policy_of_a_custom_role_is_told_as_it_was_written(service: Server, 
     assert custom["statements"][1] == {
         "effect": "ALLOW",
         "resources": ["proj/*:env/*:segment/*;eap"],
-        "notResources": [],
+        "notResources": None,
         "actions": ["*"],
-        "notActions": [],
+        "notActions": None,
     }
+
+
+def test_a_member_is_told_of_himself_though_he_may_view_no_members_and_of_the_token_he_shows(
+    service: Server,
+) -> None:
+    grants = Grants(project_roles=(ProjectGrant("default", ProjectRole.DEVELOPER),))
+    ann = Member(id="ann", email="ann@acme.com", grants=grants)
+    store_access(service, ann)
+    policy = a_policy(
+        allow("proj/default"), allow("proj/*:env/*:segment/a", actions=["updateRules", "deleteSegment"])
+    )
+    for name, restriction in (("whole", None), ("part", policy)):
+        token = a_token(service, name=name, member_id=ann.id, policy=restriction)
+        viewer = service.post(WHOLE, token=token)["viewer"]
+        assert (viewer["actor"], viewer["kind"]) == ("member/ann@acme.com", "MEMBER")
+        assert (viewer["member"], viewer["accessToken"]) == ({"email": "ann@acme.com"}, {"name": name})
+        assert [[policy["source"] for policy in rights["policies"]] for rights in viewer["rights"]] == [
+            ["BASE_ROLE", "PROJECT_ROLE", "MEMBERSHIP"],
+            ["ACCESS_TOKEN"],
+        ][: 1 if restriction is None else 2]
+        told = things(service, token)
+        developer = [action for action in ACTIONS["proj:env:segment"] if action != "deleteSegment"]
+        assert (told["a"], told["b"]) == ((developer, developer) if restriction is None else (["updateRules"], []))
 
 
 def test_nobody_and_sdk_keys_are_told_that_they_may_nothing(
     service: Server, secrets: tuple[Server, dict[str, str]]
 ) -> None:
-    nobody = {"actor": "anonymous", "kind": "ANONYMOUS", "rights": []}
+    nothing: dict[str, Any] = {
+        "member": None,
+        "accessToken": None,
+        "sdkKey": None,
+        "evaluatesOnlyIn": None,
+        "rights": [],
+    }
+    nobody = {**nothing, "actor": "anonymous", "kind": "ANONYMOUS"}
     assert service.post(WHOLE, token="")["viewer"] == nobody
     assert service.post(CAN, token="", a="viewProject", r="proj/default")["viewer"] == {"can": False}
     with_keys, printed = secrets
     for name in ("server", "client"):
         key = printed[f"{name} SDK key, production"]
-        viewer = {"actor": f"token/production-{name}", "kind": "SDK_KEY", "rights": []}
+        viewer = {
+            **nothing,
+            "actor": f"token/production-{name}",
+            "kind": "SDK_KEY",
+            "sdkKey": {"kind": f"{name.upper()}_SDK_KEY"},
+            "evaluatesOnlyIn": {"project": "default", "environment": "production"},
+        }
         assert with_keys.post(WHOLE, token=key)["viewer"] == viewer
         assert with_keys.post(CAN, token=key, a="viewProject", r="proj/default")["viewer"] == {"can": False}
 

@@ -1,6 +1,5 @@
 """Who may do something, and what allows it, over HTTP."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,21 +7,16 @@ import pytest
 
 from domain.access.members import Member
 from domain.access.policies import NewStatement, parse_policy
-from domain.access.principals import OPERATOR
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, ProjectRole, Role
-from domain.ports import Save
-from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.snapshots import SnapshotService
-from storage import open_store
 from tests.domain.access.builders import allow, deny
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.grants import a_token_with
+from tests.gql.grants import a_token_with, store_access
 from tests.servers import Answer, Server
 
 EAP = "proj/default:env/production:segment/eap-a"
 WHO_CAN = """query ($a: String!, $r: String!, $f: Int, $c: String) {
   whoCan(action: $a, resource: $r, first: $f, after: $c) { totalCount pageInfo { hasNextPage endCursor }
-    nodes { actor allowedBy { policy { source role project } statement { effect resources } } } } }"""
+    nodes { actor member { email } serviceToken { name } allowedBy { policy { source role project } statement { effect resources } } } } }"""
 ASKING = (allow("acct", actions=["whoCan"]), allow("proj/default", actions=["viewProject"]))
 MEMBERS = {
     "ann": Grants(custom_roles=("eap",), project_roles=(ProjectGrant("default", ProjectRole.VIEWER),)),
@@ -43,17 +37,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         role = Role(key="eap", name="EAP", base_permissions=BasePermissions.NO_ACCESS, policy=policy)
         members = [Member(email=f"{name}@acme.com", grants=grants) for name, grants in MEMBERS.items()]
 
-        async def write() -> None:
-            store = await open_store(running.store)
-            edit = AccessEdit(
-                action="createMember",
-                resource="member/*",
-                decide=lambda _directory: [Save(role, None), *(Save(member, None) for member in members)],
-            )
-            await AccessEditor(SnapshotService(store)).edit(OPERATOR, edit)
-            await store.close()
-
-        asyncio.run(write())
+        store_access(running, role, *members)
         a_token_with(running)  # which is known here when they are
         yield running
 
@@ -71,13 +55,16 @@ def actors(answer: Answer) -> list[str]:
 
 
 def test_those_who_may_do_it_and_see_it_are_listed_with_every_policy_that_allows_it(service: Server) -> None:
-    nodes = {node["actor"]: node["allowedBy"] for node in ask(service)["whoCan"]["nodes"]}
+    found = ask(service)["whoCan"]["nodes"]
+    nodes = {node["actor"]: node["allowedBy"] for node in found}
+    holders = {node["actor"]: (node["member"], node["serviceToken"]) for node in found}
+    assert holders["member/ann@acme.com"] == ({"email": "ann@acme.com"}, None)
+    assert holders["token/first-owner"] == (None, {"name": "first-owner"})
     assert [name for name in nodes if name.startswith("member/")] == [
         "member/ann@acme.com",
         "member/ben@acme.com",
         "member/cyd@acme.com",
     ]
-    assert "token/first-owner" in nodes
     by_role = {
         "policy": {"source": "CUSTOM_ROLE", "role": "eap", "project": None},
         "statement": {"effect": "ALLOW", "resources": ["proj/*:env/*:segment/*;eap"]},

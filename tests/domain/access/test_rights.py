@@ -41,6 +41,7 @@ DIRECTORY = AccessDirectory(
         token.id: token
         for token in (
             a_token("ci", grants=Grants(base_role=BaseRole.WRITER)),
+            a_token("rotated", grants=Grants(base_role=BaseRole.WRITER), expires_ms=9, superseded=True),
             a_token("old", grants=Grants(base_role=BaseRole.OWNER), expires_ms=5),
             a_token("hers", member_id="ann"),
             a_token("less", member_id="ann", policy=EAP),
