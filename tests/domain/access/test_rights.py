@@ -10,10 +10,19 @@ from domain.access.members import Member
 from domain.access.policies import Effect, Policy
 from domain.access.principals import ANONYMOUS, Principal, PrincipalKind
 from domain.access.resources import Resource, resource_of
-from domain.access.rights import GrantedPolicy, PolicySource, Rights
+from domain.access.rights import PolicySource, Rights
 from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from domain.keys import EnvironmentRef
-from tests.domain.access.builders import ALL_ACTIONS, a_policy, a_segment_of, allow, deny, policies, resources
+from tests.domain.access.builders import (
+    ALL_ACTIONS,
+    a_policy,
+    a_segment_of,
+    allow,
+    deny,
+    policies,
+    resources,
+    rights_of,
+)
 
 SEGMENT = a_segment_of(tags=["eap"])
 EAP = a_policy(allow("proj/*:env/*:segment/*;eap"), deny("proj/*:env/*:segment/*", actions=["deleteSegment"]))
@@ -59,8 +68,7 @@ def principal(credential_id: str) -> Principal:
 
 @st.composite
 def rights(draw: st.DrawFn) -> Rights:
-    drawn = draw(st.lists(policies(), max_size=3))
-    return Rights(tuple(GrantedPolicy(source=PolicySource.CUSTOM_ROLE, policy=policy) for policy in drawn))
+    return rights_of(*draw(st.lists(policies(), max_size=3)))
 
 
 @given(st.lists(rights(), max_size=2), resources())
@@ -112,23 +120,12 @@ def test_what_allows_something_is_told_of_each_policy_that_does() -> None:
 
 
 def test_one_can_do_only_what_he_sees_but_create_a_project() -> None:
-    blind = Principal(
-        actor="blind",
-        rights=(
-            Rights(
-                (
-                    GrantedPolicy(
-                        source=PolicySource.CUSTOM_ROLE,
-                        policy=a_policy(
-                            allow("proj/*:env/*:segment/*"),
-                            allow("proj/*", actions=["createProject", "deleteProject"]),
-                            allow("role/*", "acct"),
-                        ),
-                    ),
-                )
-            ),
-        ),
+    policy = a_policy(
+        allow("proj/*:env/*:segment/*"),
+        allow("proj/*", actions=["createProject", "deleteProject"]),
+        allow("role/*", "acct"),
     )
+    blind = Principal(actor="blind", rights=(rights_of(policy),))
     project = SEGMENT.outermost
     assert blind.may("updateRules", SEGMENT)
     assert not blind.can("updateRules", SEGMENT)

@@ -14,7 +14,6 @@ from domain.access.members import Member
 from domain.access.needs import Surroundings
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
-from domain.access.rights import GrantedPolicy, PolicySource, Rights
 from domain.access.roles import BasePermissions, BaseRole, Grants
 from domain.errors import UnauthenticatedError
 from domain.instructions.details import AddTags
@@ -32,7 +31,7 @@ from domain.services.places import NewPlace, PlaceEdit
 from domain.services.projects import ProjectService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
-from tests.domain.access.builders import a_policy, allow, deny, specifiers_of
+from tests.domain.access.builders import a_policy, allow, deny, rights_of, specifiers_of
 from tests.domain.services.test_access_editing import a_token_of, principal_of, saving
 
 DATA: dict[str, Any] = {
@@ -58,8 +57,7 @@ async def things(store: Store, snapshots: SnapshotService, owner: Principal) -> 
 
 
 def somebody_with(*statements: NewStatement) -> Principal:
-    granted = GrantedPolicy(source=PolicySource.CUSTOM_ROLE, role="r", policy=a_policy(*statements))
-    return Principal(actor="somebody", rights=(Rights((granted,)),))
+    return Principal(actor="somebody", rights=(rights_of(a_policy(*statements)),))
 
 
 async def test_a_thing_tells_what_the_gate_would_let_pass_whatever_the_policy(
