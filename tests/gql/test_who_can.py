@@ -117,6 +117,14 @@ def test_whom_one_may_not_view_is_absent_and_so_is_what_a_role_says_that_one_may
     assert len(ask(service, token=with_role)["whoCan"]["nodes"][0]["allowedBy"]) == 1
 
 
+def test_the_tags_of_what_the_asker_may_not_view_do_not_count(service: Server) -> None:
+    permissions = [allow("acct", actions=["whoCan"]), allow("member/*")]
+    outside = a_token_with(service, permissions)
+    assert actors(ask(service, token=outside)) == ["member/ben@acme.com", "member/cyd@acme.com"]
+    inside = a_token_with(service, [*permissions, allow("proj/default", actions=["viewProject"])])
+    assert "member/ann@acme.com" in actors(ask(service, token=inside))
+
+
 def test_it_takes_a_permission_of_its_own(service: Server) -> None:
     for token in (a_token_with(service, base=BaseRole.WRITER), a_token_with(service, [allow("member/*")])):
         answer = ask(service, token=token)
