@@ -132,7 +132,8 @@ class PermissionsQuery:
     @strawberry.field(
         graphql_type=Connection[PermissionHolderView],
         description="The members and service tokens that may do something and may view the project that it is in, "
-        "by the names that the audit log gives them; without those that you may not view. Needs `whoCan`.",
+        "by the names that the audit log gives them; without those that you may not view. Needs `whoCan`, and of "
+        "what is in a project that you may view it.",
     )
     async def who_can(
         self, info: Info, action: Action, resource: Thing, first: First = None, after: After = None

@@ -30,6 +30,11 @@ class Permission:
     action: str
     resource: Resource
 
+    @property
+    def needs_sight(self) -> bool:
+        """Whether it is good for nothing unless one may view the project too, which is there before the action."""
+        return self.resource.levels[0].type == "proj" and self.action != ProjectAction.CREATE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
@@ -73,14 +78,10 @@ class Principal:
         allowed = [rights.allowed_among(actions, resource) for rights in self.rights]
         return [action for action in actions if all(action in among for among in allowed)]
 
-    def can(self, action: str, resource: Resource) -> bool:
-        """Tell whether he may do something, and what he would do it to exists for him: he may view its project.
-
-        A project that is still to be created needs not be seen.
-        """
-        project = resource.outermost
-        is_in_project = project.type == "proj" and action != ProjectAction.CREATE
-        return self.may(action, resource) and (not is_in_project or self.may_view(project))
+    def can(self, wanted: Permission) -> bool:
+        """Tell whether he may do something, and what he would do it to exists for him: he may view its project."""
+        may = self.may(wanted.action, wanted.resource)
+        return may and (not wanted.needs_sight or self.may_view(wanted.resource.outermost))
 
     def may_view(self, project: Resource) -> bool:
         """Tell whether a project exists for him, with all that is in it."""

@@ -150,8 +150,7 @@ class PermissionService:
             InvalidInputError: There is no such action, or the resource is none.
             UnavailableError: The store cannot be reached.
         """
-        permission = await self._permission(principal, request, ())
-        return principal.can(permission.action, permission.resource)
+        return principal.can(await self._permission(principal, request, ()))
 
     async def decisions(
         self, principal: Principal, requests: Sequence[PermissionRequest]
@@ -163,7 +162,7 @@ class PermissionService:
             UnavailableError: The store cannot be reached.
         """
         return [
-            PermissionDecision(asked.action, str(asked.resource), principal.can(asked.action, asked.resource))
+            PermissionDecision(asked.action, str(asked.resource), principal.can(asked))
             for asked in await self._permissions(principal, requests)
         ]
 
@@ -177,15 +176,18 @@ class PermissionService:
         Raises:
             ForbiddenError: The principal may not ask this.
             InvalidInputError: There is no such action, or the resource is none.
+            NotFoundError: The project that it is in does not exist for the principal; one to be created need not.
             DomainError: As `Principal.authorize` and the store say.
         """
         principal.authorize(AccountAction.WHO_CAN, resource_of(ACCOUNT))
         asked = await self._permission(principal, request, ())
+        if asked.needs_sight:
+            await self._access.require_sight(principal, asked.resource.levels[0].key, AccountAction.WHO_CAN)
         sight = self.sight(principal)
         able = [
             PermissionHolder(holder, asked, sight)
             for holder in sight.directory.holders(now_ms())
-            if holder.can(asked.action, asked.resource) and _sees(principal, holder.credential or holder.member)
+            if holder.can(asked) and _sees(principal, holder.credential or holder.member)
         ]
         return cut_page(able, page, lambda holder: holder.actor)
 

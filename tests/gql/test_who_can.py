@@ -117,12 +117,18 @@ def test_whom_one_may_not_view_is_absent_and_so_is_what_a_role_says_that_one_may
     assert len(ask(service, token=with_role)["whoCan"]["nodes"][0]["allowedBy"]) == 1
 
 
-def test_the_tags_of_what_the_asker_may_not_view_do_not_count(service: Server) -> None:
-    permissions = [allow("acct", actions=["whoCan"]), allow("member/*")]
+def test_who_can_do_something_in_a_project_that_one_may_not_view_is_not_told_as_if_there_were_none(
+    service: Server,
+) -> None:
+    permissions = [allow("acct", actions=["whoCan"]), allow("member/*"), allow("role/*")]
     outside = a_token_with(service, permissions)
-    assert actors(ask(service, token=outside)) == ["member/ben@acme.com", "member/cyd@acme.com"]
-    inside = a_token_with(service, [*permissions, allow("proj/default", actions=["viewProject"])])
-    assert "member/ann@acme.com" in actors(ask(service, token=inside))
+    for project in ("default", "gone"):
+        resource = EAP.replace("default", project)
+        answer = ask(service, resource=resource, token=outside)
+        assert answer.code == "NOT_FOUND"
+        assert answer.errors[0]["message"] == f"project '{project}' does not exist"
+    assert ask(service, "createProject", "proj/new")["whoCan"]["totalCount"] > 0
+    assert "member/cyd@acme.com" in actors(ask(service, "createRole", "role/new", token=outside))
 
 
 def test_it_takes_a_permission_of_its_own(service: Server) -> None:
