@@ -198,7 +198,16 @@ async def cut_stretch(
         InvalidInputError: `first` is negative, or `after` is no cursor of ours.
     """
     first, after = page_bounds(request)
-    items = await read(first + 1, after or "")
+    return stretch_of(await read(first + 1, after or ""), request, key)
+
+
+def stretch_of(items: Sequence[T], request: PageRequest, key: Callable[[T], str]) -> Stretch[T]:
+    """Make a part of a long list of the items that are on it, and one more if others follow.
+
+    Raises:
+        InvalidInputError: `first` is negative, or `after` is no cursor of ours.
+    """
+    first, _ = page_bounds(request)
     edges = [Edge(item, _cursor(key(item))) for item in items[:first]]
     info = PageInfo(
         has_next_page=len(items) > first,

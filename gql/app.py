@@ -40,6 +40,7 @@ from domain.services.list_recovery import ListRecoveryService
 from domain.services.lists import ListService
 from domain.services.members import MemberService
 from domain.services.memberships import MembershipService
+from domain.services.permissions import PermissionService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
 from domain.services.repeating import repeat
@@ -144,6 +145,7 @@ class Backend:
             lists=lists,
             syncs=syncs,
             members=MemberService(snapshots.access, access_editor),
+            permissions=PermissionService(snapshots, suggests=self.settings.suggestions),
             projects=ProjectService(store, snapshots, editor),
             roles=RoleService(snapshots.access, access_editor),
             sdk_keys=SdkKeyService(snapshots.access, access_editor),

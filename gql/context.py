@@ -1,10 +1,11 @@
 """What every resolver can reach: who is asking, and the services."""
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import strawberry
 from starlette.requests import Request
+from strawberry.dataloader import DataLoader
 
 from domain.access.principals import Principal
 from domain.services.access_tokens import AccessTokenService
@@ -19,6 +20,7 @@ from domain.services.flags import FlagService
 from domain.services.imports import ImportService
 from domain.services.lists import ListService
 from domain.services.members import MemberService
+from domain.services.permissions import PermissionService
 from domain.services.projects import ProjectService
 from domain.services.roles import RoleService
 from domain.services.sdk_keys import SdkKeyService
@@ -42,6 +44,7 @@ class Services:
     imports: ImportService
     lists: ListService
     members: MemberService
+    permissions: PermissionService
     projects: ProjectService
     roles: RoleService
     sdk_keys: SdkKeyService
@@ -55,12 +58,14 @@ class RequestContext:
 
     Attributes:
         edition: Names what was served to the caller when the request came (`SnapshotService.edition`).
+        loaders: What asks a service once for what many items of a list ask for, by name; made when first used.
     """
 
     caller: Caller
     edition: str
     services: Services
     request: Request
+    loaders: dict[str, DataLoader[Any, Any]] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:

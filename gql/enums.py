@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Enum)
 
 
-def register_enum(enum: type[E], description: str, values: Mapping[E, str]) -> None:
-    """Make a domain enum known to the schema under its own name.
+def register_enum(enum: type[E], description: str, values: Mapping[E, str], *, name: str | None = None) -> None:
+    """Make a domain enum known to the schema.
 
     Args:
         enum: The domain's enum.
         description: What it is.
         values: What each value means; all of them.
+        name: Its name in the schema; None for its own.
     """
-    registered = strawberry.enum(enum, description=description)
+    registered = strawberry.enum(enum, name=name, description=description)
     definition: StrawberryEnumDefinition = registered.__strawberry_definition__  # type: ignore[attr-defined]  # set by Strawberry
     for value in definition.values:
         value.description = values[enum[value.name]]

@@ -22,6 +22,7 @@ from gql.nodes import Node, global_id, read_global_id
 from gql.sdk_keys import SdkKeyView, environment_sdk_keys
 from gql.segments import SegmentView
 from gql.usage import EarlyAccessProgramView
+from gql.viewer_can import viewer_can
 
 if TYPE_CHECKING:
     from gql.tags import TagView
@@ -189,6 +190,13 @@ class EnvironmentView(Node):
         description="What changed it or anything in it; newest first.",
     )
 
+    viewer_can = strawberry.field(
+        resolver=viewer_can,
+        graphql_type=list[str],
+        description="The actions, as policies name them, that the viewer may do to it as it is; what is in it has "
+        "its own.",
+    )
+
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:
         """Tell whether an object that `node` found is shown by this view."""
@@ -212,6 +220,13 @@ class ProjectView(Node):
         resolver=project_history,
         graphql_type=AuditEntryConnection,
         description="What changed it or anything in it; newest first.",
+    )
+
+    viewer_can = strawberry.field(
+        resolver=viewer_can,
+        graphql_type=list[str],
+        description="The actions, as policies name them, that the viewer may do to it as it is; what is in it has "
+        "its own.",
     )
 
     @classmethod

@@ -8,6 +8,7 @@ from gql.flag_segments import FlagSegmentConnection, flag_segments
 from gql.nodes import Node, global_id
 from gql.scalars import JSON
 from gql.targeting import ClauseView, RolloutView
+from gql.viewer_can import viewer_can
 
 
 def _flag_id(root: strawberry.Parent[EnvironmentFlag]) -> strawberry.ID:
@@ -118,6 +119,13 @@ class FlagView(Node):
         resolver=flag_history,
         graphql_type=AuditEntryConnection,
         description="What changed it here or in all environments, imports too; newest first.",
+    )
+
+    viewer_can = strawberry.field(
+        resolver=viewer_can,
+        graphql_type=list[str],
+        description="The actions, as policies name them, that the viewer may do to it as it is here. What changes "
+        "it in all environments (its name, tags, variations, and to archive it) takes the action in each of them.",
     )
 
     @classmethod

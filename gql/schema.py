@@ -51,6 +51,7 @@ from gql.member_edits import MembersMutation
 from gql.members import MembersQuery
 from gql.metrics import Metrics
 from gql.operations import DirectOperation, direct_operation
+from gql.permissions import PermissionsQuery
 from gql.project_edits import ProjectsMutation
 from gql.request_record import note_operation
 from gql.role_edits import RolesMutation
@@ -62,6 +63,7 @@ from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
 from gql.variables import count_values, declared_variables, error_of_variables
+from gql.viewer import ViewerQuery
 
 DEFAULT_LIMITS = DocumentLimits()
 DEFAULT_EXECUTION_LIMITS = ExecutionLimits()
@@ -76,9 +78,11 @@ class Query(
     EvaluationQuery,
     EnvironmentsQuery,
     MembersQuery,
+    PermissionsQuery,
     RolesQuery,
     SegmentListsQuery,
     TagsQuery,
+    ViewerQuery,
 ):
     """The query root."""
 

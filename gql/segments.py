@@ -14,6 +14,7 @@ from gql.nodes import Node, global_id
 from gql.segment_lists import LargeListView, large_list
 from gql.targeting import ClauseView, TargetList
 from gql.usage import SegmentUsageView, segment_usage
+from gql.viewer_can import viewer_can
 
 register_enum(
     SegmentKind,
@@ -131,6 +132,12 @@ class SegmentView(Node):
         resolver=segment_history,
         graphql_type=AuditEntryConnection,
         description="What changed it, imports too; newest first.",
+    )
+
+    viewer_can = strawberry.field(
+        resolver=viewer_can,
+        graphql_type=list[str],
+        description="The actions, as policies name them, that the viewer may do to it as it is.",
     )
 
     @classmethod

@@ -3,7 +3,7 @@
 Those of features that are not here yet are known too, so that policies can be taken over as they are.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
 from domain.access.resources import ACCOUNT
@@ -147,16 +147,20 @@ class TokenAction(StrEnum):
     RESET = "resetAccessToken"
 
 
-ACTIONS: Mapping[str, frozenset[str]] = {
-    ACCOUNT: frozenset(AccountAction),
-    "proj": frozenset(ProjectAction),
-    "proj:env": frozenset(EnvironmentAction),
-    "proj:env:flag": frozenset(FlagAction),
-    "proj:env:segment": frozenset(SegmentAction),
-    "proj:context-kind": frozenset(ContextKindAction),
-    "role": frozenset(RoleAction),
-    "member": frozenset(MemberAction),
-    "member:token": frozenset(TokenAction),
-    "service-token": frozenset(TokenAction),
+def _names(actions: Iterable[StrEnum]) -> tuple[str, ...]:
+    return tuple(action.value for action in actions)
+
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    ACCOUNT: _names(AccountAction),
+    "proj": _names(ProjectAction),
+    "proj:env": _names(EnvironmentAction),
+    "proj:env:flag": _names(FlagAction),
+    "proj:env:segment": _names(SegmentAction),
+    "proj:context-kind": _names(ContextKindAction),
+    "role": _names(RoleAction),
+    "member": _names(MemberAction),
+    "member:token": _names(TokenAction),
+    "service-token": _names(TokenAction),
 }
-"""The actions that there are, by the type of resource."""
+"""The actions that there are, by the type of resource, in the order above."""

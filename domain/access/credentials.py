@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from domain.access.members import Member, new_id
-from domain.access.policies import Policy, Rights
+from domain.access.policies import Policy
 from domain.access.resources import Resource, resource_of
+from domain.access.rights import GrantedPolicy, PolicySource, Rights
 from domain.access.roles import Grants, Role
 from domain.clock import now_ms
 from domain.keys import EnvironmentRef
@@ -82,6 +83,11 @@ class Credential:
         """Whether it may do more than evaluate."""
         return self.kind is CredentialKind.ACCESS_TOKEN
 
+    @property
+    def is_of_service(self) -> bool:
+        """Whether it is a service's access token, and no member's."""
+        return self.is_access_token and self.member_id is None
+
     def is_expired(self, now_ms: int) -> bool:
         """Tell whether it opens nothing any more."""
         return self.expires_ms is not None and self.expires_ms <= now_ms
@@ -94,8 +100,10 @@ class Credential:
 
     def own_rights(self, custom_roles: Mapping[str, Role]) -> Rights:
         """Return what its grants and its policy allow together."""
-        granted = () if self.grants is None else self.grants.rights(custom_roles).policies
-        return Rights(granted if self.policy is None else (*granted, self.policy))
+        granted = () if self.grants is None else self.grants.rights(custom_roles).granted
+        if self.policy is None:
+            return Rights(granted)
+        return Rights((*granted, GrantedPolicy(source=PolicySource.ACCESS_TOKEN, policy=self.policy)))
 
     @property
     def is_restricted(self) -> bool:

@@ -1,7 +1,7 @@
 """The directory: who may do what, as it stands at one revision of `ACCESS_SCOPE`. Who asks is looked up here."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from domain.access.credentials import Credential
@@ -45,6 +45,15 @@ class AccessDirectory:
         if credential_id not in self._principals:
             self._principals[credential_id] = self._principal_of(credential)
         return self._principals[credential_id]
+
+    def holders(self, now_ms: int) -> list[Principal]:
+        """Return everybody with roles, members and service tokens, by the names that the audit log gives them."""
+        found = [self._principal_of_member(member) for member in self.members.values()]
+        services = [
+            token.id for token in self.credentials.values() if token.is_of_service and not token.superseded
+        ]
+        found += [principal for id_ in services if (principal := self.principal(id_, now_ms)) is not None]
+        return sorted(found, key=lambda principal: principal.actor)
 
     def owns(self, credential: Credential) -> bool:
         """Tell whether an access token may do everything: a service's as owner, or an owner's own."""
@@ -106,10 +115,17 @@ class AccessDirectory:
         member = self.member_of(credential)
         if member is None:  # whose member is gone opens nothing
             return None
-        rights = member.rights(self.roles)
-        return Principal(
-            actor=f"member/{member.email}",
-            credential=credential,
-            member=member,
-            rights=(rights, own) if credential.is_restricted else (rights,),
+        whole = self._principal_of_member(member)
+        return replace(
+            whole, credential=credential, rights=(*whole.rights, own) if credential.is_restricted else whole.rights
         )
+
+    def _principal_of_member(self, member: Member) -> Principal:
+        """Return a member with all that he may do, whichever token he shows."""
+        name = f"member/{member.id}"  # which is no credential's id
+        known = self._principals.get(name)
+        if known is None:
+            rights = member.rights(self.roles)
+            known = Principal(actor=f"member/{member.email}", member=member, rights=(rights,))
+            self._principals[name] = known
+        return known

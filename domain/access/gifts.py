@@ -11,9 +11,10 @@ from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
 from domain.access.members import Member
 from domain.access.needs import Change
-from domain.access.policies import Effect, Policy, Rights, Statement, known_specifier
+from domain.access.policies import Effect, Policy, Statement, known_specifier
 from domain.access.principals import Permission, Principal
 from domain.access.resources import ResourceSpecifier
+from domain.access.rights import Rights
 from domain.access.roles import EVERYTHING, BaseRole, Role, base_role_policy
 
 
@@ -41,11 +42,11 @@ def _given(change: Change, directory: AccessDirectory) -> list[Rights]:
     match change.before, change.after:
         case before, Role() as role:
             is_same = isinstance(before, Role) and before.whole_policy == role.whole_policy
-            return [] if is_same else [Rights((role.whole_policy,))]
+            return [] if is_same else [Rights((role.granted,))]
         case before, Member() as member:
             old = before.grants.rights(directory.roles).policies if isinstance(before, Member) else ()
-            new = member.grants.rights(directory.roles).policies
-            return [Rights(tuple(policy for policy in new if policy not in old))]
+            new = member.grants.rights(directory.roles).granted
+            return [Rights(tuple(granted for granted in new if granted.policy not in old))]
         case before, Credential(is_access_token=True) as token:
             # Who makes a change by which a secret comes is shown it.
             is_same = isinstance(before, Credential) and _opened_by(before) == _opened_by(token)

@@ -5,8 +5,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.access.policies import Effect, NewStatement, Rights, parse_policy
+from domain.access.policies import Effect, NewStatement, parse_policy
 from domain.access.resources import Path, Resource, resource_of
+from domain.access.rights import GrantedPolicy, PolicySource, Rights
 from domain.access.roles import Grants, Role
 from domain.errors import Violation
 
@@ -55,4 +56,5 @@ class Member:
     def rights(self, custom_roles: Mapping[str, Role]) -> Rights:
         """Return what the member may do: what the roles allow, and to make tokens, none of which may do more."""
         own = NewStatement(effect=Effect.ALLOW, resources=[f"member/{self.email}:token/*"], actions=["*"])
-        return Rights((*self.grants.rights(custom_roles).policies, parse_policy([own])))
+        membership = GrantedPolicy(source=PolicySource.MEMBERSHIP, policy=parse_policy([own]))
+        return Rights((*self.grants.rights(custom_roles).granted, membership))

@@ -43,17 +43,21 @@ class Statement:
 
     def applies_to(self, action: str, resource: Resource) -> bool:
         """Tell whether it is about an action on a resource."""
-        if not self.names_action(action):
-            return False
-        if self.resources:
-            return any(known_specifier(text).matches(resource) for text in self.resources)
-        return not any(known_specifier(text).matches(resource) for text in self.not_resources)
+        return self.names_action(action) and self.names_resource(resource)
 
     def names_action(self, action: str) -> bool:
         """Tell whether it is about an action on some resources."""
-        if self.actions:
-            return _any_matches(self.actions, action)
-        return not _any_matches(self.not_actions, action)
+        return _is_about(action, self.actions, self.not_actions)
+
+    def actions_among(self, actions: tuple[str, ...]) -> frozenset[str]:
+        """Return those of some actions that it is about."""
+        return _among(actions, self.actions, self.not_actions)
+
+    def names_resource(self, resource: Resource) -> bool:
+        """Tell whether it is about a resource."""
+        if self.resources:
+            return any(known_specifier(text).matches(resource) for text in self.resources)
+        return not any(known_specifier(text).matches(resource) for text in self.not_resources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +96,13 @@ class Policy:
                     break
         return decision
 
-
-@dataclass(frozen=True, slots=True)
-class Rights:
-    """What several policies allow together: across them the more permissive wins."""
-
-    policies: tuple[Policy, ...] = ()
-
-    def allow(self, action: str, resource: Resource) -> bool:
-        """Tell whether any of the policies allows an action on a resource."""
-        return any(policy.decide(action, resource).allows for policy in self.policies)
+    def allowed_among(self, actions: tuple[str, ...], resource: Resource) -> frozenset[str]:
+        """Return those of some actions that it allows on a resource, as `decide` says of each."""
+        found: dict[Effect, frozenset[str]] = dict.fromkeys(Effect, frozenset())
+        for statement in self.statements:
+            if statement.names_resource(resource):
+                found[statement.effect] |= statement.actions_among(actions)
+        return found[Effect.ALLOW] - found[Effect.DENY]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +206,16 @@ def _action_violations(patterns: Sequence[str], types: Iterable[str], path: Path
 
 def _matches_any(pattern: str, actions: Iterable[str]) -> bool:
     return any(map(Glob(pattern).matches, actions))
+
+
+@lru_cache(maxsize=1_000)
+def _among(actions: tuple[str, ...], some: tuple[str, ...], all_but: tuple[str, ...]) -> frozenset[str]:
+    """Match the actions of a statement once, on however many things it is asked."""
+    return frozenset(action for action in actions if _is_about(action, some, all_but))
+
+
+def _is_about(action: str, some: Iterable[str], all_but: Iterable[str]) -> bool:
+    return _any_matches(some, action) if some else not _any_matches(all_but, action)
 
 
 def _any_matches(patterns: Iterable[str], action: str) -> bool:

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from enum import Enum
 
-from domain.access.actions import ProjectAction
+from domain.access.actions import ACTIONS, ProjectAction
 from domain.access.credentials import Credential, CredentialKind
 from domain.access.members import Member
-from domain.access.policies import Rights
 from domain.access.resources import Resource
+from domain.access.rights import Rights
 from domain.access.roles import OWNER_GRANTS
 from domain.errors import ForbiddenError, InvalidInputError, UnauthenticatedError, Violation
 from domain.keys import EnvironmentRef
+
+
+class PrincipalKind(Enum):
+    """What somebody is, by what he shows."""
+
+    MEMBER = "MEMBER"
+    SERVICE_TOKEN = "SERVICE_TOKEN"  # noqa: S105 - the name of a kind, not a secret
+    SDK_KEY = "SDK_KEY"
+    ANONYMOUS = "ANONYMOUS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +29,11 @@ class Permission:
 
     action: str
     resource: Resource
+
+    @property
+    def needs_sight(self) -> bool:
+        """Whether it is good for nothing unless one may view the project too, which is there before the action."""
+        return self.resource.levels[0].type == "proj" and self.action != ProjectAction.CREATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +52,36 @@ class Principal:
     member: Member | None = None
     rights: tuple[Rights, ...] = ()
 
+    @property
+    def kind(self) -> PrincipalKind:
+        """What he is."""
+        if self.credential is None:
+            return PrincipalKind.ANONYMOUS
+        if not self.credential.is_access_token:
+            return PrincipalKind.SDK_KEY
+        return PrincipalKind.SERVICE_TOKEN if self.member is None else PrincipalKind.MEMBER
+
+    @property
+    def evaluates_only_in(self) -> EnvironmentRef | None:
+        """The environment that an SDK key implies."""
+        return None if self.credential is None else self.credential.environment
+
     def may(self, action: str, resource: Resource) -> bool:
         """Tell whether he may do something."""
         return bool(self.rights) and all(rights.allow(action, resource) for rights in self.rights)
+
+    def actions_on(self, resource: Resource) -> list[str]:
+        """Return all that he may do to a thing, in the order of ACTIONS."""
+        actions = ACTIONS[resource.type]
+        if not self.rights:
+            return []
+        allowed = [rights.allowed_among(actions, resource) for rights in self.rights]
+        return [action for action in actions if all(action in among for among in allowed)]
+
+    def can(self, wanted: Permission) -> bool:
+        """Tell whether he may do something, and what he would do it to exists for him: he may view its project."""
+        may = self.may(wanted.action, wanted.resource)
+        return may and (not wanted.needs_sight or self.may_view(wanted.resource.outermost))
 
     def may_view(self, project: Resource) -> bool:
         """Tell whether a project exists for him, with all that is in it."""
@@ -76,7 +118,7 @@ class Principal:
             InvalidInputError: None was named, and a token implies none.
         """
         self._authenticated()
-        implied = None if self.credential is None else self.credential.environment
+        implied = self.evaluates_only_in
         if implied is None and environment is None:
             message = "name the environment: only an SDK key implies one"
             raise InvalidInputError([Violation(("environment",), message)])

@@ -58,6 +58,11 @@ class Resource:
         """Its type, one of RESOURCE_TYPES."""
         return ":".join(level.type for level in self.levels)
 
+    @property
+    def outermost(self) -> "Resource":
+        """What it is in, or itself if it is in nothing."""
+        return Resource(self.levels[:1])
+
     def child(self, type_name: str, key: str, tags: Collection[str] = ()) -> "Resource":
         """Return something that is in it."""
         return Resource((*self.levels, Level(type_name, key, frozenset(tags))))
@@ -177,6 +182,18 @@ def parse_specifier(text: str, path: Path = ()) -> ResourceSpecifier:
         known = ", ".join(map(repr, RESOURCE_TYPES))
         _refuse(path, f"names things of the type {specifier.type[:60]!r}, and the types are {known}")
     return specifier
+
+
+def parse_resource(text: str, path: Path = ()) -> Resource:
+    """Parse the name of one thing, `proj/shop:env/production;critical:segment/vips`: a specifier without `*`.
+
+    Raises:
+        InvalidInputError: It is none, or could name several; the violation is at `path`.
+    """
+    if "*" in text:
+        _refuse(path, f"has '*' at character {text.index('*') + 1}, and is to name one thing")
+    levels = parse_specifier(text, path).levels
+    return Resource(tuple(Level(of.type, of.key.text, frozenset(tag.text for tag in of.tags)) for of in levels))
 
 
 def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 
-from domain.access.policies import Effect, NewStatement, Policy, Rights, parse_policy
+from domain.access.policies import Effect, NewStatement, Policy, parse_policy
 from domain.access.resources import RESOURCE_TYPES, Resource, resource_of
+from domain.access.rights import GrantedPolicy, PolicySource, Rights
 
 
 class BaseRole(Enum):
@@ -88,6 +89,7 @@ def base_role_policy(role: BaseRole) -> Policy:
     return parse_policy(_BASE_ROLES[role])
 
 
+@lru_cache(maxsize=1_000)
 def project_role_policy(role: ProjectRole, project: str) -> Policy:
     """Return what a project role allows in a project; its key has no character with a meaning in specifiers."""
     return parse_policy(
@@ -135,6 +137,11 @@ class Role:
         base = BaseRole.READER if self.base_permissions is BasePermissions.READER else BaseRole.NO_ACCESS
         return Policy((*self.policy.statements, *base_role_policy(base).statements))
 
+    @property
+    def granted(self) -> GrantedPolicy:
+        """What it allows whoever has it."""
+        return GrantedPolicy(source=PolicySource.CUSTOM_ROLE, role=self.key, policy=self.whole_policy)
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectGrant:
@@ -142,6 +149,16 @@ class ProjectGrant:
 
     project: str
     role: ProjectRole
+
+    @property
+    def granted(self) -> GrantedPolicy:
+        """What it allows."""
+        return GrantedPolicy(
+            source=PolicySource.PROJECT_ROLE,
+            role=self.role.value,
+            project=self.project,
+            policy=project_role_policy(self.role, self.project),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +175,11 @@ class Grants:
 
     def rights(self, custom_roles: Mapping[str, Role]) -> Rights:
         """Return what the roles allow together."""
-        return Rights(
-            (
-                base_role_policy(self.base_role),
-                *(custom_roles[key].whole_policy for key in self.custom_roles if key in custom_roles),
-                *(project_role_policy(grant.role, grant.project) for grant in self.project_roles),
-            )
+        base = GrantedPolicy(
+            source=PolicySource.BASE_ROLE, role=self.base_role.value, policy=base_role_policy(self.base_role)
         )
+        custom = [custom_roles[key].granted for key in self.custom_roles if key in custom_roles]
+        return Rights((base, *custom, *(grant.granted for grant in self.project_roles)))
 
     @property
     def resource_tag(self) -> str:

@@ -82,6 +82,24 @@ class AccessSight:
                 return SeenSdkKey(found, self)
         return None
 
+    @property
+    def own_member(self) -> "SeenMember | None":
+        """The member who looks: everybody sees himself."""
+        member = self.principal.member
+        return None if member is None else SeenMember(member, self)
+
+    @property
+    def own_token(self) -> "SeenToken | None":
+        """The access token that is shown."""
+        shown = self.principal.credential
+        return None if shown is None or not shown.is_access_token else SeenToken(shown, self)
+
+    @property
+    def own_sdk_key(self) -> "SeenSdkKey | None":
+        """The SDK key that is shown."""
+        shown = self.principal.credential
+        return None if shown is None or shown.is_access_token else SeenSdkKey(shown, self)
+
     def project_roles(self, grants: Grants) -> list[ProjectGrant]:
         """Return the project roles of grants, those of projects that are seen."""
         return [grant for grant in grants.project_roles if self.sees_project(grant.project)]

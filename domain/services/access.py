@@ -91,6 +91,20 @@ class AccessService:
         """
         return self._directory or await self.refresh(0)
 
+    @property
+    def known(self) -> AccessDirectory:
+        """The directory as it is known here; an empty one before it was ever loaded."""
+        return self._directory or AccessDirectory()
+
+    async def catch_up(self, places: Sequence[Project | Environment]) -> None:
+        """Take in what the store has, if some of it is not known here: another process may just have made it.
+
+        Raises:
+            UnavailableError: The store cannot be reached.
+        """
+        if any(self.known.stored(place) is None for place in places):
+            await self.latest()
+
     async def latest(self) -> AccessDirectory:
         """Return the directory as it is in the store now.
 

@@ -12,7 +12,7 @@ from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntityChange, EntryFilter
 from domain.model.differences import Room, changed_fields, changed_rules, changed_targets
-from domain.pages import PageRequest, Stretch, cut_stretch
+from domain.pages import PageRequest, Stretch, cut_stretch, page_bounds, stretch_of
 from domain.ports import PROGRESS, Delete, Entity, Save, Store, kind_of
 from domain.services.access import AccessService
 
@@ -203,17 +203,51 @@ class AuditService:
             found = await self._store.list_entries(None, first=first, before=after, wanted=entries)
             if not is_of_thing:
                 return found
-            return [await self._only_of(entry, entries.subjects or ()) for entry in found]
+            return [await self._only_of(entry, entries.subjects or (), {}) for entry in found]
 
         return await cut_stretch(read, page, lambda entry: entry.id)
 
-    async def _only_of(self, entry: AuditEntry, subjects: Collection[str]) -> AuditEntry:
-        """Return an entry with the changes of some subjects only; the others are counted."""
+    async def histories(
+        self, principal: Principal, nodes: Sequence[tuple[str, str]], page: PageRequest
+    ) -> list[Stretch[AuditEntry]]:
+        """Page alike through what changed each of several nodes, as `log` does, with one question to the store.
+
+        Raises:
+            InvalidInputError: As `AuditFilter.to_entries` and `cut_stretch` say.
+            DomainError: As `AccessService.seen_projects` and the store say.
+        """
+        seen = await self._access.seen_projects(principal, AccountAction.VIEW_AUDIT_LOG)
+        wanted = [AuditFilter(node=node) for node in nodes]
+        subjects = [subjects_of(*node) for node in nodes]
+        visible = [
+            of_node if seen.includes(node.project_key) else ()
+            for node, of_node in zip(wanted, subjects, strict=True)
+        ]
+        first, after = page_bounds(page)
+        found = await self._store.latest_entries(visible, first=first + 1, before=after or "")
+        pages: dict[str, ChangesPage] = {}
+        for index, (type_name, _) in enumerate(nodes):
+            if type_name in _THINGS:
+                found[index] = [await self._only_of(entry, subjects[index], pages) for entry in found[index]]
+        return [stretch_of(entries, page, lambda entry: entry.id) for entries in found]
+
+    async def _only_of(
+        self, entry: AuditEntry, subjects: Collection[str], pages: dict[str, ChangesPage]
+    ) -> AuditEntry:
+        """Return an entry with the changes of some subjects only; the others are counted.
+
+        Args:
+            entry: The entry.
+            subjects: The subjects.
+            pages: The pages beside entries that were read already; those that are read are put in.
+        """
         told = {change.subject: change for change in entry.changes}
         missing = [subject for subject in subjects if subject not in told]
         for number in sorted({bisect_right(entry.page_starts, subject) - 1 for subject in missing} - {-1}):
-            beside = await self._store.get(ChangesPage, ChangesPage.id_of(entry.id, number))
-            told |= {change.subject: change for change in beside.changes}
+            page_id = ChangesPage.id_of(entry.id, number)
+            if page_id not in pages:
+                pages[page_id] = await self._store.get(ChangesPage, page_id)
+            told |= {change.subject: change for change in pages[page_id].changes}
         found = [told[subject] for subject in subjects if subject in told]
         count = len(entry.changes) + entry.unlisted_count
         return replace(entry, changes=tuple(found), unlisted_count=count - len(found))

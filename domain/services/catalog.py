@@ -288,7 +288,9 @@ class CatalogService:
         """Return the projects that exist for a principal, by key."""
         principal.require_management(ProjectAction.VIEW, "proj/*")
         projects = await self._store.list_all(Project, "")
+        await self._access.catch_up(projects)
         return [project for project in projects if principal.may_view(project_resource(project))]
 
     async def _catalog(self, environment: Environment) -> EnvironmentCatalog:
+        await self._access.catch_up([environment])
         return EnvironmentCatalog(environment, await self._snapshots.get(environment.ref))

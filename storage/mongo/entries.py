@@ -1,5 +1,6 @@
 """The audit log's documents: beside the entry what it is found by."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from domain.model.changes import AuditEntry, EntryFilter, first_entry_id
@@ -36,6 +37,21 @@ def entries_query(scope: str | None, wanted: EntryFilter, *, before: str) -> dic
     if wanted.since_ms is not None:
         ids["$gte"] = first_entry_id(wanted.since_ms)
     return {**query, "_id": ids} if ids else query
+
+
+def latest_pipeline(subjects: Sequence[Collection[str]], *, first: int, before: str) -> list[dict[str, Any]]:
+    """Return the pipeline for the newest entries on each set of subjects: its place, and an entry's id."""
+    parts: list[list[dict[str, Any]]] = [
+        [
+            {"$match": entries_query(None, EntryFilter(subjects=some), before=before)},
+            {"$sort": {"_id": -1}},
+            {"$limit": first},
+            {"$project": {"number": {"$literal": number}}},
+        ]
+        for number, some in enumerate(subjects)
+    ]
+    beside = [{"$unionWith": {"coll": ENTRIES, "pipeline": part}} for part in parts[1:]]
+    return [*parts[0], *beside]
 
 
 async def index_older_entries(database: Database) -> None:

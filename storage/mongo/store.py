@@ -1,8 +1,9 @@
 """The Store over MongoDB: what is the same on every deployment; how a commit is atomic is the deployment's."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar
 
 import orjson
@@ -20,7 +21,7 @@ from storage.codec import EnvironmentDecoder, decode
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors
 from storage.mongo.contexts import Contexts
-from storage.mongo.entries import ENTRIES, entries_query
+from storage.mongo.entries import ENTRIES, entries_query, latest_pipeline
 from storage.mongo.layout import create_collections, read_revisions
 from storage.mongo.members import Members
 from storage.mongo.replica_set import ReplicaSet
@@ -157,6 +158,28 @@ class MongoStore:
         query = entries_query(scope, wanted, before=before)
         found = await self._find_many(ENTRIES, query, first=first, order=-1)
         return [decode(AuditEntry, document) for document in found]
+
+    async def latest_entries(
+        self, subjects: Sequence[Collection[str]], *, first: int, before: str = ""
+    ) -> list[list[AuditEntry]]:
+        """See Store.latest_entries."""
+        if not subjects or first == 0:
+            return [[] for _ in subjects]
+        pipeline = latest_pipeline(subjects, first=first, before=before)
+
+        async def read(session: Session | None) -> tuple[list[Any], list[Any]]:
+            entries = self._database[ENTRIES]
+            found = await entries.aggregate(pipeline, session=session).to_list(None)
+            wanted = {"_id": {"$in": sorted({row["_id"] for row in found})}}
+            return found, await entries.find(wanted, {"document": 1}, session=session).to_list(None)
+
+        with self._working():
+            found, rows = await self._deployment.read(read)
+        entries = {row["_id"]: decode(AuditEntry, row["document"]) for row in rows}
+        latest: list[list[AuditEntry]] = [[] for _ in subjects]
+        for row in sorted(found, key=itemgetter("_id"), reverse=True):
+            latest[row["number"]].append(entries[row["_id"]])
+        return latest
 
     async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.add_members."""

@@ -1,5 +1,6 @@
 """The audit log in the file: entries, and an index of what each touched."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import aiosqlite
@@ -21,6 +22,8 @@ INSERT INTO entries (id, scope, document, actor, action) VALUES (:id, :scope, :d
 _PAGE = """
 SELECT document FROM ({ids} ORDER BY id DESC LIMIT :first) JOIN entries USING (id) ORDER BY id DESC
 """
+_LATEST = "SELECT {number} AS number, id FROM ({ids} ORDER BY id DESC LIMIT :first)"
+DOCUMENTS = "SELECT id, document FROM entries WHERE id IN (SELECT value FROM json_each(:ids))"
 _SIDE_BY_SIDE = 250
 
 
@@ -47,6 +50,23 @@ def entries_query(
     subjects = {f"subject{n}": subject for n, subject in enumerate(sorted(set(wanted.subjects)))}
     on_one = [_ENTRIES_ON.format(name=name, conditions=joined) for name in subjects]
     return _PAGE.format(ids=_union(on_one)), {**parameters, **subjects}
+
+
+def latest_query(subjects: Sequence[Collection[str]], *, first: int, before: str) -> tuple[str, dict[str, Any]]:
+    """Return the statement for the newest entries on each set of subjects, as pairs of its place and an id."""
+    names = {
+        subject: f"subject{n}" for n, subject in enumerate(sorted({one for some in subjects for one in some}))
+    }
+    condition = "id < :before" if before else "1"
+    parts = [
+        _LATEST.format(
+            number=number,
+            ids=_union([_ENTRIES_ON.format(name=names[one], conditions=condition) for one in sorted(set(some))]),
+        )
+        for number, some in enumerate(subjects)
+    ]
+    statement = f"{' UNION ALL '.join(parts)} ORDER BY number, id DESC"
+    return statement, {"first": first, "before": before, **{name: one for one, name in names.items()}}
 
 
 def _union(statements: list[str]) -> str:

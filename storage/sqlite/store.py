@@ -5,7 +5,7 @@ Every read is one statement, so it sees one instant; every commit is one transac
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
 from storage.sqlite import contexts as seen_contexts
 from storage.sqlite import members
 from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
-from storage.sqlite.entries import entries_query, write_entry
+from storage.sqlite.entries import DOCUMENTS, entries_query, latest_query, write_entry
 
 READERS = 3
 FEED_SECONDS = 0.03
@@ -162,6 +162,21 @@ class SqliteStore:
             return []
         rows = await self._read(*entries_query(scope, wanted, first=first, before=before))
         return [decode_text(AuditEntry, document) for (document,) in rows]
+
+    async def latest_entries(
+        self, subjects: Sequence[Collection[str]], *, first: int, before: str = ""
+    ) -> list[list[AuditEntry]]:
+        """See Store.latest_entries."""
+        if not subjects:
+            return []
+        found = await self._read(*latest_query(subjects, first=first, before=before))
+        ids = orjson.dumps(sorted({entry_id for _, entry_id in found})).decode()
+        rows = await self._read(DOCUMENTS, {"ids": ids})
+        entries = {entry_id: decode_text(AuditEntry, document) for entry_id, document in rows}
+        latest: list[list[AuditEntry]] = [[] for _ in subjects]
+        for number, entry_id in found:
+            latest[number].append(entries[entry_id])
+        return latest
 
     async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.add_members."""

@@ -6,6 +6,7 @@ import pytest
 
 from tests.gql.conftest import a_flag, data_of
 from tests.gql.test_flag_edits import create, mutate
+from tests.gql.test_metrics import growth
 from tests.gql.test_segment_lists import create as create_list
 from tests.gql.test_segment_lists import load
 from tests.servers import Server
@@ -138,3 +139,45 @@ def test_the_log_is_not_for_everybody(server: Server) -> None:
     assert server.post(LOG, p="default", e=PRODUCTION).code == "BAD_USER_INPUT"
     assert server.post(LOG, after="junk").code == "BAD_USER_INPUT"
     assert server.post(LOG, n="junk").code == "BAD_USER_INPUT"
+
+
+def test_the_histories_of_many_things_are_asked_of_the_store_together(server: Server) -> None:
+    segments = tuple({"key": f"s{number:02}", "included": ["ann"]} for number in range(50))
+    flags = [a_flag(f"f{number:02}") for number in range(30)]
+    assert server.import_flags(data_of(*flags, segments=segments))["importFlagData"]
+    history = "nodes { id history(first: 2) { nodes { id unlistedCount changes { entityId versionAfter } } } }"
+    query = f"""{{ environment(project: "default", key: "production") {{
+      segments(first: 50) {{ {history} }} flags(first: 30) {{ {history} }} }} }}"""
+    answers: list[Any] = []
+    grown = growth(server, lambda: answers.append(server.post(query)["environment"]))
+    assert grown("store_duration_seconds_count", method="latest_entries") == 1
+    assert grown("store_duration_seconds_count", method="list_entries") == 0
+    [environment] = answers
+    nodes = [*environment["segments"]["nodes"], *environment["flags"]["nodes"]]
+    assert len(nodes) == 80
+    alone = "query ($n: ID) { auditLog(nodeId: $n, first: 2) { nodes { id unlistedCount changes { entityId versionAfter } } } }"
+    for node in (nodes[0], nodes[49], nodes[50], nodes[79]):
+        assert node["history"] == server.post(alone, n=node["id"])["auditLog"]
+        assert node["history"]["nodes"]
+
+
+def test_a_history_that_cannot_be_told_spoils_no_other(server: Server) -> None:
+    mutate(server, "createSegment", "revision", environment=PRODUCTION, name="audited")
+    query = """{ a: environment(project: "default", key: "production") { history(first: 1) { nodes { id } } }
+      b: environment(project: "default", key: "production") { history(after: "junk") { nodes { id } } } }"""
+    answer = server.post(query)
+    assert answer.code == "BAD_USER_INPUT"
+    assert answer.data is not None
+    assert answer.data["b"] is None
+    assert len(answer.data["a"]["history"]["nodes"]) == 1
+
+
+def test_the_history_after_each_of_several_mutations_has_that_one(server: Server) -> None:
+    mutate(server, "createSegment", "revision", environment=PRODUCTION, name="audited")
+    edit = """updateSegment(input: {environment: {project: "default", environment: "production"},
+      segmentKey: "audited", instructions: [{updateName: "%s"}]}) { segment { history(first: 1) { nodes {
+        changes { versionAfter } } } } }"""
+    data = server.post(f"mutation {{ one: {edit % 'one'} two: {edit % 'two'} }}").data
+    assert data is not None
+    told = [data[name]["segment"]["history"]["nodes"][0]["changes"][0]["versionAfter"] for name in ("one", "two")]
+    assert told == [2, 3]

@@ -75,6 +75,14 @@ def test_fields_that_ask_a_service_cost_more(thrifty: Server) -> None:
     actual(thrifty.post(query, n=3))
 
 
+def test_what_the_viewer_may_do_to_things_is_counted_action_by_action(thrifty: Server) -> None:
+    query = f"query ($n: Int!) {{ {HERE} {{ segments(first: $n) {{ nodes {{ viewerCan }} }} }} }}"
+    assert not thrifty.post(query, n=5).errors
+    flags = query.replace("segments", "flags")
+    assert not thrifty.post(flags, n=4).errors
+    assert COST < actual(thrifty.post(flags, n=30)) <= COST + 40
+
+
 def test_what_a_mutation_changed_holds_though_its_answer_costs_too_much(thrifty: Server) -> None:
     create = f"""mutation {{ createSegment(input: {{{PLACE}, name: "kept", key: "kept"}}) {{ segment {{
         {" ".join(f"a{n}: usage {{ flagCount }}" for n in range(30))} }} }} }}"""

@@ -33,6 +33,7 @@ NEARLY_RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("query ($x: Strin) { projects(after: $x) { totalCount } }", {}),
     ("{ ...F } fragment F on Quer { __typename }", {}),
     ("{ projects @skip(iff: true) { totalCount } }", {}),
+    ('{ viewer { can(action: "updateProjektName", resource: "proj/default") } }', {}),
 ]
 
 

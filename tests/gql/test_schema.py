@@ -18,6 +18,8 @@ from strawberry.types import get_object_definition
 
 from domain.access.credentials import NewSdkKey
 from domain.access.policies import Statement
+from domain.access.principals import Principal
+from domain.access.rights import Allowance, GrantedPolicy, Rights
 from domain.access.roles import ProjectGrant
 from domain.access.sight import SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.evaluation.dependencies import FlagSegmentNode
@@ -30,6 +32,7 @@ from domain.evaluation.usage import (
     SegmentUsage,
     SegmentUsageNode,
 )
+from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntityChange, FieldChange, RuleChange, ScopeRevision, TargetsChange
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
@@ -50,6 +53,7 @@ from domain.services.flags import ChangedFlag, ChangedFlags
 from domain.services.import_plan import ImportedItem
 from domain.services.imports import ImportCounts, ImportReport
 from domain.services.list_effects import ChangedList
+from domain.services.permissions import PermissionDecision, PermissionHolder, SimulatedDecision
 from domain.services.projects import CreatedProject
 from domain.services.sdk_keys import SdkKeyWithSecret
 from domain.services.segments import BulkEditedSegment, ChangedSegment, DeletedSegment, TargetCounts
@@ -63,10 +67,18 @@ DOMAIN_CLASSES = {
     "RotateSdkKeyPayload": SdkKeyWithSecret,
     "AccessToken": SeenToken,
     "Member": SeenMember,
-    "PolicyStatement": Statement,
     "ProjectRoleGrant": ProjectGrant,
     "Role": SeenRole,
     "SdkKey": SeenSdkKey,
+    "Allowance": Allowance,
+    "EnvironmentName": EnvironmentRef,
+    "GrantedPolicy": GrantedPolicy,
+    "PermissionDecision": PermissionDecision,
+    "PermissionHolder": PermissionHolder,
+    "PolicyStatement": Statement,
+    "Rights": Rights,
+    "SimulatedDecision": SimulatedDecision,
+    "Viewer": Principal,
     "BulkEditSegmentTargetsPayload": BulkEditedSegment,
     "CancelSegmentImportPayload": ListChange,
     "LargeList": Segment,

@@ -254,6 +254,31 @@ async def test_an_entry_is_found_by_everything_that_its_change_touched(store: St
     assert [[entry.id for entry in page] for page in pages] == [["2"], ["1"], []]
 
 
+async def test_the_latest_entries_on_each_of_many_sets_of_subjects_are_those_that_a_list_of_each_has(
+    store: Store,
+) -> None:
+    for number in range(8):
+        segments = [a_segment(f"{key}{number}") for key in "abc"[: 1 + number % 3]]
+        writes = [create(a_project(f"p{number}")), *map(create, segments)]
+        await store.commit(a_commit(*writes, revise=(SCOPE,), entry=an_entry(id=f"{number:03}")))
+    sets: list[list[str]] = [
+        [f"environment/{SCOPE}"],
+        ["project/p1", f"segment/{SCOPE}/c5"],
+        [],
+        ["project/p1"],
+        ["project/gone"],
+        *([f"segment/{SCOPE}/a{number}"] for number in range(8)),
+        *(["project/p7", f"segment/{SCOPE}/b{number}"] for number in range(87)),
+    ]
+    for first, before in ((1, ""), (3, "006"), (100, ""), (0, "")):
+        listed = [
+            await store.list_entries(None, first=first, before=before, wanted=EntryFilter(subjects=subjects))
+            for subjects in sets
+        ]
+        assert await store.latest_entries(sets, first=first, before=before) == listed
+    assert await store.latest_entries([], first=1) == []
+
+
 async def test_what_an_entry_has_no_room_for_is_found_by_its_page_and_is_nothing_that_was_touched(
     store: Store,
 ) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from domain.access.actions import ACTIONS
 from domain.access.policies import Effect, NewStatement, Policy, parse_policy
 from domain.access.resources import RESOURCE_TYPES, Level, Resource, resource_of
+from domain.access.rights import GrantedPolicy, PolicySource, Rights
 
 NAMES = st.text("abcAB0._-", min_size=1, max_size=5)
 ALL_ACTIONS = sorted({action for actions in ACTIONS.values() for action in actions})
@@ -38,6 +39,11 @@ def deny(*resources: str, actions: Sequence[str] = ("*",)) -> NewStatement:
 
 def a_policy(*statements: NewStatement) -> Policy:
     return parse_policy(statements)
+
+
+def rights_of(*granted: Policy) -> Rights:
+    """What policies of custom roles allow."""
+    return Rights(tuple(GrantedPolicy(source=PolicySource.CUSTOM_ROLE, policy=policy) for policy in granted))
 
 
 @st.composite

@@ -12,9 +12,10 @@ from domain.access.directory import AccessDirectory
 from domain.access.gifts import lacking, not_had
 from domain.access.members import Member
 from domain.access.needs import Change
-from domain.access.policies import Effect, NewStatement, Policy, Rights, parse_policy
+from domain.access.policies import Effect, NewStatement, Policy, parse_policy
 from domain.access.principals import Principal
 from domain.access.resources import Glob, Resource
+from domain.access.rights import Rights
 from domain.access.roles import (
     BasePermissions,
     BaseRole,
@@ -24,11 +25,11 @@ from domain.access.roles import (
     base_role_policy,
     project_role_policy,
 )
-from tests.domain.access.builders import a_policy, allow, deny, resources, specifiers_of
+from tests.domain.access.builders import a_policy, allow, deny, resources, rights_of, specifiers_of
 
 
 def lacks(given_policy: Policy, *had: Policy) -> set[str]:
-    return {f"{lack.action} {lack.resource}" for lack in lacking(Rights(had), given_policy)}
+    return {f"{lack.action} {lack.resource}" for lack in lacking(rights_of(*had), given_policy)}
 
 
 @st.composite
@@ -57,7 +58,7 @@ def policies_about(draw: st.DrawFn, resource: Resource) -> Policy:
 def test_what_is_had_by_comparison_is_had_in_each_case(data: st.DataObject) -> None:
     resource = data.draw(resources())
     about = policies_about(resource)
-    policy, had = data.draw(about), Rights(tuple(data.draw(st.lists(about, min_size=1, max_size=2))))
+    policy, had = data.draw(about), rights_of(*data.draw(st.lists(about, min_size=1, max_size=2)))
     for action in ACTIONS[resource.type]:
         if policy.decide(action, resource).allows and not had.allow(action, resource):
             assert lacking(had, policy)
@@ -167,7 +168,7 @@ TOKEN = Credential(id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", member_id
 def beyond(change: Change, *rights: Role) -> bool:
     """Tell whether a change gives more than somebody has who may do what each of some roles allows."""
     directory = AccessDirectory(roles={"eap": EAP, "all": ALL}, members={"ann": ANN})
-    holder = Principal(actor="x", rights=tuple(Rights((role.whole_policy,)) for role in rights))
+    holder = Principal(actor="x", rights=tuple(Rights((role.granted,)) for role in rights))
     return bool(not_had([change], directory, holder))
 
 

@@ -49,7 +49,7 @@ def test_no_field_can_be_changed_without_an_action_of_its_resource(entity_type: 
     needed = NEEDED[entity_type]
     declared = {field.name for field in fields(entity_type)} - IDENTITY
     assert {name.partition(".")[0] for name in needed} == declared
-    assert set(needed.values()) <= ACTIONS[TYPES[entity_type]]
+    assert set(needed.values()) <= {*ACTIONS[TYPES[entity_type]]}
 
 
 def test_all_of_a_member_s_grants_are_told_apart() -> None:

@@ -6,10 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.access.policies import Effect, NewStatement, Policy, Rights, parse_policy
+from domain.access.policies import Effect, NewStatement, Policy, parse_policy
 from domain.access.resources import Resource, resource_of
 from domain.errors import InvalidInputError
-from tests.domain.access.builders import ALL_ACTIONS, a_policy, a_segment_of, allow, deny, policies, resources
+from tests.domain.access.builders import (
+    ALL_ACTIONS,
+    a_policy,
+    a_segment_of,
+    allow,
+    deny,
+    policies,
+    resources,
+    rights_of,
+)
 
 EAP = a_segment_of(tags=["eap"])
 OTHER = a_segment_of(segment="vips")
@@ -85,8 +94,8 @@ def test_a_statement_that_denies_beats_any_that_allows_in_whatever_order(
 
 @given(policies(), policies(), st.sampled_from(ALL_ACTIONS), resources())
 def test_another_policy_never_takes_away(policy: Policy, another: Policy, action: str, resource: Resource) -> None:
-    if Rights((policy,)).allow(action, resource):
-        assert Rights((another, policy)).allow(action, resource)
+    if rights_of(policy).allow(action, resource):
+        assert rights_of(another, policy).allow(action, resource)
 
 
 def test_every_fault_is_named_with_its_statement_field_and_entry() -> None:

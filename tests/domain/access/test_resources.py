@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.access.resources import Glob, Resource, parse_specifier, resource_of
+from domain.access.resources import Glob, Resource, parse_resource, parse_specifier, resource_of
 from domain.errors import InvalidInputError
 from tests.domain.access.builders import a_segment_of, resources, specifiers_of
 
@@ -101,3 +101,22 @@ def test_a_fault_is_named_with_its_place(text: str, message: str) -> None:
 def test_a_type_that_is_not_there_is_refused_and_the_types_are_listed(text: str) -> None:
     with pytest.raises(InvalidInputError, match="'proj:env:segment'"):
         parse_specifier(text)
+
+
+@given(resources())
+def test_the_name_of_a_thing_reads_as_the_thing(resource: Resource) -> None:
+    assert parse_resource(str(resource)) == resource
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("proj/*", "has '*' at character 6, and is to name one thing"),
+        ("proj/a:env/b:segment/c;t*", "has '*' at character 25, and is to name one thing"),
+        ("proj/a:env", "needs a type and a key, as in 'proj/*', at character 8"),
+    ],
+)
+def test_what_is_no_name_of_one_thing_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        parse_resource(text, ("here",))
+    assert [(v.path, v.message) for v in refused.value.violations] == [(("here",), message)]

@@ -1,10 +1,12 @@
 """What entries tell, and where it is found, when more changes than one entry has room for."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from domain.access.principals import Principal
+from domain.access.rights import Rights
 from domain.clock import now_ms
 from domain.instructions.segments import EditTargets, TargetAction
 from domain.model.changes import AuditEntry, EntityChange
@@ -81,6 +83,22 @@ async def test_the_history_of_a_segment_behind_many_flags_names_its_targets(
     updated, created = await history(store, owner, "Segment", f"{PRODUCTION}/z")
     assert (versions(updated.changes[0])[2:], versions(created.changes[0])[2:]) == ((1, imported), (None, 1))
     assert updated.changes[0].targets[0].added == ("ada",)
+
+
+async def test_histories_that_are_read_together_are_those_that_are_read_alone(
+    store: Store, owner: Principal, imported: int
+) -> None:
+    nodes = [("Flag", f"{PRODUCTION}/f{number:03}") for number in (0, 1, MANY[-2], MANY[-1])]
+    nodes += [("Segment", f"{PRODUCTION}/z"), ("Environment", str(PRODUCTION)), ("Project", "default")]
+    nodes += [("Flag", f"{PRODUCTION}/gone"), ("Project", "gone")]
+    blind = replace(owner, rights=(Rights(),))
+    service = AuditService(store, AccessService(store))
+    for principal in (owner, blind):
+        page = PageRequest(first=2)
+        together = await service.histories(principal, nodes, page)
+        assert together == [await service.log(principal, AuditFilter(node=node), page) for node in nodes]
+        told = [len(stretch.edges) for stretch in together]
+        assert told == ([imported] * 7 + [0, 0] if principal is owner else [0] * 9)
 
 
 async def test_the_history_of_an_environment_has_the_first_changes_and_counts_the_others(
