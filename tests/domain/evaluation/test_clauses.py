@@ -17,6 +17,7 @@ from tests.builders import (
     malformed,
     matches,
 )
+from tests.domain.evaluation.test_operators import TABLE
 
 MALFORMED = EvaluationErrorKind.MALFORMED_FLAG
 FREE = a_context(tier="free")
@@ -30,6 +31,14 @@ def test_a_clause_matches_and_does_not_where_it_is_negated() -> None:
 def test_a_clause_does_not_match_and_does_where_it_is_negated() -> None:
     assert matches(a_clause(attribute="tier", values=["pro"]), context=FREE) is False
     assert matches(a_clause(attribute="tier", values=["pro"], negate=True), context=FREE) is True
+
+
+@pytest.mark.parametrize(("value", "wanted", "expected"), [row[1:] for row in TABLE if row[0] == "in"])
+def test_a_clause_matches_as_its_operator_does_an_element_too(value: Json, wanted: Json, expected: bool) -> None:
+    for values in ([wanted], [wanted, "another"]):
+        clause = a_clause(attribute="it", op="in", values=values)
+        assert matches(clause, context=a_context(it=value)) is expected
+        assert matches(clause, context=a_context(it=["other", value])) is expected
 
 
 def test_any_of_the_values_may_match() -> None:
