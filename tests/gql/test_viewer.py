@@ -1,5 +1,7 @@
 """Who asks learns who he is and what he may do, over HTTP; and what he is told is what the gate lets pass."""
 
+import base64
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -144,6 +146,36 @@ def test_the_tags_of_a_project_that_one_may_not_view_do_not_count_and_nothing_ca
 ) -> None:
     assert not can("updateName", "proj/hidden:env/production")
     assert not can("updateName", "proj/hidden;hush:env/production")
+
+
+def test_no_tag_is_told_of_what_one_may_not_view(service: Server, holder: str) -> None:
+    query = "query ($r: [PermissionRequest!]!) { viewer { decisions(requests: $r) { resource } } }"
+    store_access(service, Member(id="boss", email="boss@acme.com", grants=Grants(base_role=BaseRole.OWNER)))
+    token = service.post("{ viewer { accessToken { id } } }", token=holder)["viewer"]["accessToken"]["id"]
+    own = base64.b64decode(token).decode().removeprefix("AccessToken:")
+    wanted = [
+        {"action": "updateName", "resource": "proj/hidden:env/production"},
+        {"action": "deleteProject", "resource": "proj/hidden"},
+        {"action": "updateRole", "resource": "member/boss@acme.com"},
+        {"action": "updateAccessTokenName", "resource": f"service-token/{own}"},
+    ]
+
+    def told(secret: str | None) -> list[str]:
+        decisions = service.post(query, token=secret, r=wanted)["viewer"]["decisions"]
+        return [decision["resource"] for decision in decisions]
+
+    named = [request["resource"] for request in wanted]
+    assert told(holder) == [*named[:3], f"{named[3]};no_access"]
+    deadline = time.monotonic() + 5
+    while told(None)[2] == named[2] and time.monotonic() < deadline:  # another process made the member
+        time.sleep(0.02)
+    assert told(None) == [
+        "proj/hidden;hush:env/production",
+        "proj/hidden;hush",
+        "member/boss@acme.com;owner",
+        f"{named[3]};no_access",
+    ]
+    assert told("") == named
 
 
 def test_several_permissions_are_asked_for_at_once_and_every_fault_is_told(service: Server, holder: str) -> None:
