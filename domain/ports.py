@@ -355,17 +355,29 @@ class CacheStatistics:
     shared: SharedStatistics | None = None
 
 
-class Cache(Protocol[V]):
+class CountedCache(Protocol):
     """Values by keys that name all they depend on, so that none is ever wrong: they only grow old and go.
 
     It is bounded, in entries and in bytes. What it hands out is shared, and never changed.
     """
+
+    @property
+    def statistics(self) -> CacheStatistics:
+        """How it did so far."""
+
+
+class Cache(CountedCache, Protocol[V]):
+    """A cache of what whoever asks makes himself."""
 
     async def find(self, key: str) -> Computed[V] | None:
         """Return what was kept, unless it had to go or is past its end."""
 
     async def keep(self, key: str, computed: Computed[V]) -> None:
         """Keep a value that was not found, which makes it a miss, until its end or until others need the room."""
+
+
+class LoadingCache(CountedCache, Protocol[V]):
+    """A cache that has what is not there made."""
 
     async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
         """Return the values of keys; do the work for those that are not there, in one call, and keep them.
@@ -374,7 +386,3 @@ class Cache(Protocol[V]):
         else's work. What the work raises reaches all who wait for it, and is not kept; nor is a value kept, or
         handed out again, past its end.
         """
-
-    @property
-    def statistics(self) -> CacheStatistics:
-        """How it did so far."""

@@ -20,7 +20,7 @@ from domain.access.actions import AccountAction
 from domain.access.principals import SYSTEM, Principal
 from domain.access.resources import ACCOUNT, resource_of
 from domain.errors import DomainError, UnauthenticatedError, UnavailableError
-from domain.ports import Cache, Store
+from domain.ports import Cache, LoadingCache, Store
 from domain.services.access_editing import AccessEditor
 from domain.services.access_tokens import AccessTokenService
 from domain.services.audit import AuditService
@@ -126,7 +126,7 @@ class Backend:
         )
         self._upkeep = CredentialUpkeep(store, snapshots.access, access_editor)
         self._snapshots = snapshots
-        memberships = self._cache()
+        memberships: LoadingCache[Any] = self._cache()
         lookups = MembershipService(store, snapshots, memberships)
         if self._redis is not None:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
@@ -260,7 +260,7 @@ class Backend:
         """Count what the caches did: the next scrape may be answered by another process."""
         self.metrics.count_caches(self._cache_statistics())
 
-    def _cache(self) -> Cache[Any]:
+    def _cache(self) -> MemoryCache[Any]:
         """Make the cache of one unit: each of the two has half of the memory."""
         settings = self.settings
         return MemoryCache(max_entries=settings.cache_entries, max_bytes=settings.cache_bytes // 2)

@@ -39,7 +39,7 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
     """A bounded cache: the values used longest ago go first, and work is done once for all who wait for it.
 
     aiocache's own memory has no bound, sets a timer for each value with an end, forgets to stop them in `clear`,
-    and takes None for a miss. Its methods that count, lock, or change a value's end are not supported here.
+    and takes None for a miss. Its methods that delete, count, lock, or change an end are not supported.
     """
 
     def __init__(self, *, max_entries: int, max_bytes: int) -> None:
@@ -48,7 +48,6 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
         self._flights: dict[str, asyncio.Task[Mapping[str, Computed[V]]]] = {}
         self._max_entries = max_entries
         self._max_bytes = max_bytes
-        self._epoch = 0
         self._bytes = self._hits = self._misses = self._evictions = 0
 
     @property
@@ -74,7 +73,7 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
         await self._set(key, computed)
 
     async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
-        """Return the values of keys; do the work for those that are not there, as domain.ports.Cache says."""
+        """Return the values of keys; do the work for those that are not there, as LoadingCache says."""
         found: list[Computed[V] | None] = await self.multi_get(keys)
         # AIOCACHE_DISABLE=1 finds nothing at all, not even a miss for each key.
         values = {key: box.value for key, box in zip(keys, found, strict=False) if box is not None}
@@ -91,7 +90,7 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
         return {key: values[key] for key in keys}
 
     def _start(self, keys: Sequence[str], compute: Compute[V]) -> None:
-        flight = asyncio.create_task(self._compute(keys, compute, self._epoch))
+        flight = asyncio.create_task(self._compute(keys, compute))
         self._flights.update(dict.fromkeys(keys, flight))
 
         def land(_flight: asyncio.Task[Mapping[str, Computed[V]]]) -> None:
@@ -102,10 +101,9 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
 
         flight.add_done_callback(land)
 
-    async def _compute(self, keys: Sequence[str], compute: Compute[V], epoch: int) -> Mapping[str, Computed[V]]:
+    async def _compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, Computed[V]]:
         computed = await compute(keys)
-        if epoch == self._epoch:  # what was begun before a `clear` is not kept after it
-            await self.multi_set(computed.items())
+        await self.multi_set(computed.items())
         return computed
 
     async def _get(self, key: str, *_: object, **__: object) -> Computed[V] | None:
@@ -132,21 +130,10 @@ class MemoryCache(SimpleMemoryCache, Generic[V]):  # type: ignore[misc]  # aioca
             self._evictions += 1
         return True
 
-    async def _delete(self, key: str, *_: object, **__: object) -> int:
-        return self._remove(key)
-
-    async def _clear(self, *_: object, **__: object) -> bool:
-        self._epoch += 1
-        self._cache.clear()
-        self._bytes = 0
-        return True
-
-    def _remove(self, key: str) -> int:
+    def _remove(self, key: str) -> None:
         box = self._cache.pop(key, None)
-        if box is None:
-            return 0
-        self._bytes -= ENTRY_BYTES + box.size
-        return 1
+        if box is not None:
+            self._bytes -= ENTRY_BYTES + box.size
 
 
 class RedisTexts:

@@ -14,7 +14,7 @@ from domain.clock import now_ms
 from domain.evaluation.results import BigSegmentsStatus
 from domain.evaluation.subject import Membership
 from domain.json import Json
-from domain.ports import Cache, CacheStatistics, Compute, Computed, SharedStatistics, V
+from domain.ports import CacheStatistics, Compute, Computed, LoadingCache, SharedStatistics, V
 from storage.cache import RedisTexts
 
 KEPT_MS = 3_600_000
@@ -36,12 +36,12 @@ class Codec(Generic[V]):
 
 
 class SharedCache(Generic[V]):
-    """Implements domain.ports.Cache before another one. Redis is read where memory misses, and written beside.
+    """A domain.ports.LoadingCache before another one. Redis is read where memory misses, and written beside.
 
     Keys must be the same in every process that means the same, and never for another store.
     """
 
-    def __init__(self, memory: Cache[V], redis: RedisTexts, *, unit: str, codec: Codec[V]) -> None:
+    def __init__(self, memory: LoadingCache[V], redis: RedisTexts, *, unit: str, codec: Codec[V]) -> None:
         self._memory = memory
         self._redis = redis
         self._unit = unit
@@ -54,18 +54,6 @@ class SharedCache(Generic[V]):
         """How both did so far."""
         shared = SharedStatistics(hits=self._hits, misses=self._misses, away_seconds=self._redis.away_seconds)
         return replace(self._memory.statistics, shared=shared)
-
-    async def find(self, key: str) -> Computed[V] | None:
-        """Return what was kept, here or elsewhere."""
-        box = await self._memory.find(key)
-        if box is None and (box := (await self._read([key])).get(key)) is not None:
-            await self._memory.keep(key, box)
-        return box
-
-    async def keep(self, key: str, computed: Computed[V]) -> None:
-        """Keep a value here, and soon for all."""
-        await self._memory.keep(key, computed)
-        self._share({key: computed})
 
     async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
         """Return the values of keys; do the work for those that are neither here nor in Redis."""

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from domain.access.actions import AccountAction
 from domain.access.principals import Principal
 from domain.access.resources import ACCOUNT, resource_of
-from domain.ports import Cache, CacheStatistics
+from domain.ports import CacheStatistics, CountedCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class UnitStatistics:
 class CacheService:
     """The caches, by what they keep."""
 
-    def __init__(self, caches: Mapping[str, Cache[Any]]) -> None:
+    def __init__(self, caches: Mapping[str, CountedCache]) -> None:
         self._caches = caches
 
     def statistics(self, principal: Principal) -> list[UnitStatistics]:

@@ -166,11 +166,16 @@ class ListService:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:
             _, segment = await self._changes.find_of(running.change, principal, action)
-            counts = ListCounts(
-                added=max(0, segment.previous_list_size - segment.list_size),
-                removed=max(0, segment.list_size - segment.previous_list_size),
-            )
+            counts = await self._counts_of_restoring(segment, running.change)
             return await self._changes.take_effect(principal, running, Effect(counts=counts, next_state=_restored))
+
+    async def _counts_of_restoring(self, segment: Segment, change: ListChange) -> ListCounts:
+        """Count what the last change did the other way round; if its record is gone, by how the size changes."""
+        undone = await self._store.find(ListChange, replace(change, generation=segment.generation or 0).id)
+        if undone is not None:
+            return ListCounts(added=undone.counts.removed, removed=undone.counts.added)
+        grown = segment.previous_list_size - segment.list_size
+        return ListCounts(added=max(0, grown), removed=max(0, -grown))
 
     async def cancel(self, principal: Principal, change_id: str) -> ListChange:
         """Cancel a change that has not taken effect.

@@ -8,7 +8,7 @@ from domain.evaluation.results import BigSegmentsStatus
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.subject import Membership
 from domain.model.contexts import Context
-from domain.ports import Cache, Computed, Store
+from domain.ports import Computed, LoadingCache, Store
 from domain.services.histories import HistoryService
 from domain.services.list_files import member_key_problem
 from domain.services.snapshots import SnapshotService
@@ -25,7 +25,7 @@ class MembershipService:
         self,
         store: Store,
         snapshots: SnapshotService,
-        cache: Cache[Membership],
+        cache: LoadingCache[Membership],
         histories: HistoryService | None = None,
     ) -> None:
         """Take what it needs; the histories only if the cache is shared with other processes."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.json import Json
-from domain.ports import Cache, Compute, Computed
+from domain.ports import Compute, Computed, LoadingCache
 from storage.cache import MemoryCache, RedisTexts
 from storage.shared_cache import Codec, SharedCache
 
@@ -35,7 +35,7 @@ class Work:
         }
 
 
-async def get(cache: Cache[str], work: Compute[str], *keys: str) -> list[str]:
+async def get(cache: LoadingCache[str], work: Compute[str], *keys: str) -> list[str]:
     found = await cache.get_or_compute(keys, work)
     return [found[key] for key in keys]
 

@@ -1,11 +1,9 @@
 """The memory cache: bounded, single-flight, and true to what it is given; where aiocache's own is not."""
 
-import asyncio
-
 from domain.clock import now_ms
-from domain.ports import Computed
+from domain.ports import CacheStatistics, Computed
 from storage.cache import ENTRY_BYTES, MemoryCache
-from tests.storage.caches import Work, get, started
+from tests.storage.caches import Work, get
 
 
 def a_cache(*, max_entries: int = 1_000, max_bytes: int = 1_000_000) -> MemoryCache[str]:
@@ -28,9 +26,9 @@ async def test_bytes_are_bounded_and_counted_right_whatever_comes_and_goes() -> 
     for key in "abcdeab":
         await get(cache, work, key)
     assert cache.statistics.bytes == 3 * size
-    await cache.set("a", Computed(value="less", size=100))
+    await cache.keep("a", Computed(value="less", size=100))
     assert cache.statistics.bytes == 3 * size - 100
-    await cache.delete("a")
+    await cache.keep("a", Computed(value="over", size=100, valid_until_ms=now_ms()))
     assert cache.statistics.bytes == 2 * size
     assert cache.statistics.entries == 2
 
@@ -49,22 +47,13 @@ async def test_a_cache_without_room_keeps_nothing() -> None:
     assert cache.statistics.entries == cache.statistics.bytes == 0
 
 
-async def test_what_was_begun_before_a_clear_is_not_kept_after_it() -> None:
-    cache, work = a_cache(), Work()
-    work.may_end.clear()
-    waiting = asyncio.create_task(get(cache, work, "a"))
-    await started(work)
-    await cache.clear()
-    work.may_end.set()
-    assert await waiting == ["a1"]
-    assert await get(cache, work, "a") == ["a2"]
-
-
-async def test_it_sets_no_timers_so_none_fires_after_a_clear() -> None:
+async def test_what_is_kept_is_found_until_its_end_and_counted() -> None:
     cache = a_cache()
-    await get(cache, Work(valid_until_ms=now_ms() + 20), "a")
-    await cache.clear()
-    work = Work()
-    await get(cache, work, "a")
-    await asyncio.sleep(0.05)
-    assert await get(cache, work, "a") == ["a1"]
+    assert await cache.find("a") is None
+    kept = Computed(value="A", size=7)
+    await cache.keep("a", kept)
+    assert await cache.find("a") is kept
+    counts = CacheStatistics(entries=1, bytes=ENTRY_BYTES + 7, hits=1, misses=1, evictions=0)
+    assert cache.statistics == counts
+    await cache.keep("a", Computed(value="A", size=7, valid_until_ms=now_ms()))
+    assert await cache.find("a") is None

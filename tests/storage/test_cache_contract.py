@@ -1,4 +1,4 @@
-"""What domain.ports.Cache says holds in memory alone, and with Redis behind it."""
+"""What domain.ports.LoadingCache says holds in memory alone, and with Redis behind it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 import pytest
 
 from domain.clock import now_ms
-from domain.ports import Cache, CacheStatistics, Computed
+from domain.ports import CacheStatistics, Computed, LoadingCache
 from storage.cache import ENTRY_BYTES, MemoryCache
 from tests.storage.caches import Machine, Work, get, started
 
-Make: TypeAlias = Callable[[], Cache[Any]]
+Make: TypeAlias = Callable[[], LoadingCache[Any]]
 
 
 @pytest.fixture(params=["memory", "redis"])
@@ -26,15 +26,15 @@ async def make(request: pytest.FixtureRequest) -> AsyncIterator[Make]:
 
 
 @pytest.fixture
-def cache(make: Make) -> Cache[str]:
+def cache(make: Make) -> LoadingCache[str]:
     return make()
 
 
-def counts_of(cache: Cache[str]) -> CacheStatistics:
+def counts_of(cache: LoadingCache[str]) -> CacheStatistics:
     return replace(cache.statistics, shared=None)
 
 
-async def test_work_is_done_once_and_for_the_missing_keys_only(cache: Cache[str]) -> None:
+async def test_work_is_done_once_and_for_the_missing_keys_only(cache: LoadingCache[str]) -> None:
     work = Work()
     assert await get(cache, work, "a", "b") == ["a1", "b1"]
     assert await get(cache, work, "a", "c", "b") == ["a1", "c2", "b1"]
@@ -43,18 +43,8 @@ async def test_work_is_done_once_and_for_the_missing_keys_only(cache: Cache[str]
     assert counts_of(cache) == counts
 
 
-async def test_what_is_kept_is_found_and_counted(cache: Cache[str]) -> None:
-    assert await cache.find("a") is None
-    kept = Computed(value="A", size=7)
-    await cache.keep("a", kept)
-    assert await cache.find("a") is kept
-    assert counts_of(cache) == CacheStatistics(entries=1, bytes=ENTRY_BYTES + 7, hits=1, misses=1, evictions=0)
-    await cache.keep("a", Computed(value="A", size=7, valid_until_ms=now_ms()))
-    assert await cache.find("a") is None
-
-
 async def test_none_is_a_value(make: Make) -> None:
-    cache: Cache[None] = make()
+    cache: LoadingCache[None] = make()
     runs = 0
 
     async def work(keys: Sequence[str]) -> Mapping[str, Computed[None]]:
@@ -66,7 +56,7 @@ async def test_none_is_a_value(make: Make) -> None:
     assert runs == 1
 
 
-async def test_a_value_is_gone_at_its_end(cache: Cache[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_value_is_gone_at_its_end(cache: LoadingCache[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = now_ms()
     for module in ("storage.cache", "storage.shared_cache"):
         monkeypatch.setattr(f"{module}.now_ms", lambda: now)
@@ -79,7 +69,7 @@ async def test_a_value_is_gone_at_its_end(cache: Cache[str], monkeypatch: pytest
     assert cache.statistics.entries == cache.statistics.bytes == 0  # over before it was kept
 
 
-async def test_all_who_ask_at_a_time_wait_for_one_run(cache: Cache[str]) -> None:
+async def test_all_who_ask_at_a_time_wait_for_one_run(cache: LoadingCache[str]) -> None:
     work = Work()
     work.may_end.clear()
     waiting = [asyncio.create_task(get(cache, work, "a", "b")) for _ in range(100)]
@@ -92,7 +82,7 @@ async def test_all_who_ask_at_a_time_wait_for_one_run(cache: Cache[str]) -> None
     assert work.runs == [["a", "b"], ["c"]]
 
 
-async def test_a_caller_that_gives_up_stops_nobody_elses_work(cache: Cache[str]) -> None:
+async def test_a_caller_that_gives_up_stops_nobody_elses_work(cache: LoadingCache[str]) -> None:
     work = Work()
     work.may_end.clear()
     first, second = (asyncio.create_task(get(cache, work, "a")) for _ in range(2))
@@ -104,7 +94,7 @@ async def test_a_caller_that_gives_up_stops_nobody_elses_work(cache: Cache[str])
     assert await second == ["a1"]
 
 
-async def test_a_failure_reaches_all_who_wait_and_is_not_kept(cache: Cache[str]) -> None:
+async def test_a_failure_reaches_all_who_wait_and_is_not_kept(cache: LoadingCache[str]) -> None:
     work = Work()
     work.fault = ValueError("broken")
     failed = await asyncio.gather(*(get(cache, work, "a") for _ in range(3)), return_exceptions=True)
@@ -113,7 +103,9 @@ async def test_a_failure_reaches_all_who_wait_and_is_not_kept(cache: Cache[str])
     assert await get(cache, work, "a") == ["a2"]
 
 
-async def test_it_works_where_aiocache_is_turned_off(cache: Cache[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_works_where_aiocache_is_turned_off(
+    cache: LoadingCache[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AIOCACHE_DISABLE", "1")
     work = Work()
     assert [await get(cache, work, "a", "b") for _ in range(2)] == [["a1", "b1"], ["a2", "b2"]]

@@ -14,7 +14,6 @@ from domain.clock import now_ms
 from domain.errors import InvalidInputError
 from domain.evaluation.results import BigSegmentsStatus
 from domain.evaluation.subject import Membership
-from domain.ports import Computed
 from storage.cache import FAILURES_IN_A_ROW, REDIS_SECONDS, RETRY_SECONDS, RedisTexts
 from storage.shared_cache import KEPT_MS, MEMBERSHIPS
 from tests.storage.caches import Machine, Work, get, started
@@ -61,27 +60,17 @@ async def test_what_one_process_computed_others_need_not(redis_server: RedisServ
     assert (shared.hits, shared.misses, shared.is_away) == (2, 1, False)
 
 
-async def test_what_one_process_kept_others_find(redis_server: RedisServer, machines: Machines) -> None:
-    first, second = (machines(redis_server, "kept") for _ in range(2))
-    kept: Computed[Any] = Computed(value={"a": [1, 1.5, None, "é"]}, size=7, valid_until_ms=now_ms() + 60_000)
-    await first.cache.keep("a", kept)
-    await first.written()
-    assert await second.cache.find("a") == kept
-    assert second.cache.statistics.entries == 1
-    assert await second.cache.find("b") is None
-
-
 async def test_values_go_from_redis_at_their_end_and_others_after_an_hour(
     redis_server: RedisServer, machines: Machines
 ) -> None:
     machine = machines(redis_server, "ends")
-    await machine.cache.keep("short", Computed(value=1, size=1, valid_until_ms=now_ms() + 5_000))
-    await machine.cache.keep("long", Computed(value=1, size=1, valid_until_ms=now_ms() + 10 * KEPT_MS))
-    await machine.cache.keep("ever", Computed(value=1, size=1))
-    await machine.cache.keep("over", Computed(value=1, size=1, valid_until_ms=now_ms()))
+    now = now_ms()
+    ends = {"short": now + 5_000, "long": now + 10 * KEPT_MS, "ever": None, "over": now}
+    for key, end in ends.items():
+        await get(machine.cache, Work(valid_until_ms=end), key)
     await machine.written()
     with redis_server.client() as client:
-        left = {key: client.pttl(f"ends:unit:{key}") for key in ("short", "long", "ever", "over")}
+        left = {key: client.pttl(f"ends:unit:{key}") for key in ends}
     assert 0 < left["short"] <= 5_000
     assert KEPT_MS - 5_000 < left["long"] <= KEPT_MS
     assert KEPT_MS - 5_000 < left["ever"] <= KEPT_MS

@@ -13,15 +13,17 @@ from domain.clock import now_ms
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.model.lists import ListChange, ListChangeState, ListMode
 from domain.model.segments import Segment
-from domain.ports import Commit, Save, Store
+from domain.ports import Commit, Delete, Save, Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
 from domain.services.lists import ListService
+from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
+from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
@@ -141,3 +143,24 @@ async def test_no_lock_is_kept_of_lists_that_are_not_there(services: Services, o
             with pytest.raises(error):
                 await services.lists.edit_keys(caller, PRODUCTION, f"invented-{number}", ListMode.MERGE, ["ann"])
     assert locks() == before
+
+
+@pytest.mark.parametrize(("is_recorded", "added", "removed"), [(True, 3, 1), (False, 2, 0)])
+async def test_what_is_restored_counts_who_comes_back_and_who_goes_if_the_last_change_is_recorded(  # noqa: PLR0913, PLR0917 - fixtures
+    services: Services,
+    store: Store,
+    snapshots: SnapshotService,
+    owner: Principal,
+    is_recorded: bool,
+    added: int,
+    removed: int,
+) -> None:
+    segments = SegmentService(store, EnvironmentEditor(store, snapshots), TargetLimit(10))
+    await segments.create(owner, PRODUCTION, NewSegment(name="kept", list_context_kind="user"))
+    for keys in (["ann", "bob", "cy"], ["dan"]):
+        changed = await services.lists.edit_keys(owner, PRODUCTION, "kept", ListMode.OVERWRITE, keys)
+    if not is_recorded:  # a hundred changes that came to nothing have taken its place
+        await store.commit(Commit(writes=(Delete(changed.change),), entry=None))
+    restored = await services.lists.restore(owner, PRODUCTION, "kept")
+    counts = restored.change.counts
+    assert (counts.added, counts.removed) == (added, removed)
