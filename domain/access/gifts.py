@@ -5,6 +5,7 @@ that somebody has something, he has it not.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from domain.access.actions import ACTIONS
 from domain.access.credentials import Credential
@@ -13,9 +14,10 @@ from domain.access.members import Member
 from domain.access.needs import Change
 from domain.access.policies import Effect, Policy, Statement, known_specifier
 from domain.access.principals import Permission, Principal
-from domain.access.resources import ResourceSpecifier
+from domain.access.resources import Resource, ResourceSpecifier
 from domain.access.rights import Rights
 from domain.access.roles import EVERYTHING, BaseRole, Role, base_role_policy
+from domain.errors import VIOLATIONS_LIMIT
 
 
 def not_had(changes: Sequence[Change], directory: AccessDirectory, principal: Principal) -> list[Permission]:
@@ -73,11 +75,16 @@ def lacking(rights: Rights, policy: Policy) -> list[Permission]:
     if policy in rights.policies or base_role_policy(BaseRole.OWNER) in rights.policies:
         return []
     found: dict[Permission, None] = {}
+    owned = rights.policies
     for statement in policy.statements:
         for specifier in _specifiers(statement) if statement.effect is Effect.ALLOW else ():
-            wanted = _actions(statement, specifier.type) - _actions_of(policy, Effect.DENY, specifier)
-            for own in rights.policies:
+            if len(found) > VIOLATIONS_LIMIT:  # no error lists more
+                return list(found)
+            wanted = _actions(statement, specifier.type)
+            for own in owned:
                 wanted -= _allowed(own, specifier, policy)
+            if wanted:
+                wanted -= _actions_of(policy, Effect.DENY, specifier)
             resource = specifier.as_resource()
             found |= dict.fromkeys(Permission(action, resource) for action in sorted(wanted))
     return list(found)
@@ -96,20 +103,28 @@ def _allowed(own: Policy, specifier: ResourceSpecifier, given: Policy) -> set[st
 def _actions_of(policy: Policy, effect: Effect, specifier: ResourceSpecifier) -> set[str]:
     """Return the actions to which statements of a policy do something on all that a specifier names."""
     found: set[str] = set()
+    everything = specifier.as_resource()
     for statement in policy.statements:
-        if statement.effect is effect and _is_about_all(statement, specifier):
+        if statement.effect is effect and _is_about_all(statement, specifier, everything):
             found |= _actions(statement, specifier.type)
     return found
 
 
-def _actions(statement: Statement, type_name: str) -> set[str]:
-    return {action for action in ACTIONS[type_name] if statement.names_action(action)}
+def _actions(statement: Statement, type_name: str) -> frozenset[str]:
+    return _known_actions(statement.actions, statement.not_actions, type_name)
 
 
-def _is_about_all(statement: Statement, specifier: ResourceSpecifier) -> bool:
-    """Tell whether a statement is about all that a specifier names, for some actions."""
+@lru_cache(maxsize=1_000)
+def _known_actions(actions: tuple[str, ...], not_actions: tuple[str, ...], type_name: str) -> frozenset[str]:
+    """Return which of a type's actions a statement names; once for all of its resources."""
+    statement = Statement(effect=Effect.ALLOW, actions=actions, not_actions=not_actions)
+    return frozenset(action for action in ACTIONS[type_name] if statement.names_action(action))
+
+
+def _is_about_all(statement: Statement, specifier: ResourceSpecifier, everything: Resource) -> bool:
+    """Tell whether a statement is about all that a specifier names, for some actions; a resource stands for it."""
     if statement.resources:
-        return any(known_specifier(text).includes(specifier) for text in statement.resources)
+        return any(known_specifier(text).matches(everything) for text in statement.resources)
     return not any(known_specifier(text).overlaps(specifier) for text in statement.not_resources)
 
 

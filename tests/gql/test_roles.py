@@ -129,6 +129,10 @@ def test_a_policy_is_refused_with_the_place_of_every_fault(service: Server) -> N
     new = change(service, "createRole", "role { id }", name=" ", key="a b", description="d" * 4097, policy=policy)
     assert violations(new) == [["input", "key"], ["input", "name"], ["input", "description"], *paths]
     assert violations(change(service, "updateRole", "role { id }", roleKey="other", policy=policy)) == paths
+    large = [{**BY_NAME, "resources": [f"proj/{number}" for number in range(100)]}] * 5
+    assert not change(service, "createRole", "role { id }", name="large", policy=large).errors
+    larger = change(service, "updateRole", "role { id }", roleKey="large", policy=[*large, BY_NAME])
+    assert violations(larger) == [["input", "policy"]]
 
 
 def test_a_role_that_somebody_has_is_not_deleted_and_its_users_are_named(service: Server) -> None:

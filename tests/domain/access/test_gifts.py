@@ -25,6 +25,7 @@ from domain.access.roles import (
     base_role_policy,
     project_role_policy,
 )
+from domain.errors import VIOLATIONS_LIMIT
 from tests.domain.access.builders import a_policy, allow, deny, resources, rights_of, specifiers_of
 
 
@@ -197,3 +198,11 @@ def test_a_token_gives_what_it_opens_to_whom_its_secret_is_shown() -> None:
     assert beyond(Change(service, replace(service, policy=EAP.policy, version=2)), EAP)
     key = replace(TOKEN, kind=CredentialKind.SERVER_SDK_KEY, member_id=None)
     assert not beyond(Change(None, key), EAP)
+
+
+def test_of_large_policies_no_more_is_compared_than_an_error_lists() -> None:
+    names = [[f"proj/{letter}{number}:env/*:flag/*" for number in range(100)] for letter in "abcde"]
+    large = a_policy(*(allow(*some) for some in names))
+    other = a_policy(*(allow(*(name.replace("proj/", "proj/x") for name in some)) for some in names))
+    listed = lacks(other, large)
+    assert VIOLATIONS_LIMIT < len(listed) < VIOLATIONS_LIMIT + 50
