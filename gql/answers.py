@@ -1,6 +1,7 @@
 """Answers over HTTP in GraphQL's shape."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import orjson
@@ -75,13 +76,16 @@ def json_response(
 
 def byte_response(body: bytes, status: int, media_type: str, headers: Mapping[str, str] | None = None) -> Response:
     """Make an answer of a payload's bytes."""
-    return Response(
-        body,
-        status,
-        {
-            "Content-Type": f"{media_type}; charset=utf-8",
-            "Vary": "Accept",
-            "X-Content-Type-Options": "nosniff",
-            **(headers or {}),
-        },
-    )
+    response = Response(body, status, headers)
+    response.raw_headers += _payload_headers(media_type)
+    return response
+
+
+@cache
+def _payload_headers(media_type: str) -> list[tuple[bytes, bytes]]:
+    """Return what the headers of all payloads of one of our two media types say, as they are sent."""
+    return [
+        (b"content-type", f"{media_type}; charset=utf-8".encode()),
+        (b"vary", b"Accept"),
+        (b"x-content-type-options", b"nosniff"),
+    ]

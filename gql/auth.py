@@ -7,6 +7,7 @@ from domain.access.principals import ANONYMOUS, Principal
 from domain.clock import now_ms
 from domain.errors import UnauthenticatedError
 from domain.services.snapshots import SnapshotService
+from gql.headers import header
 
 BARE_TOKEN_PATHS = ("/api/v2/", "/sdk/")
 """Where the tools that speak to LaunchDarkly may send a token as they do there: without `Bearer`."""
@@ -19,10 +20,10 @@ async def authenticate(request: Request, snapshots: SnapshotService) -> Principa
         UnauthenticatedError: The header is malformed, or the secret unknown.
         UnavailableError: The directory is not loaded yet, and the store cannot be reached.
     """
-    header = request.headers.get("authorization")
-    if header is None:
+    authorization = header(request, b"authorization")
+    if authorization is None:
         return ANONYMOUS
-    scheme, _, secret = header.partition(" ")
+    scheme, _, secret = authorization.partition(" ")
     if not secret and request.url.path.startswith(BARE_TOKEN_PATHS):
         secret = scheme
     elif scheme.lower() != "bearer" or not secret.strip():

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
 
 from domain.errors import LimitExceededError
 from gql.answers import RefusedRequestError
@@ -30,15 +31,21 @@ async def read_body(request: Request, limits: BodyLimits) -> bytes:
         RefusedRequestError: It is too long, or too slow.
     """
     try:
-        return await within(limits.max_seconds, _read(request, limits.max_bytes))
+        return await within(limits.max_seconds, _read(request.receive, limits.max_bytes))
     except TimeoutError:
         raise too_slow(limits.max_seconds) from None
 
 
-async def _read(request: Request, max_bytes: int) -> bytes:
+async def _read(receive: Receive, max_bytes: int) -> bytes:
+    """Do what Starlette's `stream` does, without the cost of its generator."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    is_over = False
+    while not is_over:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
+        is_over = not message.get("more_body", False)
         if len(body) > max_bytes:
             raise too_large("The request body's bytes, as far as read", "MAX_BODY_BYTES", max_bytes, len(body))
     return bytes(body)

@@ -32,6 +32,7 @@ from gql.bodies import BodyLimits, read_body
 from gql.context import RequestContext
 from gql.documents import Documents
 from gql.errors import INTERNAL
+from gql.headers import header, header_list
 from gql.ide import ide_page
 from gql.metrics import Metrics
 from gql.operations import DirectResult
@@ -111,8 +112,9 @@ class GraphQLView(GraphQL[object, None]):
         if media_type is None:
             raise RefusedRequestError(406, f"Answers are {JSON} or {GRAPHQL_RESPONSE}")
         if not reading:
-            _require_json(request.headers.get("content-type", ""))
-            if request.headers.get("content-encoding", "identity") != "identity":
+            if not _is_json(header(request, b"content-type") or ""):
+                raise RefusedRequestError(415, f"A POST must be {JSON}, in utf-8", headers={"Accept-Post": JSON})
+            if header(request, b"content-encoding") not in {None, "identity"}:
                 raise RefusedRequestError(
                     415, "The body must not be encoded", headers={"Accept-Encoding": "identity"}
                 )
@@ -173,7 +175,7 @@ class GraphQLView(GraphQL[object, None]):
 
 
 def _accept(request: Request) -> str:
-    return ",".join(request.headers.getlist("accept")).lower()
+    return header_list(request, b"accept").lower()
 
 
 @lru_cache(maxsize=256)
@@ -201,12 +203,12 @@ def negotiated(accept: str) -> str | None:
     return choice
 
 
-def _require_json(content_type: str) -> None:
-    """Refuse a body that is not JSON in UTF-8."""
+@lru_cache(maxsize=256)
+def _is_json(content_type: str) -> bool:
+    """Tell whether a body of this type is JSON in UTF-8."""
     media_type, *parameters = (part.strip().replace('"', "") for part in content_type.lower().split(";"))
     foreign = [p for p in parameters if p.startswith("charset=") and p not in {"charset=utf-8", "charset=utf8"}]
-    if media_type != JSON or foreign:
-        raise RefusedRequestError(415, f"A POST must be {JSON}, in utf-8", headers={"Accept-Post": JSON})
+    return media_type == JSON and not foreign
 
 
 def _decoded(text: str | bytes) -> object:
