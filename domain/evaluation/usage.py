@@ -182,7 +182,8 @@ class FlagVariations:
     @property
     def variations(self) -> list[IndexedVariation]:
         """Those variations, in their order."""
-        return [self.flag.indexed_variation(place) for place in sorted(self.places)]
+        variations = self.flag.indexed_variations
+        return [variations[place] for place in sorted(self.places)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Flags: what a project knows of one, and the flag as one environment sees it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from domain.json import Json
 from domain.keys import EnvironmentRef
@@ -104,7 +105,7 @@ class ServingRule:
         return self.rule.serves.rollout if self.rule.serves.variation is None else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, to keep what is computed once
 class EnvironmentFlag:
     """A flag as one environment sees it: the project's flag joined with its targeting there."""
 
@@ -216,15 +217,13 @@ class EnvironmentFlag:
         """Whether clients are to send an event for each evaluation that the fallthrough decides."""
         return self.targeting.track_events_fallthrough
 
-    @property
+    @cached_property
     def indexed_variations(self) -> tuple[IndexedVariation, ...]:
         """The variations that hold in this environment, with their places."""
-        return tuple(map(self.indexed_variation, range(len(self.variations))))
-
-    def indexed_variation(self, index: int) -> IndexedVariation:
-        """Return the variation at an index."""
-        variation = self.variations[index]
-        return IndexedVariation(index, variation.value, variation.name, variation.description)
+        return tuple(
+            IndexedVariation(index, variation.value, variation.name, variation.description)
+            for index, variation in enumerate(self.variations)
+        )
 
     @property
     def serving_rules(self) -> tuple[ServingRule, ...]:
@@ -238,8 +237,8 @@ class EnvironmentFlag:
 
     def served_by(self, rule_index: int) -> set[int]:
         """Return the places of the variations that the rule at an index serves to somebody."""
-        shares = self.targeting.rules[rule_index].serves.shares
-        return {index for index, weight in shares if weight > 0 and 0 <= index < len(self.variations)}
+        shares, count = self.targeting.rules[rule_index].serves.shares, len(self.variations)
+        return {index for index, weight in shares if weight > 0 and 0 <= index < count}
 
     @property
     def fallthrough_serves(self) -> tuple[ServedVariation, ...]:
