@@ -50,6 +50,7 @@ _IS_COERCED = {
     "ID": "{0}.__class__ is str",
     "Boolean": "{0}.__class__ is bool",
     "Int": "{0}.__class__ is int and -2147483648 <= {0} <= 2147483647",
+    "JSON": "{0}.__class__ is bool or {0}.__class__ is str",
 }
 # Kept by the selection, beside the nodes, whose ids no others can take meanwhile, and whether it was tried to
 # generate one; the least used make room.
@@ -296,9 +297,10 @@ class _Compiler:
         name = f"leaf_{len(self.names)}"
         if isinstance(leaf_type, CustomGraphQLEnumType):
             members: Iterable[object] = leaf_type.wrapped_cls
-            answers = {member: leaf_type.coerce_output_value(member) for member in members}
-            self.names[name] = ({None: None} | answers) if nullable else answers
-            return f"{name}[{value}]"  # an unknown value is a KeyError
+            # By their ids, which no others can take: the hash of a member is a call of its own.
+            answers = {id(member): leaf_type.coerce_output_value(member) for member in members}
+            self.names[name] = ({id(None): None} | answers) if nullable else answers
+            return f"{name}[id({value})]"  # an unknown value is a KeyError
         self.names[name] = _coercion(leaf_type, nullable=nullable)
         check = _IS_COERCED.get(leaf_type.name)
         return f"{value} if {check.format(value)} else {name}({value})" if check else f"{name}({value})"

@@ -202,7 +202,8 @@ def refuse_variables(count: int, limits: DocumentLimits) -> None:
     Raises:
         GraphQLError: `LIMIT_EXCEEDED`.
     """
-    _refuse(limits.violations({"input_values": count}))
+    if count > limits.max_input_values:
+        _refuse(limits.violations({"input_values": count}))
 
 
 def _refuse(violations: list[LimitExceededError]) -> None:
