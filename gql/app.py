@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,6 +55,7 @@ from gql.auth import authenticate
 from gql.context import RequestContext, Services
 from gql.documents import AutomaticDocuments, Documents, read_documents
 from gql.examples import read_examples
+from gql.garbage import spare_collections
 from gql.http import GraphQLView
 from gql.ide import ide_routes
 from gql.logs import RequestLog, configure_logging
@@ -296,17 +296,6 @@ def _print_secrets(secrets: FirstSecrets, settings: Settings) -> None:
     sys.stdout.flush()
 
 
-def _spare_collections() -> None:
-    """Look for cycles seldom, and never in what is loaded by now; most garbage is in none, and goes at once.
-
-    A full collection of a thousand flags stops everything for a tenth of a second. What is loaded later is not
-    frozen too, since the connections that are open then would be, and never be freed.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-
-
 def _log_failure(running: asyncio.Task[None]) -> None:
     if not running.cancelled() and running.exception() is not None:
         _log.critical("the service does not follow the store any more", exc_info=running.exception())
@@ -350,7 +339,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             if running.done():
                 await running  # it ends by failing only
             running.add_done_callback(_log_failure)
-            _spare_collections()
+            spare_collections()
             yield
         finally:
             loaded.cancel()
