@@ -33,6 +33,8 @@ from domain.errors import LimitExceededError
 CACHED_DOCUMENTS = 128
 # A chain of fragments doubles its count at each link; JSON numbers end at 64 bits.
 COUNT_CEILING = 1_000_000_000
+# To find what may have been meant, a name is compared with all others of its place.
+MOST_SUGGESTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,11 @@ def _violations_of_parsing(error: GraphQLSyntaxError, limits: DocumentLimits) ->
     if "nested too deeply" in error.message:
         return limits.violations({"depth": MAX_NESTING_DEPTH + 1})
     return limits.violations({"tokens": limits.max_tokens + 1})
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text as it is, or as much of it as fits into so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def refuse_variables(count: int, limits: DocumentLimits) -> None:

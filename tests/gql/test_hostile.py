@@ -68,6 +68,9 @@ BOUND_SECONDS = 0.04
 EVALUATE = """query ($c: JSON!) { evaluate(environment: {project: "default", environment: "production"},
     flagKey: "f", context: $c) { value } }"""
 NODES = "query ($i: [ID!]!) { nodes(ids: $i) { id } }"
+LOG = "query ($e: EnvironmentRef) { auditLog(environment: $e) { nodes { id } } }"
+TAGS = "query ($t: [String!]) { projects(tags: $t) { totalCount } }"
+ORDER = "query ($o: ListOrder) { projects(orderBy: $o) { totalCount } }"
 # Each is the JSON text of `variables`.
 VARIABLES = {
     "a deep list": (EVALUATE, '{"c": ' + "[" * 450 + "]" * 450 + "}"),
@@ -81,6 +84,12 @@ VARIABLES = {
     "NaN": (EVALUATE, '{"c": {"key": NaN}}'),
     "names that repeat": (EVALUATE, '{"c": {' + '"key": "a", ' * 70 + '"key": "b"}}'),
     "many variables": (EVALUATE, "{" + ", ".join(f'"v{n}": {n}' for n in range(90)) + "}"),
+    "names that are nearly right": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(70)) + "}}"),
+    "very many names": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(4_000)) + "}}"),
+    "a very long name": (LOG, '{"e": {"' + "projec" * 20_000 + '": 1}}'),
+    "a very long value of an enum": (ORDER, '{"o": {"field": "' + "KEY" * 40_000 + '"}}'),
+    "items that do not fit": (TAGS, '{"t": [' + "1," * 20_000 + "1]}"),
+    "items that are null": (TAGS, '{"t": [' + "null," * 20_000 + "null]}"),
 }
 
 
