@@ -53,6 +53,9 @@ class DocumentLimits:
         max_directives: Uses of directives.
         max_root_fields: Fields of the operation itself.
         max_input_values: Items of lists and fields of input objects in the variables.
+        max_variables_size: Characters of names and strings, and values, of the variables that the document uses
+            several times, as often as it does. The default has room for a context of the default size in each of
+            the root fields.
     """
 
     max_characters: int = 50_000
@@ -63,6 +66,7 @@ class DocumentLimits:
     max_directives: int = 100
     max_root_fields: int = 50
     max_input_values: int = 100_000
+    max_variables_size: int = 4_000_000
 
     def violations(self, counts: dict[str, int]) -> list[LimitExceededError]:
         """List each of the counts, named like the limits without `max_`, that is over its limit."""
@@ -203,13 +207,13 @@ def shortened(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def refuse_variables(count: int, limits: DocumentLimits) -> None:
-    """Refuse variables that hold too many values.
+def refuse_variables(limits: DocumentLimits, *, values: int, size: int) -> None:
+    """Refuse variables that hold too many values, or become too large where they are used.
 
     Raises:
         GraphQLError: `LIMIT_EXCEEDED`.
     """
-    _refuse(limits.violations({"input_values": count}))
+    _refuse(limits.violations({"input_values": values, "variables_size": size}))
 
 
 def _refuse(violations: list[LimitExceededError]) -> None:

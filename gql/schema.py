@@ -162,8 +162,8 @@ class Schema(strawberry.Schema):
             return PreExecutionError(data=None, errors=list(errors))
         try:
             declared = declared_variables(self._schema, text, self.limits, operation_name)
-            held = survey_values(declared, variable_values or {}, self.limits.max_input_values)
-            refuse_variables(held.values, self.limits)
+            held = survey_values(declared, variable_values or {}, self.limits)
+            refuse_variables(self.limits, values=held.values, size=held.size)
             if held.has_misnamed:
                 self._refuse_variables(operation, variable_values or {})
         except GraphQLError as error:

@@ -102,7 +102,9 @@ class Settings(BaseSettings):
         30, ge=1, description="How long a request's body may take, and a piece of a file of members."
     )
     max_context_size: int = Field(
-        _CONTEXT_LIMITS.size, ge=1, description="Characters of a context's names and strings, and its values."
+        _CONTEXT_LIMITS.size,
+        ge=1,
+        description="Characters of a context's names and strings, and its values; of a default too.",
     )
     max_context_depth: int = Field(
         _CONTEXT_LIMITS.depth, ge=1, description="Objects and lists of a context inside one another."
@@ -126,6 +128,11 @@ class Settings(BaseSettings):
     )
     max_query_input_values: int = Field(
         _LIMITS.max_input_values, ge=1, description="Items of lists and fields of input objects in the variables."
+    )
+    max_query_variables_size: int = Field(
+        _LIMITS.max_variables_size,
+        ge=1,
+        description="Size of the variables that a document uses several times, as often as it does.",
     )
     shutdown_seconds: int = Field(10, ge=0, description="How long requests in flight may take at a stop.")
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
@@ -163,6 +170,7 @@ class Settings(BaseSettings):
             max_directives=self.max_query_directives,
             max_root_fields=self.max_query_root_fields,
             max_input_values=self.max_query_input_values,
+            max_variables_size=self.max_query_variables_size,
         )
 
     @property

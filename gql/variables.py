@@ -3,6 +3,7 @@
 GraphQL looks at each value while every other request waits.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -18,16 +19,20 @@ from graphql import (
     GraphQLType,
     OperationDefinitionNode,
     Undefined,
+    VariableNode,
+    Visitor,
+    VisitorAction,
     get_named_type,
     is_required_input_field,
     type_from_ast,
+    visit,
 )
 from graphql.pyutils import did_you_mean, suggestion_list
 
 from domain.errors import InvalidInputError, Violation
+from domain.json import json_extent
 from gql.limits import CACHED_DOCUMENTS, MOST_SUGGESTIONS, DocumentLimits, admitted_document, shortened
 
-Declared: TypeAlias = tuple[str, GraphQLType | None]
 _Path: TypeAlias = tuple[str | int, ...]
 
 MOST_VIOLATIONS = 100
@@ -37,14 +42,28 @@ _LONGEST_WORDS = 100
 _CONTAINERS = (list, dict)
 
 
+class Declared(NamedTuple):
+    """The variables of an operation.
+
+    Attributes:
+        surveyed: Those that hold more than one scalar, with their types.
+        repeated: Those that the document uses several times, and how often.
+    """
+
+    surveyed: Sequence[tuple[str, GraphQLType | None]]
+    repeated: Sequence[tuple[str, int]]
+
+
 class Survey(NamedTuple):
     """What variables hold.
 
     Attributes:
+        size: Characters and values of those that are used several times, as often as they are used.
         values: Items of lists, and fields of input objects, given or not.
         has_misnamed: Whether a field or an enum's value has a name that the schema does not have.
     """
 
+    size: int
     values: int
     has_misnamed: bool
 
@@ -52,8 +71,8 @@ class Survey(NamedTuple):
 @lru_cache(maxsize=CACHED_DOCUMENTS)
 def declared_variables(
     schema: GraphQLSchema, text: str, limits: DocumentLimits, operation_name: str | None
-) -> Sequence[Declared]:
-    """Return the variables of an operation that hold more than one scalar, with their types; once per text.
+) -> Declared:
+    """Return the variables of an operation; once per text.
 
     Args:
         schema: Where the types are.
@@ -61,14 +80,36 @@ def declared_variables(
         limits: Those limits.
         operation_name: Which operation; None if it is the only one.
     """
-    declared = [
-        (definition.variable.name.value, type_from_ast(schema, definition.type))
-        for operation in admitted_document(text, limits).definitions
-        if isinstance(operation, OperationDefinitionNode)
-        and (operation_name is None or (operation.name is not None and operation.name.value == operation_name))
-        for definition in operation.variable_definitions or ()
-    ]
-    return tuple((name, found) for name, found in declared if _is_surveyed(found))
+    uses = _Uses()
+    declared: list[tuple[str, GraphQLType | None]] = []
+    for part in admitted_document(text, limits).definitions:
+        if isinstance(part, OperationDefinitionNode):
+            if operation_name is not None and (part.name is None or part.name.value != operation_name):
+                continue
+            declared += [
+                (definition.variable.name.value, type_from_ast(schema, definition.type))
+                for definition in part.variable_definitions or ()
+            ]
+        visit(part, uses)
+    names = {name for name, _ in declared}
+    return Declared(
+        tuple((name, found) for name, found in declared if _is_surveyed(found)),
+        tuple((name, count) for name, count in uses.counts.items() if count > 1 and name in names),
+    )
+
+
+class _Uses(Visitor):
+    """Counts the places where variables are used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def enter_variable_definition(self, *_: object) -> VisitorAction:
+        return self.SKIP
+
+    def enter_variable(self, node: VariableNode, *_: object) -> None:
+        self.counts[node.name.value] += 1
 
 
 def _is_surveyed(declared: Any) -> bool:  # noqa: ANN401 - graphql-core's types have no common one
@@ -77,17 +118,24 @@ def _is_surveyed(declared: Any) -> bool:  # noqa: ANN401 - graphql-core's types 
     return isinstance(inner, GraphQLList) or isinstance(named, GraphQLInputObjectType | GraphQLEnumType)
 
 
-def survey_values(declared: Sequence[Declared], variables: Mapping[str, Any], most: int) -> Survey:
+def survey_values(declared: Declared, variables: Mapping[str, Any], limits: DocumentLimits) -> Survey:
     """Count what the variables hold, and look for names that are none.
 
-    What stands inside of a JSON value is not looked at, and does not count.
+    What stands inside of a JSON value is not looked at, and adds to the size alone.
 
     Args:
         declared: As `declared_variables` returns them.
         variables: As the request has them, fit or not.
-        most: The count may end when it is beyond this.
+        limits: The counts may end when they are beyond them.
     """
-    pending: list[tuple[Any, Any]] = [(found, variables[name]) for name, found in declared if name in variables]
+    size = 0
+    for name, uses in declared.repeated:
+        if name in variables and size <= limits.max_variables_size:
+            size += uses * json_extent(variables[name], limits.max_variables_size // uses)[0]
+    pending: list[tuple[Any, Any]] = [
+        (found, variables[name]) for name, found in declared.surveyed if name in variables
+    ]
+    most = limits.max_input_values
     count = 0
     has_misnamed = False
     while pending and count <= most:
@@ -109,7 +157,7 @@ def survey_values(declared: Sequence[Declared], variables: Mapping[str, Any], mo
             pending += [(found, each) for found, each in known if _is_looked_at(each)]
         elif isinstance(expected, GraphQLEnumType) and isinstance(value, str):
             has_misnamed |= value not in expected.values
-    return Survey(count, has_misnamed)
+    return Survey(size, count, has_misnamed)
 
 
 def _is_looked_at(value: object) -> bool:

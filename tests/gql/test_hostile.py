@@ -68,6 +68,8 @@ BOUND_SECONDS = 0.04
 EVALUATE = """query ($c: JSON!) { evaluate(environment: {project: "default", environment: "production"},
     flagKey: "f", context: $c) { value } }"""
 NODES = "query ($i: [ID!]!) { nodes(ids: $i) { id } }"
+MANY_TIMES = """query ($d: JSON) { evaluate(environment: {project: "default", environment: "production"},
+    flagKey: "gone", context: %s, default: %s) { value } }"""
 LOG = "query ($e: EnvironmentRef) { auditLog(environment: $e) { nodes { id } } }"
 TAGS = "query ($t: [String!]) { projects(tags: $t) { totalCount } }"
 ORDER = "query ($o: ListOrder) { projects(orderBy: $o) { totalCount } }"
@@ -84,6 +86,16 @@ VARIABLES = {
     "NaN": (EVALUATE, '{"c": {"key": NaN}}'),
     "names that repeat": (EVALUATE, '{"c": {' + '"key": "a", ' * 70 + '"key": "b"}}'),
     "many variables": (EVALUATE, "{" + ", ".join(f'"v{n}": {n}' for n in range(90)) + "}"),
+    "a value in a context, over and over": (
+        MANY_TIMES % ('{key: "a", x: [' + "$d " * 900 + "]}", "1"),
+        '{"d": [' + "1," * 4_000 + "1]}",
+    ),
+    "a value in a default, over and over": (
+        MANY_TIMES % ('{key: "a"}', "[" + "$d " * 900 + "]"),
+        '{"d": [' + "{}," * 3_900 + "{}]}",
+    ),
+    "a large context": (EVALUATE, '{"c": {"key": "a", "x": [' + "1," * 200_000 + "1]}}"),
+    "a large default": (MANY_TIMES % ('{key: "a"}', "$d"), '{"d": [' + "[]," * 100_000 + "1]}"),
     "names that are nearly right": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(70)) + "}}"),
     "very many names": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(4_000)) + "}}"),
     "a very long name": (LOG, '{"e": {"' + "projec" * 20_000 + '": 1}}'),

@@ -7,7 +7,7 @@ import pytest
 from gql.limits import DocumentLimits
 from gql.schema import build_schema
 from gql.variables import MOST_VIOLATIONS, declared_variables, survey_values
-from tests.servers import Server
+from tests.servers import TOKEN, Server
 
 SCHEMA = build_schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
 TARGETING = "mutation ($input: UpdateFlagTargetingInput!) { updateFlagTargeting(input: $input) { revision } }"
@@ -25,7 +25,8 @@ def targeting(*instructions: Any) -> dict[str, Any]:
 
 
 def count(query: str, variables: dict[str, Any], most: int = 1_000_000) -> int:
-    return survey_values(declared_variables(SCHEMA, query, DocumentLimits(), None), variables, most).values
+    limits = DocumentLimits(max_input_values=most)
+    return survey_values(declared_variables(SCHEMA, query, limits, None), variables, limits).values
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_items_and_the_fields_of_input_objects_count(query: str, variables: dict
 def test_of_several_operations_the_one_that_is_asked_for_counts() -> None:
     text = "query A($k: [String!]) { __typename } query B($k: JSON) { __typename }"
     declared = [declared_variables(SCHEMA, text, DocumentLimits(), name) for name in ("A", "B")]
-    assert [survey_values(each, {"k": ["x"]}, 10).values for each in declared] == [1, 0]
+    assert [survey_values(each, {"k": ["x"]}, DocumentLimits()).values for each in declared] == [1, 0]
 
 
 def test_the_count_ends_beyond_the_limit() -> None:
@@ -83,6 +84,26 @@ def test_a_document_of_flag_data_counts_as_one_value(server: Server) -> None:
     flags = {f"f{number}": {"variations": [*range(300)], "fallthrough": {"variation": 0}} for number in range(400)}
     assert not server.import_flags({"flags": flags}).errors
     server.import_flags({})
+
+
+def test_variables_stand_inside_of_json_in_the_document(server: Server) -> None:
+    server.import_flags({"flagValues": {"f": 1}})
+    query = """query ($key: String!, $mail: String, $n: Int) {
+        evaluate(environment: {project: "default", environment: "production"}, flagKey: "gone",
+            context: {kind: "user", key: $key, email: $mail}, default: [$n, {key: $key, mail: $mail}]) { value } }"""
+    assert server.post(query, key="ada", n=7)["evaluate"]["value"] == [7, {"key": "ada", "mail": None}]
+    server.import_flags({})
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+def test_what_variables_become_where_they_are_used_several_times_is_limited(server: Server, token: str) -> None:
+    query = f"""query ($d: JSON) {{ evaluate(environment: {{project: "default", environment: "production"}},
+        flagKey: "f", context: {{key: "a"}}, default: [{"$d " * 900}]) {{ value }} }}"""
+    answer = server.post(query, token=token, d=["abc"] * 1_200)
+    assert answer.code == "LIMIT_EXCEEDED"
+    extensions = answer.errors[0]["extensions"]
+    assert extensions["setting"] == "EARLYBIRD_MAX_QUERY_VARIABLES_SIZE"
+    assert extensions["limit"] == 4_000_000 < extensions["actual"]
 
 
 BAD_INSTRUCTIONS = [{"turnOn": True, "turnOff": True}, {"explode": 1}, {}, {"turnOn": "yes"}]
