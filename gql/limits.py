@@ -1,4 +1,4 @@
-"""Which documents are executed at all: each is parsed, counted and validated once, then kept by its text.
+"""Which documents are executed at all: each is parsed and counted once, then kept by its text.
 
 Counting precedes validation and looks at each fragment once: its cost grows with the text, never with what
 the text expands to.
@@ -16,14 +16,10 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLSchema,
     GraphQLSyntaxError,
     InlineFragmentNode,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     parse,
-    specified_rules,
-    validate,
 )
 from graphql.language.parser import MAX_NESTING_DEPTH
 
@@ -231,13 +227,3 @@ def limit_error(violations: Sequence[LimitExceededError]) -> GraphQLError:
             "violations": [dict(violation.details) for violation in violations],
         },
     )
-
-
-@lru_cache(maxsize=CACHED_DOCUMENTS)
-def validation_errors(
-    schema: GraphQLSchema, text: str, limits: DocumentLimits, disclosure: Disclosure
-) -> tuple[GraphQLError, ...]:
-    """Validate a document that is admitted, by the rules of GraphQL; once per text."""
-    document = admitted_document(text, limits)
-    rules = specified_rules if disclosure.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
-    return tuple(validate(schema, document, rules, hide_suggestions=not disclosure.suggestions))

@@ -45,7 +45,6 @@ from gql.limits import (
     admitted_document,
     limit_error,
     refuse_variables,
-    validation_errors,
 )
 from gql.member_edits import MembersMutation
 from gql.members import MembersQuery
@@ -62,6 +61,7 @@ from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
+from gql.validation import validation_errors
 from gql.variables import declared_variables, error_of_variables, survey_values
 from gql.viewer import ViewerQuery
 

@@ -39,6 +39,7 @@ DOCUMENTS = {
     "too many aliases": f"{{{many('a{n}:__typename ', 60)}}}",
     "one field, over and over": "{" + "projects{totalCount}" * 45 + "}",
     "one field, over and over, deeper": "{projects{" + "totalCount " * 85 + "}}",
+    "one field that selects, over and over": "{projects{" + "nodes{key}" * 100 + "}}",
     "unknown directives": "{__typename" + "@a" * 90 + "}",
     "one directive, over and over": "{__typename" + "@skip(if:true)" * 65 + "}",
     "conditions on everything": "query($a:Boolean!=true){"
@@ -46,6 +47,8 @@ DOCUMENTS = {
     + "}",
     "many variables": f"query({many('$a{n}:Int ', 100)}){{__typename}}",
     "unknown arguments": f"{{node({many('a{n}:1 ', 140)}){{id}}}}",
+    "unknown fields of an input": f"{{auditLog(environment:{{{many('enviro{n}:1 ', 70)}}}){{nodes{{id}}}}}}",
+    "names of types that are nearly right": "{__typename}" + many("fragment f{n} on Quer{n}{{a}}", 38),
     "unknown types": "{a}" + many("fragment A{n} on B{n}{{a}} ", 38),
     "names that are nearly right": f"{{{PLACE}{{{'earlyAccesProgram ' * 45}}}}}",
     "many operations": many("query A{n}{{__typename}}", 38) + "query A{__typename}",
