@@ -29,6 +29,7 @@ from gql.access_tokens import AccessTokensQuery
 from gql.audit import AuditQuery
 from gql.budget import ExecutionLimits, ResultBudget
 from gql.caches import CachesQuery
+from gql.connections import page_size
 from gql.deadlines import within
 from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
@@ -197,6 +198,7 @@ class Schema(strawberry.Schema):
         operation_name: str | None,
         operation_extensions: dict[str, Any] | None,
     ) -> ExecutionResult:
+        page_size.set(self.execution_limits.page_size)
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
         if direct is not None:
             budget = ResultBudget(self.execution_limits.result_cost)

@@ -113,6 +113,9 @@ class Settings(BaseSettings):
         _EXECUTION_LIMITS.result_cost, ge=1, description="What an answer may cost: fields and items of lists."
     )
     max_query_seconds: int = Field(_EXECUTION_LIMITS.query_seconds, ge=1, description="How long a query may take.")
+    max_page_size: int = Field(
+        _EXECUTION_LIMITS.page_size, ge=1, le=10_000, description="Items of a page, and ids of `nodes`."
+    )
     max_requests_per_second: int = Field(
         0, ge=0, description="Requests that each caller may make in a second, in each process; 0 for any number."
     )
@@ -181,7 +184,11 @@ class Settings(BaseSettings):
     @property
     def execution_limits(self) -> ExecutionLimits:
         """The limits on executing operations."""
-        return ExecutionLimits(result_cost=self.max_result_cost, query_seconds=self.max_query_seconds)
+        return ExecutionLimits(
+            result_cost=self.max_result_cost,
+            query_seconds=self.max_query_seconds,
+            page_size=self.max_page_size,
+        )
 
     @property
     def context_limits(self) -> ContextLimits:
