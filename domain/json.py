@@ -26,24 +26,29 @@ def is_nested_too_deep(value: Json) -> bool:
     return False
 
 
-def json_extent(value: Json) -> tuple[int, int]:
-    """Measure a value: the characters of its names and strings and one for each value in it; and its nesting."""
-    size = depth = 0
+def json_extent(value: Json, most: int) -> tuple[int, int]:
+    """Measure a value: the characters of its names and strings and one for each value in it; and its nesting.
+
+    What is larger than `most` is not measured to its end; then both are less than they might be.
+    """
+    size, depth = 1, 0
     level = [value]
     while level:
-        size += len(level)
         deeper: list[Json] = []
         containers = 0
         for item in level:
             if isinstance(item, str):
                 size += len(item)
-            elif isinstance(item, dict):
-                size += sum(map(len, item))
-                deeper += item.values()
+            elif isinstance(item, dict | list):
+                size += len(item)
+                if size > most:
+                    break
+                if isinstance(item, dict):
+                    size += sum(map(len, item))
+                deeper += item.values() if isinstance(item, dict) else item
                 containers += 1
-            elif isinstance(item, list):
-                deeper += item
-                containers += 1
+        if size > most:
+            break
         depth += containers > 0
         level = deeper
     return size, depth

@@ -15,7 +15,6 @@ from domain.errors import InvalidInputError, Violation
 
 T = TypeVar("T")
 
-PAGE_SIZE_LIMIT = 100
 DEFAULT_PAGE_SIZE = 20
 
 
@@ -98,7 +97,7 @@ class Page(Stretch[T]):
 def cut_page(items: Sequence[T], request: PageRequest, key: Callable[[T], str]) -> Page[T]:
     """Cut a page out of all items, which stand in the order of `key`.
 
-    `first` is capped at 100, and 20 where it is left out.
+    `first` is 20 where it is left out.
 
     Raises:
         InvalidInputError: `first` is negative, or `after` is no cursor of ours.
@@ -155,12 +154,12 @@ def cut_ordered_page(items: Sequence[N], request: PageRequest) -> Page[N]:
 
 
 def page_bounds(request: PageRequest, cursor_kind: str = _CURSOR) -> tuple[int, str | None]:
-    """Read a request: how many items are wanted (100 at most, 20 where it is left out), and those after which key.
+    """Read a request: how many items are wanted (20 where it is left out), and those after which key.
 
     Raises:
         InvalidInputError: `first` is negative, or `after` is no cursor of ours, of this kind.
     """
-    first = DEFAULT_PAGE_SIZE if request.first is None else min(request.first, PAGE_SIZE_LIMIT)
+    first = DEFAULT_PAGE_SIZE if request.first is None else request.first
     if first < 0:
         raise InvalidInputError([Violation(("first",), "is negative")])
     return first, None if request.after is None else _read_cursor(request.after, cursor_kind)

@@ -12,7 +12,7 @@ from domain.evaluation.usage import EnvironmentSegment
 from domain.model.changes import AuditEntry, RuleChangeKind, ScopeRevision
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
-from domain.pages import PAGE_SIZE_LIMIT, PageRequest, Stretch
+from domain.pages import PageRequest, Stretch
 from domain.services.audit import AuditFilter
 from domain.services.catalog import EnvironmentCatalog
 from gql.connections import After, Edge, First, PageInfo, page_request
@@ -163,6 +163,10 @@ class AuditEntryConnection:
     page_info: PageInfo = strawberry.field(description="Where the page stands in the log.")
 
 
+_MOST_HISTORIES = 100
+"""How many histories are asked for at a time."""
+
+
 class _History(NamedTuple):
     type_name: str
     entity_id: str
@@ -190,7 +194,7 @@ async def _history_of(
     loaders = info.context.loaders
     if "histories" not in loaders:
         load = partial(_load_histories, info.context)
-        loaders["histories"] = DataLoader(load, max_batch_size=PAGE_SIZE_LIMIT, cache=False)
+        loaders["histories"] = DataLoader(load, max_batch_size=_MOST_HISTORIES, cache=False)
     history: Stretch[AuditEntry] = await loaders["histories"].load(
         _History(type_name, entity_id, page_request(first, after))
     )

@@ -22,10 +22,12 @@ class ExecutionLimits:
     Attributes:
         result_cost: What its answer may cost, as `ResultBudget` counts.
         query_seconds: How long a query may take. A mutation is never stopped half way.
+        page_size: How many items a page may have.
     """
 
     result_cost: int = 30_000
     query_seconds: int = 30
+    page_size: int = 100
 
 
 class ResultBudget:

@@ -1,17 +1,26 @@
 """Relay connections, read from the domain's pages."""
 
+from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Annotated, Generic, TypeVar
 
 import strawberry
 
-from domain.pages import ListOrder, ListOrderField, OrderDirection, PageRequest
+from domain.errors import LimitExceededError
+from domain.pages import DEFAULT_PAGE_SIZE, ListOrder, ListOrderField, OrderDirection, PageRequest
+from gql.budget import ExecutionLimits
 from gql.enums import register_enum
 
 T = TypeVar("T")
 
+page_size: ContextVar[int] = ContextVar("page_size", default=ExecutionLimits().page_size)
+"""How many items a page may have in the operation that is executed."""
+
 First = Annotated[
     int | None,
-    strawberry.argument(description="How many items to return: 20 if left out, capped at 100."),
+    strawberry.argument(
+        description="How many items: 20 if left out, EARLYBIRD_MAX_PAGE_SIZE at most."
+    ),
 ]
 After = Annotated[
     str | None, strawberry.argument(description="Return the items after this cursor of an earlier page.")
@@ -53,8 +62,39 @@ OrderBy = Annotated[ListOrderInput | None, strawberry.argument(description="The 
 
 
 def page_request(first: int | None, after: str | None, order_by: ListOrderInput | None = None) -> PageRequest:
-    """Make the domain's request out of the arguments."""
-    return PageRequest(first, after, order_by.to_domain() if order_by else ListOrder())
+    """Make the domain's request out of the arguments.
+
+    Raises:
+        LimitExceededError: More is asked for than a page may have.
+    """
+    most = page_size.get()
+    wanted = min(DEFAULT_PAGE_SIZE, most) if first is None else first
+    _refuse_beyond(most, wanted)
+    return PageRequest(wanted, after, order_by.to_domain() if order_by else ListOrder())
+
+
+def whole_page(first: int | None) -> PageRequest:
+    """Make the request for the first page of a list, which is as long as it may be if nothing is said.
+
+    Raises:
+        LimitExceededError: As `page_request` says.
+    """
+    return page_request(page_size.get() if first is None else first, None)
+
+
+def within_page(items: Sequence[T]) -> Sequence[T]:
+    """Return the items, which must not be more than a page has.
+
+    Raises:
+        LimitExceededError: They are.
+    """
+    _refuse_beyond(page_size.get(), len(items))
+    return items
+
+
+def _refuse_beyond(most: int, wanted: int) -> None:
+    if wanted > most:
+        raise LimitExceededError("items of a page", setting="EARLYBIRD_MAX_PAGE_SIZE", limit=most, actual=wanted)
 
 
 @strawberry.type(description="Where a page stands in its list.")

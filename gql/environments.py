@@ -14,7 +14,7 @@ from domain.pages import Page
 from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from gql.audit import AuditEntryConnection, environment_history, project_history
-from gql.connections import After, Connection, First, OrderBy, Query, Tags, page_request
+from gql.connections import After, Connection, First, OrderBy, Query, Tags, page_request, within_page
 from gql.context import Info
 from gql.contexts import SeenContextConnection, TargetResolutionView, environment_contexts, resolve_targets
 from gql.flags import FlagView
@@ -289,7 +289,8 @@ class EnvironmentsQuery:
 
     @strawberry.field(
         graphql_type=list[Node | None],
-        description="Whatever has these global ids (at most 100), in their order; null for those that are gone.",
+        description="Whatever has these global ids (at most EARLYBIRD_MAX_PAGE_SIZE: 100), in their order; null "
+        "for those that are gone.",
     )
     async def nodes(
         self,
@@ -299,5 +300,5 @@ class EnvironmentsQuery:
         """Ask the catalog for nodes."""
         return await info.context.services.catalog.nodes(
             info.context.principal,
-            [read_global_id(node_id, ("ids", index)) for index, node_id in enumerate(ids)],
+            [read_global_id(node_id, ("ids", index)) for index, node_id in enumerate(within_page(ids))],
         )

@@ -1,4 +1,4 @@
-"""Which documents are executed at all: each is parsed, counted and validated once, then kept by its text.
+"""Which documents are executed at all: each is parsed and counted once, then kept by its text.
 
 Counting precedes validation and looks at each fragment once: its cost grows with the text, never with what
 the text expands to.
@@ -16,14 +16,10 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
-    GraphQLSchema,
     GraphQLSyntaxError,
     InlineFragmentNode,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     parse,
-    specified_rules,
-    validate,
 )
 from graphql.language.parser import MAX_NESTING_DEPTH
 
@@ -33,6 +29,8 @@ from domain.errors import LimitExceededError
 CACHED_DOCUMENTS = 128
 # A chain of fragments doubles its count at each link; JSON numbers end at 64 bits.
 COUNT_CEILING = 1_000_000_000
+# To find what may have been meant, a name is compared with all others of its place.
+MOST_SUGGESTIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +49,9 @@ class DocumentLimits:
         max_directives: Uses of directives.
         max_root_fields: Fields of the operation itself.
         max_input_values: Items of lists and fields of input objects in the variables.
+        max_variables_size: Characters of names and strings, and values, of the variables that the document uses
+            several times, as often as it does. The default has room for a context of the default size in each of
+            the root fields.
     """
 
     max_characters: int = 50_000
@@ -61,6 +62,7 @@ class DocumentLimits:
     max_directives: int = 100
     max_root_fields: int = 50
     max_input_values: int = 100_000
+    max_variables_size: int = 4_000_000
 
     def violations(self, counts: dict[str, int]) -> list[LimitExceededError]:
         """List each of the counts, named like the limits without `max_`, that is over its limit."""
@@ -196,14 +198,19 @@ def _violations_of_parsing(error: GraphQLSyntaxError, limits: DocumentLimits) ->
     return limits.violations({"tokens": limits.max_tokens + 1})
 
 
-def refuse_variables(count: int, limits: DocumentLimits) -> None:
-    """Refuse variables that hold too many values.
+def shortened(text: str, most: int) -> str:
+    """Return a text as it is, or as much of it as fits into so many characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def refuse_variables(limits: DocumentLimits, *, values: int, size: int) -> None:
+    """Refuse variables that hold too many values, or become too large where they are used.
 
     Raises:
         GraphQLError: `LIMIT_EXCEEDED`.
     """
-    if count > limits.max_input_values:
-        _refuse(limits.violations({"input_values": count}))
+    if values > limits.max_input_values or size > limits.max_variables_size:  # most requests need no list
+        _refuse(limits.violations({"input_values": values, "variables_size": size}))
 
 
 def _refuse(violations: list[LimitExceededError]) -> None:
@@ -221,13 +228,3 @@ def limit_error(violations: Sequence[LimitExceededError]) -> GraphQLError:
             "violations": [dict(violation.details) for violation in violations],
         },
     )
-
-
-@lru_cache(maxsize=CACHED_DOCUMENTS)
-def validation_errors(
-    schema: GraphQLSchema, text: str, limits: DocumentLimits, disclosure: Disclosure
-) -> tuple[GraphQLError, ...]:
-    """Validate a document that is admitted, by the rules of GraphQL; once per text."""
-    document = admitted_document(text, limits)
-    rules = specified_rules if disclosure.introspection else (*specified_rules, NoSchemaIntrospectionCustomRule)
-    return tuple(validate(schema, document, rules, hide_suggestions=not disclosure.suggestions))

@@ -87,7 +87,7 @@ class DirectOperation:
 
     async def run(self, context: object, variables: dict[str, Any], budget: ResultBudget) -> DirectResult | None:
         """Run the query; None if stock execution must: to tell what is wrong, or to complete what is unusual."""
-        values = get_variable_values(self.schema, self.variables, variables)
+        values = get_variable_values(self.schema, self.variables, variables, max_errors=0)
         if isinstance(values, list):
             return None
         try:

@@ -7,7 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NewType, TypeAlias
 
 import strawberry
-from graphql import GraphQLError, ValueNode, value_from_ast_untyped
+from graphql import (
+    GraphQLError,
+    ListValueNode,
+    ObjectValueNode,
+    ValueNode,
+    VariableNode,
+    value_from_ast_untyped,
+)
 from strawberry.types.scalar import ScalarDefinition
 
 from domain.json import Json as JsonValue
@@ -26,19 +33,26 @@ def _identity(value: JsonValue) -> JsonValue:
 
 
 def _parse_literal(node: ValueNode, variables: Mapping[str, Any] | None = None) -> JsonValue:
-    """Read a JSON value written into the document, held to what a JSON body can say."""
+    """Read a JSON value written into the document, held to what a JSON body can say.
+
+    Variables in it are what the body says; one that is not given is null. However often one stands there, its
+    value is the same object.
+    """
+    if isinstance(node, VariableNode):
+        given: JsonValue = (variables or {}).get(node.name.value)
+        return given
+    if isinstance(node, ListValueNode):
+        return [_parse_literal(item, variables) for item in node.values]
+    if isinstance(node, ObjectValueNode):
+        return {field.name.value: _parse_literal(field.value, variables) for field in node.fields}
     try:
-        return _normalised(value_from_ast_untyped(node, dict(variables or {})))
+        return _normalised(value_from_ast_untyped(node))
     except (ValueError, OverflowError) as error:
         raise GraphQLError(f"a number is out of range: {error}", node) from error
 
 
 def _normalised(value: JsonValue) -> JsonValue:
     """Turn integers beyond 64 bits into floats, as the parser of bodies does, and refuse infinity."""
-    if isinstance(value, dict):
-        return {name: _normalised(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_normalised(item) for item in value]
     if isinstance(value, int) and not _SMALLEST_INTEGER <= value <= _LARGEST_INTEGER:
         return float(value)
     if isinstance(value, float) and not math.isfinite(value):

@@ -29,6 +29,7 @@ from gql.access_tokens import AccessTokensQuery
 from gql.audit import AuditQuery
 from gql.budget import ExecutionLimits, ResultBudget
 from gql.caches import CachesQuery
+from gql.connections import page_size
 from gql.deadlines import within
 from gql.environment_edits import EnvironmentsMutation
 from gql.environments import EnvironmentsQuery
@@ -45,7 +46,6 @@ from gql.limits import (
     admitted_document,
     limit_error,
     refuse_variables,
-    validation_errors,
 )
 from gql.member_edits import MembersMutation
 from gql.members import MembersQuery
@@ -62,7 +62,8 @@ from gql.segment_bulk_edits import SegmentBulkEditsMutation
 from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
-from gql.variables import count_values, declared_variables, error_of_variables
+from gql.validation import validation_errors
+from gql.variables import declared_variables, error_of_variables, survey_values
 from gql.viewer import ViewerQuery
 
 DEFAULT_LIMITS = DocumentLimits()
@@ -162,9 +163,12 @@ class Schema(strawberry.Schema):
             return PreExecutionError(data=None, errors=list(errors))
         try:
             declared = declared_variables(self._schema, text, self.limits, operation_name)
-            count = count_values(declared, variable_values or {}, self.limits.max_input_values)
-            refuse_variables(count, self.limits)
+            held = survey_values(declared, variable_values or {}, self.limits)
+            refuse_variables(self.limits, values=held.values, size=held.size)
+            if held.has_misnamed:
+                self._refuse_variables(operation, variable_values or {})
         except GraphQLError as error:
+            self.process_errors([error])
             return PreExecutionError(data=None, errors=[error])
         self.metrics.count_operation(operation_type)
         run = self._run(text, root_value, context_value, variable_values, operation_name, operation_extensions)
@@ -177,10 +181,10 @@ class Schema(strawberry.Schema):
         except TimeoutError:
             return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
-            refused = error_of_variables(
-                self._schema, operation, variable_values or {}, suggestions=self.disclosure.suggestions
-            )
-            executed.errors = [refused] if refused else executed.errors
+            try:
+                self._refuse_variables(operation, variable_values or {})
+            except GraphQLError as error:
+                executed.errors = [error]
         if executed.errors:
             self.process_errors(executed.errors)
         return executed
@@ -194,6 +198,7 @@ class Schema(strawberry.Schema):
         operation_name: str | None,
         operation_extensions: dict[str, Any] | None,
     ) -> ExecutionResult:
+        page_size.set(self.execution_limits.page_size)
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
         if direct is not None:
             budget = ResultBudget(self.execution_limits.result_cost)
@@ -210,11 +215,23 @@ class Schema(strawberry.Schema):
             executor_class=self.execution_context_class,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # Strawberry's is no TypeGuard
             operation_extensions=operation_extensions,
+            max_coercion_errors=1,
             hide_suggestions=not self.disclosure.suggestions,
             budget=ResultBudget(self.execution_limits.result_cost),
         )
         done = await result if isawaitable(result) else result
         return ExecutionResult(done.data, done.errors)
+
+    def _refuse_variables(self, operation: OperationDefinitionNode, variables: dict[str, Any]) -> None:
+        """Refuse variables that do not fit their types.
+
+        Raises:
+            GraphQLError: It lists in what.
+        """
+        suggestions = self.disclosure.suggestions
+        refused = error_of_variables(self._schema, operation, variables, suggestions=suggestions)
+        if refused is not None:
+            raise refused
 
     def _overtime(self) -> LimitExceededError:
         seconds = self.execution_limits.query_seconds

@@ -102,7 +102,9 @@ class Settings(BaseSettings):
         30, ge=1, description="How long a request's body may take, and a piece of a file of members."
     )
     max_context_size: int = Field(
-        _CONTEXT_LIMITS.size, ge=1, description="Characters of a context's names and strings, and its values."
+        _CONTEXT_LIMITS.size,
+        ge=1,
+        description="Characters of a context's names and strings, and its values; of a default too.",
     )
     max_context_depth: int = Field(
         _CONTEXT_LIMITS.depth, ge=1, description="Objects and lists of a context inside one another."
@@ -111,6 +113,9 @@ class Settings(BaseSettings):
         _EXECUTION_LIMITS.result_cost, ge=1, description="What an answer may cost: fields and items of lists."
     )
     max_query_seconds: int = Field(_EXECUTION_LIMITS.query_seconds, ge=1, description="How long a query may take.")
+    max_page_size: int = Field(
+        _EXECUTION_LIMITS.page_size, ge=1, le=10_000, description="Items of a page, and ids of `nodes`."
+    )
     max_requests_per_second: int = Field(
         0, ge=0, description="Requests that each caller may make in a second, in each process; 0 for any number."
     )
@@ -126,6 +131,11 @@ class Settings(BaseSettings):
     )
     max_query_input_values: int = Field(
         _LIMITS.max_input_values, ge=1, description="Items of lists and fields of input objects in the variables."
+    )
+    max_query_variables_size: int = Field(
+        _LIMITS.max_variables_size,
+        ge=1,
+        description="Size of the variables that a document uses several times, as often as it does.",
     )
     shutdown_seconds: int = Field(10, ge=0, description="How long requests in flight may take at a stop.")
     log_level: Literal["critical", "error", "warning", "info", "debug"] = Field(
@@ -163,6 +173,7 @@ class Settings(BaseSettings):
             max_directives=self.max_query_directives,
             max_root_fields=self.max_query_root_fields,
             max_input_values=self.max_query_input_values,
+            max_variables_size=self.max_query_variables_size,
         )
 
     @property
@@ -173,7 +184,11 @@ class Settings(BaseSettings):
     @property
     def execution_limits(self) -> ExecutionLimits:
         """The limits on executing operations."""
-        return ExecutionLimits(result_cost=self.max_result_cost, query_seconds=self.max_query_seconds)
+        return ExecutionLimits(
+            result_cost=self.max_result_cost,
+            query_seconds=self.max_query_seconds,
+            page_size=self.max_page_size,
+        )
 
     @property
     def context_limits(self) -> ContextLimits:

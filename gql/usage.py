@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment, SegmentUsage, SegmentUsageNode
-from domain.pages import PAGE_SIZE_LIMIT, Page, cut_page
-from gql.connections import After, Connection, First, page_request
+from domain.pages import Page, cut_page
+from gql.connections import After, Connection, First, page_request, whole_page
 from gql.flags import FlagRuleView, FlagView, ServedVariationView, VariationView
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ OnlyVariation = Annotated[
         description="Only rules that serve the variation in this place of their flag to somebody."
     ),
 ]
-FirstRules = Annotated[int, strawberry.argument(description="How many rules to return, capped at 100.")]
+FirstRules = Annotated[
+    int | None,
+    strawberry.argument(description="How many rules to return: EARLYBIRD_MAX_PAGE_SIZE (100), or less."),
+]
 
 
 @strawberry.type(name="SegmentUsageNode", description="A rule of a flag that targets a segment.")
@@ -70,9 +73,9 @@ def _flags(  # noqa: PLR0913 - GraphQL's arguments
 
 
 def _program_usage(
-    root: strawberry.Parent[EarlyAccessProgram], first: FirstRules = PAGE_SIZE_LIMIT
+    root: strawberry.Parent[EarlyAccessProgram], first: FirstRules = None
 ) -> list[SegmentUsageNode]:
-    return cut_page(root.usage, page_request(first, None), lambda node: node.sort_key).nodes
+    return cut_page(root.usage, whole_page(first), lambda node: node.sort_key).nodes
 
 
 @strawberry.type(name="SegmentUsage", description="What refers to a segment.")

@@ -44,7 +44,7 @@ class ContextLimits:
     """What is read as a context at all.
 
     Attributes:
-        size: Characters of its names and strings, and one for each value in it.
+        size: Characters of its names and strings, and one for each value in it; of a default too.
         depth: Objects and lists inside one another, with the context itself.
     """
 
@@ -57,13 +57,26 @@ class ContextLimits:
         Raises:
             LimitExceededError: It is too long, or else nested too deep.
         """
-        size, depth = json_extent(data)
+        size, depth = json_extent(data, self.size)
         for name, actual, limit in (("SIZE", size, self.size), ("DEPTH", depth, self.depth)):
             if actual > limit:
                 setting = f"EARLYBIRD_MAX_CONTEXT_{name}"
                 raise LimitExceededError(
-                    f"the context's {name.lower()}", setting=setting, limit=limit, actual=actual
+                    f"the context's {name.lower()}, as far as counted", setting=setting, limit=limit, actual=actual
                 )
+
+    def check_default(self, data: Json) -> None:
+        """Refuse a default, which is held to a context's size.
+
+        Raises:
+            LimitExceededError: It is too long.
+        """
+        size, _ = json_extent(data, self.size)
+        if size > self.size:
+            setting = "EARLYBIRD_MAX_CONTEXT_SIZE"
+            raise LimitExceededError(
+                "the default's size, as far as counted", setting=setting, limit=self.size, actual=size
+            )
 
 
 def parse_context(data: Json, path: _Path = ("context",)) -> Context:

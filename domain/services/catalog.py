@@ -8,14 +8,13 @@ from domain.access.actions import ProjectAction
 from domain.access.directory import project_resource
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenSdkKey, SeenToken
-from domain.errors import InvalidInputError, Violation
 from domain.evaluation.dependencies import FlagSegmentNode, segments_of
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Environment, Project
-from domain.pages import PAGE_SIZE_LIMIT, Page, PageRequest, cut_ordered_page, cut_page
+from domain.pages import Page, PageRequest, cut_ordered_page, cut_page
 from domain.ports import Store
 from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from domain.services.snapshots import SnapshotService
@@ -264,11 +263,8 @@ class CatalogService:
         """Find several at once, in the order asked.
 
         Raises:
-            InvalidInputError: More than a page of them.
             DomainError: As `node` says.
         """
-        if len(ids) > PAGE_SIZE_LIMIT:
-            raise InvalidInputError([Violation(("ids",), f"at most {PAGE_SIZE_LIMIT} at once")])
         return [await self.node(principal, type_name, entity_id) for type_name, entity_id in ids]
 
     async def segments_of(

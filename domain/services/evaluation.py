@@ -144,10 +144,11 @@ class EvaluationService:
 
         Raises:
             InvalidInputError: The context is invalid, or the default nested too deep.
-            LimitExceededError: The context is too large.
+            LimitExceededError: The context is too large, or the default.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         snapshot = await self._snapshot(caller, where, "evaluate")
+        self.context_limits.check_default(default)
         if is_nested_too_deep(default):
             raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
         parsed = self._read(context)

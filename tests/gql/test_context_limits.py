@@ -1,5 +1,6 @@
 """How large a context may be, over HTTP."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,7 +48,25 @@ def limit_of(answer: Answer) -> tuple[str, int, int]:
     ],
 )
 def test_every_value_counts_with_the_characters_of_names_and_strings(value: Any, size: int, depth: int) -> None:
-    assert json_extent(value) == (size, depth)
+    assert json_extent(value, 100) == (size, depth)
+
+
+def test_what_is_too_large_is_not_measured_to_its_end() -> None:
+    shared: list[Any] = [0] * 1_000
+    started = time.process_time()
+    for _ in range(3):
+        shared = [shared] * 1_000  # a million million values
+    size, _depth = json_extent(shared, 5_000)
+    assert 5_000 < size < 7_000
+    assert time.process_time() - started < 0.1
+
+
+def test_a_default_that_is_too_large_is_refused_by_name(strict: Server) -> None:
+    query = (
+        f'query ($d: JSON) {{ evaluate({PLACE}, flagKey: "f", context: {{key: "ada"}}, default: $d) {{ value }} }}'
+    )
+    assert limit_of(strict.post(query, d=["x" * 200])) == ("EARLYBIRD_MAX_CONTEXT_SIZE", 100, 202)
+    assert not strict.post(query, d=["x" * 90]).errors
 
 
 @pytest.mark.parametrize("root", ONE)

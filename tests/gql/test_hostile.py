@@ -39,6 +39,7 @@ DOCUMENTS = {
     "too many aliases": f"{{{many('a{n}:__typename ', 60)}}}",
     "one field, over and over": "{" + "projects{totalCount}" * 45 + "}",
     "one field, over and over, deeper": "{projects{" + "totalCount " * 85 + "}}",
+    "one field that selects, over and over": "{projects{" + "nodes{key}" * 100 + "}}",
     "unknown directives": "{__typename" + "@a" * 90 + "}",
     "one directive, over and over": "{__typename" + "@skip(if:true)" * 65 + "}",
     "conditions on everything": "query($a:Boolean!=true){"
@@ -46,6 +47,8 @@ DOCUMENTS = {
     + "}",
     "many variables": f"query({many('$a{n}:Int ', 100)}){{__typename}}",
     "unknown arguments": f"{{node({many('a{n}:1 ', 140)}){{id}}}}",
+    "unknown fields of an input": f"{{auditLog(environment:{{{many('enviro{n}:1 ', 70)}}}){{nodes{{id}}}}}}",
+    "names of types that are nearly right": "{__typename}" + many("fragment f{n} on Quer{n}{{a}}", 38),
     "unknown types": "{a}" + many("fragment A{n} on B{n}{{a}} ", 38),
     "names that are nearly right": f"{{{PLACE}{{{'earlyAccesProgram ' * 45}}}}}",
     "many operations": many("query A{n}{{__typename}}", 38) + "query A{__typename}",
@@ -68,6 +71,11 @@ BOUND_SECONDS = 0.04
 EVALUATE = """query ($c: JSON!) { evaluate(environment: {project: "default", environment: "production"},
     flagKey: "f", context: $c) { value } }"""
 NODES = "query ($i: [ID!]!) { nodes(ids: $i) { id } }"
+MANY_TIMES = """query ($d: JSON) { evaluate(environment: {project: "default", environment: "production"},
+    flagKey: "gone", context: %s, default: %s) { value } }"""
+LOG = "query ($e: EnvironmentRef) { auditLog(environment: $e) { nodes { id } } }"
+TAGS = "query ($t: [String!]) { projects(tags: $t) { totalCount } }"
+ORDER = "query ($o: ListOrder) { projects(orderBy: $o) { totalCount } }"
 # Each is the JSON text of `variables`.
 VARIABLES = {
     "a deep list": (EVALUATE, '{"c": ' + "[" * 450 + "]" * 450 + "}"),
@@ -81,6 +89,22 @@ VARIABLES = {
     "NaN": (EVALUATE, '{"c": {"key": NaN}}'),
     "names that repeat": (EVALUATE, '{"c": {' + '"key": "a", ' * 70 + '"key": "b"}}'),
     "many variables": (EVALUATE, "{" + ", ".join(f'"v{n}": {n}' for n in range(90)) + "}"),
+    "a value in a context, over and over": (
+        MANY_TIMES % ('{key: "a", x: [' + "$d " * 900 + "]}", "1"),
+        '{"d": [' + "1," * 4_000 + "1]}",
+    ),
+    "a value in a default, over and over": (
+        MANY_TIMES % ('{key: "a"}', "[" + "$d " * 900 + "]"),
+        '{"d": [' + "{}," * 3_900 + "{}]}",
+    ),
+    "a large context": (EVALUATE, '{"c": {"key": "a", "x": [' + "1," * 200_000 + "1]}}"),
+    "a large default": (MANY_TIMES % ('{key: "a"}', "$d"), '{"d": [' + "[]," * 100_000 + "1]}"),
+    "names that are nearly right": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(70)) + "}}"),
+    "very many names": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(4_000)) + "}}"),
+    "a very long name": (LOG, '{"e": {"' + "projec" * 20_000 + '": 1}}'),
+    "a very long value of an enum": (ORDER, '{"o": {"field": "' + "KEY" * 40_000 + '"}}'),
+    "items that do not fit": (TAGS, '{"t": [' + "1," * 20_000 + "1]}"),
+    "items that are null": (TAGS, '{"t": [' + "null," * 20_000 + "null]}"),
 }
 
 

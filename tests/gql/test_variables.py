@@ -6,8 +6,8 @@ import pytest
 
 from gql.limits import DocumentLimits
 from gql.schema import build_schema
-from gql.variables import count_values, declared_variables
-from tests.servers import Server
+from gql.variables import MOST_VIOLATIONS, declared_variables, survey_values
+from tests.servers import TOKEN, Server
 
 SCHEMA = build_schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
 TARGETING = "mutation ($input: UpdateFlagTargetingInput!) { updateFlagTargeting(input: $input) { revision } }"
@@ -25,7 +25,8 @@ def targeting(*instructions: Any) -> dict[str, Any]:
 
 
 def count(query: str, variables: dict[str, Any], most: int = 1_000_000) -> int:
-    return count_values(declared_variables(SCHEMA, query, DocumentLimits(), None), variables, most)
+    limits = DocumentLimits(max_input_values=most)
+    return survey_values(declared_variables(SCHEMA, query, limits, None), variables, limits).values
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,7 @@ def count(query: str, variables: dict[str, Any], most: int = 1_000_000) -> int:
         (TARGETING, targeting(), TOP + REF),
         (TARGETING, targeting({"turnOn": True}), TOP + REF + 1 + INSTRUCTION),
         (TARGETING, targeting({"unknown": [1]}, 7), TOP + REF + 2 + INSTRUCTION),
+        (TARGETING, {"input": {f"unknown{n}": 1 for n in range(99)}}, 99),
         (
             TARGETING,
             targeting({"addTargets": {"variation": 0, "keys": ["a", "b", "c"]}}),
@@ -52,7 +54,7 @@ def test_items_and_the_fields_of_input_objects_count(query: str, variables: dict
 def test_of_several_operations_the_one_that_is_asked_for_counts() -> None:
     text = "query A($k: [String!]) { __typename } query B($k: JSON) { __typename }"
     declared = [declared_variables(SCHEMA, text, DocumentLimits(), name) for name in ("A", "B")]
-    assert [count_values(each, {"k": ["x"]}, 10) for each in declared] == [1, 0]
+    assert [survey_values(each, {"k": ["x"]}, DocumentLimits()).values for each in declared] == [1, 0]
 
 
 def test_the_count_ends_beyond_the_limit() -> None:
@@ -65,6 +67,7 @@ def test_the_count_ends_beyond_the_limit() -> None:
         (TARGETING, targeting({"addTargets": {"variation": 0, "keys": ["k"] * 100_000}})),
         (TARGETING, targeting(*[{"turnOn": True}] * 50_000)),
         (BATCH, {"contexts": [], "keys": ["f"] * 100_001}),
+        (TARGETING, {"input": {f"unknown{n}": 1 for n in range(100_001)}}),
     ],
 )
 def test_more_values_than_the_limit_are_refused_before_anything_is_done(
@@ -81,6 +84,26 @@ def test_a_document_of_flag_data_counts_as_one_value(server: Server) -> None:
     flags = {f"f{number}": {"variations": [*range(300)], "fallthrough": {"variation": 0}} for number in range(400)}
     assert not server.import_flags({"flags": flags}).errors
     server.import_flags({})
+
+
+def test_variables_stand_inside_of_json_in_the_document(server: Server) -> None:
+    server.import_flags({"flagValues": {"f": 1}})
+    query = """query ($key: String!, $mail: String, $n: Int) {
+        evaluate(environment: {project: "default", environment: "production"}, flagKey: "gone",
+            context: {kind: "user", key: $key, email: $mail}, default: [$n, {key: $key, mail: $mail}]) { value } }"""
+    assert server.post(query, key="ada", n=7)["evaluate"]["value"] == [7, {"key": "ada", "mail": None}]
+    server.import_flags({})
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+def test_what_variables_become_where_they_are_used_several_times_is_limited(server: Server, token: str) -> None:
+    query = f"""query ($d: JSON) {{ evaluate(environment: {{project: "default", environment: "production"}},
+        flagKey: "f", context: {{key: "a"}}, default: [{"$d " * 900}]) {{ value }} }}"""
+    answer = server.post(query, token=token, d=["abc"] * 1_200)
+    assert answer.code == "LIMIT_EXCEEDED"
+    extensions = answer.errors[0]["extensions"]
+    assert extensions["setting"] == "EARLYBIRD_MAX_QUERY_VARIABLES_SIZE"
+    assert extensions["limit"] == 4_000_000 < extensions["actual"]
 
 
 BAD_INSTRUCTIONS = [{"turnOn": True, "turnOff": True}, {"explode": 1}, {}, {"turnOn": "yes"}]
@@ -101,6 +124,46 @@ def test_everything_that_does_not_fit_its_type_is_listed_where_it_stands(server:
     assert "unknown field 'explode'" in found[1][1]
     assert error["extensions"]["code"] == "BAD_USER_INPUT"
     assert error["locations"] == [{"line": 1, "column": 11}]
+
+
+LONG = "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query ($e: EnvironmentRef) { auditLog(environment: $e) { nodes { id } } }", {"e": {LONG: LONG}}),
+        ("query ($o: ListOrder) { projects(orderBy: $o) { totalCount } }", {"o": {"field": LONG}}),
+        ("query ($t: [String!]) { projects(tags: $t) { totalCount } }", {"t": [[LONG]] * 9}),
+        ("query ($n: Int) { projects(first: $n) { totalCount } }", {"n": LONG}),
+        ("query ($e: EnvironmentRef) { auditLog(environment: $e) { nodes { id } } }", {"e": LONG}),
+    ],
+)
+def test_little_is_told_of_what_does_not_fit(server: Server, query: str, variables: dict[str, Any]) -> None:
+    answer = server.post(query, **variables)
+    assert answer.code == "BAD_USER_INPUT"
+    assert all(len(v["message"]) < 200 for v in answer.errors[0]["extensions"]["violations"])
+    assert "x" * 100 not in answer.response.text
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        ("query ($t: [String!]) { projects(tags: $t) { totalCount } }", {"t": [1] * 101}),
+        (
+            "query ($e: EnvironmentRef) { auditLog(environment: $e) { nodes { id } } }",
+            {"e": {f"projec{n}": 1 for n in range(101)}},
+        ),
+    ],
+)
+def test_the_first_hundred_things_that_do_not_fit_are_listed(
+    server: Server, query: str, variables: dict[str, Any]
+) -> None:
+    (error,) = server.post(query, **variables).errors
+    *listed, rest = error["extensions"]["violations"]
+    assert len(listed) == MOST_VIOLATIONS
+    assert "more than 100" in rest["message"]
+    assert error["message"].count("Did you mean") <= 5
 
 
 @pytest.mark.parametrize(
