@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
+from domain.instructions.limits import URL_CHARACTERS, text_violations, too_long
 from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
 from domain.model.contexts import is_context_kind
 from domain.model.segments import Segment, SyncSource, new_list_uid
@@ -44,12 +45,15 @@ class CohortMessage:
         found = [key_violation(self.integration, ("integration",))]
         if not is_context_kind(self.context_kind):
             found.append(Violation(("contextKind",), "is not a context kind"))
-        urls = {member.cohort_url for member in self.members}
-        found += [
-            Violation(("cohortUrl",), f"{url[:100]!r} does not begin with http:// or https://")
-            for url in sorted(urls)
-            if not _is_link(url)
-        ]
+        found += text_violations(self.message_id, ("messageId",))
+        for id_ in sorted({member.cohort_id for member in self.members}):
+            found += text_violations(id_, ("cohortId",))
+        for name in sorted({member.cohort_name for member in self.members}):
+            found += text_violations(name, ("cohortName",))
+        for url in sorted({member.cohort_url for member in self.members}):
+            found += too_long(url, URL_CHARACTERS, ("cohortUrl",))
+            if not _is_link(url):
+                found.append(Violation(("cohortUrl",), f"{url[:100]!r} does not begin with http:// or https://"))
         return [violation for violation in found if violation]
 
     def syncs(self) -> list["CohortSync"]:

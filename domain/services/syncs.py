@@ -149,7 +149,7 @@ class SyncService:
     ) -> list[CohortSync]:
         """Return what a message says, when it can be taken in as a whole."""
         await self.check_environment(principal, environment)
-        if violations := message.violations():
+        if violations := await asyncio.to_thread(message.violations):
             raise InvalidInputError(violations)
         syncs = await asyncio.to_thread(message.syncs)
         snapshot = await self._now(environment)

@@ -26,7 +26,7 @@ def send(server: Server, integration: str, body: Any, token: str = TOKEN, query:
 
 def a_batch(cohort: str, people: dict[str | None, bool], **fields: Any) -> dict[str, Any]:
     members = [
-        {"cohortId": cohort, "cohortName": f"Cohort {cohort}", "cohortUrl": "https://x.test/c", "value": is_in}
+        {"cohortId": cohort, "cohortName": f"Cohort {cohort[:9]}", "cohortUrl": "https://x.test/c", "value": is_in}
         | ({} if person is None else {"userId": person})
         for person, is_in in people.items()
     ]
@@ -90,7 +90,7 @@ def test_cohorts_whose_ids_give_the_same_key_have_segments_of_their_own(server: 
 def test_a_cohort_with_a_long_id_or_the_name_of_another_segment_is_taken_in(server: Server) -> None:
     create(server, "given-c")
     body = a_batch("c", {"ann": True})
-    body["batch"] += a_batch("x" * 300, {"bob": True})["batch"] + a_batch("x" * 301, {"cat": True})["batch"]
+    body["batch"] += a_batch("x" * 255, {"bob": True})["batch"] + a_batch("x" * 256, {"cat": True})["batch"]
     assert send(server, "given", body).status_code == 204
     found = synced(server, "given")
     assert [source[0][:3] for source in found.values()] == ["c", "xxx", "xxx"]
@@ -175,6 +175,24 @@ def test_only_links_that_lead_somewhere_are_kept(server: Server, url: str) -> No
     refused = send(server, "links", body)
     assert (refused.status_code, "cohortUrl" in refused.text) == (400, True)
     assert synced(server, "links") == {}
+
+
+@pytest.mark.parametrize("text", ["x" * 257, "   ", "n\0l"])
+def test_what_a_tool_calls_things_is_refused_whole_where_it_is_no_name(server: Server, text: str) -> None:
+    body = a_batch("good", {"ann": True})
+    long_url = f"https://x.test/{'x' * 2_048}"
+    body["batch"].append(
+        {"userId": "ann", "cohortId": text, "cohortName": text, "cohortUrl": long_url, "value": True}
+    )
+    refused = send(server, "texts", body)
+    places = [violation["path"] for violation in refused.json()["errors"][0]["extensions"]["violations"]]
+    assert (refused.status_code, places) == (400, [["cohortId"], ["cohortName"], ["cohortUrl"]])
+    message: dict[str, Any] = {"cohort_id": text, "cohort_name": text, "message_id": text, "in_cohort": True}
+    message["users"] = [{"user_id": "ann"}]
+    refused = send(server, "texts", message, query="?environmentId=default/production")
+    places = [violation["path"] for violation in refused.json()["errors"][0]["extensions"]["violations"]]
+    assert (refused.status_code, places) == (400, [["messageId"], ["cohortId"], ["cohortName"]])
+    assert synced(server, "texts") == {}
 
 
 def test_a_sync_is_one_entry_of_the_audit_log_whatever_it_changes(server: Server) -> None:
@@ -282,6 +300,7 @@ def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None
         ({"environmentId": "default/production", "batch": []}, 400),
         ({"environmentId": "default/production"}, 400),
         ([], 400),
+        ({"environmentId": "default/production", "batch": [{"cohortId": "c" * 4_200_000, "value": True}]}, 413),
         (
             {
                 "environmentId": "default/production",
