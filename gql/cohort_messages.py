@@ -115,7 +115,7 @@ class _Webhook(BaseModel):
             cohort_name=self.cohort_name,
             is_member=self.in_cohort,
         )
-        return CohortMessage(integration=integration, message_id=self.message_id, members=[people] if keys else [])
+        return CohortMessage(integration=integration, message_id=self.message_id, members=[people])
 
 
 def read_batch(body: bytes, integration: str) -> tuple[str, CohortMessage]:

@@ -43,7 +43,7 @@ class ListCounts:
     """What a change read and did.
 
     Attributes:
-        lines: Lines that were not blank.
+        lines: Lines that were not blank; of a sync, people.
         added: Keys that were not members.
         already: Keys that were members and stay.
         removed: Members that are none any more.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from domain.errors import InvalidInputError, Violation
-from domain.model.lists import MalformedLine
+from domain.model.lists import ListCounts, MalformedLine
 from domain.ports import KeySpool
 
 MEMBER_KEY_LIMIT = 1_024
@@ -24,12 +24,24 @@ _CHUNK = 10_000
 
 @dataclass(slots=True)
 class FileReading:
-    """How much of a file was read, and what was found. One thread writes it; others may look."""
+    """How much of a file, or of a sync, was read, and what was found. One thread writes it; others may look."""
 
     lines: int = 0
     duplicates: int = 0
     malformed: int = 0
     malformed_lines: list[MalformedLine] = field(default_factory=list)
+    skipped: int = 0
+
+    @property
+    def counts(self) -> ListCounts:
+        """What was read."""
+        return ListCounts(
+            lines=self.lines,
+            duplicates=self.duplicates,
+            malformed=self.malformed,
+            malformed_lines=tuple(self.malformed_lines),
+            skipped=self.skipped,
+        )
 
     def refuse(self, line: int, message: str) -> None:
         """Note a line that is left out."""

@@ -98,6 +98,39 @@ def test_a_cohort_with_a_long_id_or_the_name_of_another_segment_is_taken_in(serv
     assert look(server, "given-c")["memberCount"] == 0
 
 
+def test_a_message_of_too_many_cohorts_changes_nothing(server: Server) -> None:
+    body = a_batch("c0", {"ann": True})
+    body["batch"] += [person for n in range(1, 101) for person in a_batch(f"c{n}", {"ann": True})["batch"]]
+    refused = send(server, "many", body)
+    assert (refused.status_code, "101 cohorts" in refused.text) == (400, True)
+    assert synced(server, "many") == {}
+
+
+def test_the_record_of_a_sync_adds_up_as_that_of_a_file(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") { segment(key: "%s") { largeList {
+        imports { state counts { lines added already removed duplicates malformed skipped
+          malformedLines { line message } } } } } } }"""
+    names = ["ann", "bob", "ann", "n\0l", None, "cat", "x" * 1_025]
+    people = [a_batch("q1", {name: name != "cat"})["batch"][0] for name in names]
+    body = {"environmentId": "default/production", "batch": [*people, people[5], people[0] | {"value": False}]}
+    assert send(server, "amplitude", body).status_code == 204
+    counts = {"lines": 9, "added": 1, "already": 0, "removed": 0, "duplicates": 3, "malformed": 2, "skipped": 1}
+    lines = [(4, "its key holds a NUL"), (7, "its key has more than 1024 characters")]
+    told = {"malformedLines": [{"line": line, "message": message} for line, message in lines]}
+    found = server.post(query % "amplitude-q1")["environment"]["segment"]
+    assert found["largeList"]["imports"] == [{"state": "COMPLETED", "counts": counts | told}]
+    say(server, "q2", "m", names)
+    once_it_has(server, "amplitude-q2", 1)
+    found = server.post(query % "amplitude-q2")["environment"]["segment"]
+    counts |= {"lines": 7, "added": 3, "duplicates": 1}
+    assert found["largeList"]["imports"] == [{"state": "COMPLETED", "counts": counts | told}]
+
+
+def test_a_webhook_of_nobody_has_its_record(server: Server) -> None:
+    say(server, "nobody", "m", [])
+    assert once_it_has(server, "amplitude-nobody", 1)["memberCount"] == 0
+
+
 def test_a_batch_with_a_cohort_that_cannot_be_taken_in_changes_nothing(server: Server) -> None:
     assert send(server, "whole", a_batch("users", {"ann": True})).status_code == 204
     body = a_batch("new", {"acme": True}, contextKind="org")
