@@ -79,7 +79,7 @@ class ListChange:
         acknowledge_removal: Whether it may remove most of a list that flags use.
         actor: Whose change it is, and who alone may upload its file.
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
-        error: Why it failed.
+        error: Why it failed, from when it is being undone on.
         message_id: What the tool that sent it calls it; "" if it did not say.
         list_uid: Which of the lists that segments with this key had, one after the other: see `Segment`.
     """
