@@ -329,8 +329,8 @@ class SegmentService:
         if segment.unbounded and _targets(segment) != _targets(before):
             message = "a large list has members (see startSegmentImport), no individual targets"
             violations.append(Violation(path, message))
-        if segment.sync_source is not None and segment.rules != before.rules:
-            message = f"{segment.sync_source.integration} owns this segment: its rules are read-only here"
+        if segment.sync_source is not None and (segment.name, segment.rules) != (before.name, before.rules):
+            message = f"{segment.sync_source.integration} owns this segment: its name and rules are read-only here"
             violations.append(Violation(path, message))
         if violations:
             raise below_input(violations, conflicts=conflicts)

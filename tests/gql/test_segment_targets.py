@@ -297,6 +297,8 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     tagged = server.post(update, i=[{"addTags": ["eap"]}])
     assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
     assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
+    renamed = server.post(update, i=[{"updateName": "Mine"}])
+    assert "its name and rules are read-only here" in str(renamed.errors), "the next sync would take it back"
 
 
 def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:
@@ -304,7 +306,7 @@ def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None
     create(server, "r3")
     query = """{ environment(project: "default", key: "production") { a: segment(key: "amplitude-r2") { ...S }
       b: segment(key: "r3") { ...S } } }
-      fragment S on Segment { kind memberCount rules { id } included { totalCount } }"""
+      fragment S on Segment { name kind memberCount rules { id } included { totalCount } }"""
     before = server.post(query)["environment"]
     clause = {"contextKind": "user", "attribute": "email", "op": "contains", "values": ["x"]}
     rules = [{"id": "r", "clauses": [clause]}]
@@ -313,13 +315,20 @@ def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None
         "excluded": ["ann"],
         "excludedContexts": [{"contextKind": "org", "values": ["x"]}],
     }
-    synced_too = {"key": "amplitude-r2", "unbounded": False, "rules": rules, "salt": "other", **given}
+    synced_too = {
+        "key": "amplitude-r2",
+        "name": "Mine",
+        "unbounded": False,
+        "rules": rules,
+        "salt": "other",
+        **given,
+    }
     data = data_of(segments=(synced_too, {"key": "r3", "unbounded": True, **given}))
     items = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
     assert server.post(query)["environment"] == before
     assert {item["key"]: item["outcome"] for item in items}["amplitude-r2"] == "UNCHANGED"
     notes = {item["key"]: " ".join(item["notes"]) for item in items}
-    targets, owned = "no individual targets: those given were refused", "rules are read-only here"
+    targets, owned = "no individual targets: those given were refused", "name and rules are read-only here"
     assert (targets in notes["r3"], owned in notes["r3"]) == (True, False)
     assert (targets in notes["amplitude-r2"], owned in notes["amplitude-r2"]) == (True, True)
 
