@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.limits import COHORTS_LIMIT, URL_CHARACTERS, text_violations, too_long, too_many
-from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
+from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, context_key_problem, key_violation
 from domain.model.contexts import is_context_kind
 from domain.model.lists import ListCounts
 from domain.model.segments import Segment, SyncSource, new_list_uid
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.list_files import FileReading, member_key_problem
+from domain.services.list_files import FileReading
 
 _NOT_KEY_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
 _HASH_LENGTH = 8
@@ -162,7 +162,7 @@ def _sync_of(message: CohortMessage, members: Sequence[CohortMembers]) -> Cohort
     reading = FileReading()
     repeated = 0
     for people in members:
-        keys = [key for key in people.user_keys if key is not None and not member_key_problem(key)]
+        keys = [key for key in people.user_keys if key is not None and not context_key_problem(key)]
         if len(keys) < len(people.user_keys):
             _note_left_out(people, reading)
         reading.lines += len(people.user_keys)
@@ -187,7 +187,7 @@ def _note_left_out(people: CohortMembers, reading: FileReading) -> None:
     for place, key in enumerate(people.user_keys, reading.lines + 1):
         if key is None:
             reading.skipped += 1
-        elif problem := member_key_problem(key):
+        elif problem := context_key_problem(key):
             reading.refuse(place, f"its key {problem}")
 
 

@@ -20,7 +20,7 @@ from domain.errors import (
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
-from domain.keys import EnvironmentRef
+from domain.keys import EnvironmentRef, context_key_problem
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
@@ -28,7 +28,7 @@ from domain.ports import KeySpool, Store, kind_of
 from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
-from domain.services.list_files import FileReading, member_key_problem, read_list_file
+from domain.services.list_files import FileReading, read_list_file
 from domain.services.list_members import CHUNK, write_keys
 from domain.services.list_uploads import Receive, let_come, takes_no_file
 from domain.services.running_changes import RunningChange, is_dead, save_change
@@ -136,7 +136,7 @@ class ListService:
         if found := [
             Violation(("input", "keys", index), problem)
             for index, key in enumerate(keys)
-            if (problem := member_key_problem(key))
+            if (problem := context_key_problem(key))
         ]:
             raise InvalidInputError(found)
         action = "removeSegmentMembers" if mode is ListMode.REMOVE else "addSegmentMembers"
@@ -247,7 +247,7 @@ class ListService:
             DomainError: As `AccessService.sees` says.
         """
         await self._access.require_sight(principal, segment.environment, "viewSegment")
-        if not segment.unbounded or segment.generation is None or member_key_problem(key):
+        if not segment.unbounded or segment.generation is None or context_key_problem(key):
             return False
         return bool(await self._store.members_among({segment.list_id: segment.generation}, [key]))
 

@@ -7,11 +7,11 @@ from domain.evaluation.fingerprints import fingerprint
 from domain.evaluation.results import BigSegmentsStatus
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.subject import Membership
+from domain.keys import context_key_problem
 from domain.model.contexts import Context
 from domain.model.segments import Segment
 from domain.ports import Computed, LoadingCache, Store
 from domain.services.histories import HistoryService
-from domain.services.list_files import member_key_problem
 from domain.services.snapshots import SnapshotService
 
 _LISTED_NOWHERE = Membership(BigSegmentsStatus.HEALTHY)
@@ -73,7 +73,7 @@ class MembershipService:
             state = await self._histories.name(snapshot) if self._histories and keys else None
             # The revision names the generations of the lists.
             place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
-            names = {fingerprint(*place, key): key for key in keys if member_key_problem(key) is None}
+            names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
             known = await self._cache.get_or_compute(list(names), ask_the_store)
         except UnavailableError:
             return dict.fromkeys(keys, Membership(BigSegmentsStatus.STORE_ERROR))
