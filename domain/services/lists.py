@@ -149,7 +149,13 @@ class ListService:
             return await self._apply(principal, running, [sorted(set(keys))])
 
     async def restore(
-        self, principal: Principal, environment: EnvironmentRef, segment_key: str, comment: str = ""
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        segment_key: str,
+        *,
+        acknowledge_removal: bool = False,
+        comment: str = "",
     ) -> ChangedList:
         """Let the list be again what it was before its last change. The one that is undone is gone.
 
@@ -157,16 +163,24 @@ class ListService:
             NotFoundError: There is no such large list.
             InvalidInputError: The list before is not kept.
             InUseError: A change of the list is under way.
+            LimitExceededError: It would remove too much of a list that flags use.
             DomainError: As `EnvironmentEditor.edit` says.
         """
         action = "restoreSegmentMembers"
-        new = NewListChange(segment_key=segment_key, mode=ListMode.RESTORE, action=action, comment=comment)
+        new = NewListChange(
+            segment_key=segment_key,
+            mode=ListMode.RESTORE,
+            action=action,
+            acknowledge_removal=acknowledge_removal,
+            comment=comment,
+        )
         _, segment = await self._changes.find(principal, action, environment, segment_key)
         if segment.previous_generation is None:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:
-            _, segment = await self._changes.find_of(running.change, principal, action)
+            snapshot, segment = await self._changes.find_of(running.change, principal, action)
             counts = await self._counts_of_restoring(segment, running.change)
+            self._guard(snapshot, segment, counts.removed, running.change)
             return await self._changes.take_effect(principal, running, Effect(counts=counts, next_state=_restored))
 
     async def _counts_of_restoring(self, segment: Segment, change: ListChange) -> ListCounts:
