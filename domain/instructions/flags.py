@@ -255,7 +255,7 @@ def _with_prerequisites(targeting: Targeting, prerequisites: Sequence[Prerequisi
 def _rule_violations(rule: FlagRule, scope: EditScope, path: Path) -> list[Violation]:
     """Return everything that is wrong with a rule that is to be written."""
     found = description_violations(rule.description, (*path, "description"))
-    found += check_clauses(rule.clauses, scope.segments, (*path, "clauses"))
+    found += check_clauses(rule.clauses, scope, (*path, "clauses"))
     if not rule.clauses:
         found.append(Violation((*path, "clauses"), "a rule needs at least one clause"))
     return found + check_serves(rule.serves, scope, (*path, "serve"))

@@ -13,6 +13,8 @@ PREREQUISITES_LIMIT = 100
 RULES_LIMIT = 1_000
 CLAUSES_LIMIT = 100
 VALUES_LIMIT = 5_000
+PATTERNS_LIMIT = 2_000
+"""Of a thing's rules, and of an edit: each takes some twenty microseconds to compile."""
 INSTRUCTIONS_LIMIT = 200
 URL_CHARACTERS = 2_048
 COHORTS_LIMIT = 100

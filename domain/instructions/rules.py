@@ -58,7 +58,7 @@ class AddClauses:
 
     def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
         """Return it with the clauses."""
-        if found := check_clauses(self.clauses, scope.segments, ("clauses",)):
+        if found := check_clauses(self.clauses, scope, ("clauses",)):
             raise InvalidInputError(found)
 
         def change(rule: Rule) -> Rule:
@@ -102,7 +102,7 @@ class UpdateClause:
 
     def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
         """Return it with the clause."""
-        if found := check_clause(self.clause, scope.segments, ("clause",)):
+        if found := check_clause(self.clause, scope, ("clause",)):
             raise InvalidInputError(found)
         return _change_clause(thing, self.rule, self.index, lambda _old: self.clause)
 
@@ -122,7 +122,7 @@ class AddValues:
         def change(clause: Clause) -> Clause:
             new: tuple[Json, ...] = _without(self.values, clause.values)
             values = (*clause.values, *new)
-            found = check_clause(replace(clause, values=new), scope.segments, ()) if new else []
+            found = check_clause(replace(clause, values=new), scope, ()) if new else []
             found += too_many("values", len(values), VALUES_LIMIT, ("values",), before=len(clause.values))
             if found:
                 raise InvalidInputError(found)

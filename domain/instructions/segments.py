@@ -198,7 +198,7 @@ def conflicting_targets(segment: Segment) -> set[tuple[str, str]]:
 
 def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:
     found = description_violations(rule.description, ("description",))
-    found += check_clauses(rule.clauses, scope.segments, ("clauses",))
+    found += check_clauses(rule.clauses, scope, ("clauses",))
     if not rule.clauses:
         found.append(Violation(("clauses",), "a rule needs at least one clause"))
     return found + _check_rollout(rule)
