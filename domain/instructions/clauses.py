@@ -6,7 +6,7 @@ An import is more lenient: it keeps what can never match.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.evaluation.operators import MATCHES, OPERATORS, SEGMENT_MATCH, is_usable
 from domain.instructions.limits import CLAUSES_LIMIT, PATTERNS_LIMIT, VALUES_LIMIT, Path, too_many
 from domain.json import NESTING_LIMIT, is_nested_too_deep
@@ -98,11 +98,11 @@ def check_clause(clause: Clause, scope: EditScope, path: Path) -> list[Violation
     for index, value in enumerate(clause.values):
         place = (*path, "values", index)
         if clause.op == SEGMENT_MATCH and value not in scope.segments:
-            found.append(Violation(place, f"there is no segment {value!r}"))
+            found.append(Violation(place, f"there is no segment {quoted(value)}"))
         elif is_nested_too_deep(value):
             found.append(Violation(place, f"is nested more than {NESTING_LIMIT} deep"))
         elif not is_usable(clause.op, value):
-            found.append(Violation(place, f"{value!r} can never match with {clause.op}"))
+            found.append(Violation(place, f"{quoted(value)} can never match with {clause.op}"))
     return found
 
 

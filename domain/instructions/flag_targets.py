@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, variation_violations
 from domain.instructions.segments import TargetAction, target_violations
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Target, Targeting
@@ -40,7 +40,7 @@ class EditFlagTargets:
             for key in keys
         }
         found = [
-            Violation(("keys", index), f"{key!r} is targeted by variation {others[key]} already")
+            Violation(("keys", index), f"{quoted(key)} is targeted by variation {others[key]} already")
             for index, key in enumerate(self.keys)
             if self.action is not TargetAction.REMOVE and key in others and key not in before
         ]

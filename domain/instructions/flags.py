@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import (
     EditScope,
     check_clauses,
@@ -100,7 +100,8 @@ class ReplaceFlagRules:
         named = [rule.id for rule in self.rules]
         found += [
             Violation(
-                (index, "ruleId"), f"there is no rule {name!r}" if name not in ids else f"{name!r} stands twice"
+                (index, "ruleId"),
+                f"there is no rule {quoted(name)}" if name not in ids else f"{quoted(name)} stands twice",
             )
             for index, name in enumerate(named)
             if name and (name not in ids or name in named[:index])

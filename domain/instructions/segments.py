@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, check_clauses, refusal
 from domain.instructions.details import (
     AddTags,
@@ -95,7 +95,7 @@ class ScheduleRemoval:
         """Return the segment with the removals."""
         known = segment.target_keys(self.list).get(self.context_kind, ())
         found = [
-            Violation(("keys", index), f"{key!r} is no such target")
+            Violation(("keys", index), f"{quoted(key)} is no such target")
             for index, key in enumerate(self.keys)
             if key not in known
         ]

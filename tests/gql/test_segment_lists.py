@@ -262,6 +262,12 @@ def test_a_restoration_that_removes_most_of_a_used_list_needs_a_word(server: Ser
     assert (found["hasMember"], counts["added"], counts["removed"]) == (False, 3, 3)
 
 
+def test_a_comment_that_is_too_long_is_refused_before_the_file_comes(server: Server) -> None:
+    create(server, "commented")
+    assert start(server, "commented", comment="x" * 4_097).code == "BAD_USER_INPUT"
+    assert look(server, "commented")["imports"] == []
+
+
 def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(server: Server) -> None:
     create(server, "busy")
     first = start(server, "busy")["startSegmentImport"]
