@@ -9,6 +9,16 @@ VIOLATIONS_LIMIT = 1_000
 """How many violations an error lists; more would help nobody."""
 
 
+NAME_SHOWN = 256
+"""How many characters of a name an error repeats: as many as a key may have."""
+
+
+def quoted(name: object) -> str:
+    """Return a name, or another value that was given, in quotes, as far as an error repeats it."""
+    text = repr(name[: NAME_SHOWN + 1] if isinstance(name, str) else name)
+    return text if len(text) <= NAME_SHOWN + 2 else f"{text[: NAME_SHOWN + 1]}…"
+
+
 class ErrorCode(Enum):
     """The stable codes that clients branch on."""
 
@@ -123,7 +133,8 @@ class NotFoundError(DomainError):
 
     def __init__(self, kind: str, key: str, *, environment: str | None = None) -> None:
         place = "" if environment is None else f" in {environment}"
-        super().__init__(f"{kind} {key!r} does not exist{place}", details={"kind": kind, "key": key})
+        details = {"kind": kind, "key": key[:NAME_SHOWN]}
+        super().__init__(f"{kind} {quoted(key)} does not exist{place}", details=details)
 
 
 class AlreadyExistsError(DomainError):

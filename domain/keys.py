@@ -1,4 +1,4 @@
-"""Key and tag syntax, and the name of an environment. One place says what may name a thing."""
+"""Key and tag syntax, keys of contexts, and the name of an environment. One place says what may name a thing."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from domain.errors import Violation
 
 KEY_LENGTH_LIMIT = 256
+CONTEXT_KEY_LIMIT = 1_024
+"""How many characters the key of a context may have that is a target or a member."""
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_KEY_CHARACTERS = re.compile(r"[^a-z0-9._-]+")
@@ -32,6 +34,25 @@ def new_key_violation(key: str, *, is_given: bool) -> Violation | None:
 def key_from_name(name: str) -> str:
     """Derive a key from a name: `eap: New dashboard` gives `eap-new-dashboard` (may be empty)."""
     return _NOT_KEY_CHARACTERS.sub("-", name.lower()).strip("-._")[:KEY_LENGTH_LIMIT]
+
+
+def context_key_problem(key: str) -> str | None:
+    """Return what is wrong with the key of a context that is to be a target or a member, or None.
+
+    A key is what it is, spaces around it included: evaluation compares all of it.
+    """
+    if not key or key.isspace():
+        return "is blank"
+    if len(key) > CONTEXT_KEY_LIMIT:
+        return f"has more than {CONTEXT_KEY_LIMIT} characters"
+    if "\0" in key:
+        return "holds a NUL"
+    if not key.isascii():
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            return "is not UTF-8"
+    return None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -64,6 +64,7 @@ app = typer.Typer(
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="sqlite:///path or mongodb://…; EARLYBIRD_STORE by default.")
 ]
+CommentOption = Annotated[str, typer.Option(help="Why, for the audit log.")]
 ProjectOption = Annotated[str, typer.Option(help="The project's key.")]
 EnvironmentOption = Annotated[str, typer.Option(help="The environment's key.")]
 
@@ -130,7 +131,7 @@ def import_(  # noqa: PLR0913 - a command's options
     environment: EnvironmentOption = "production",
     *,
     mode: Annotated[Mode, typer.Option(help="Whether to keep what the file does not mention.")] = Mode.MERGE,
-    comment: Annotated[str, typer.Option(help="Why, for the audit log.")] = "",
+    comment: CommentOption = "",
     store: StoreOption = None,
 ) -> None:
     """Import a file into an environment, all or nothing; a running service takes it up at once."""
@@ -158,11 +159,14 @@ def import_members(  # noqa: PLR0913 - a command's options
     acknowledge_removal: Annotated[
         bool, typer.Option("--acknowledge-removal", help="Let it remove most of a list that flags use.")
     ] = False,
+    comment: CommentOption = "",
     store: StoreOption = None,
 ) -> None:
     """Fill a large list from a file; it takes effect at one instant, in a running service too."""
     settings = _settings(store)
-    new = NewListChange(segment_key=key, mode=ListMode[mode.name], acknowledge_removal=acknowledge_removal)
+    new = NewListChange(
+        segment_key=key, mode=ListMode[mode.name], acknowledge_removal=acknowledge_removal, comment=comment
+    )
 
     async def run(opened: Store) -> ChangedList:
         snapshots = SnapshotService(opened)

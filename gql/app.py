@@ -379,7 +379,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
         routes=[
             Route("/graphql", view),
             *member_file_routes(backend.request_context, file_limits=settings.file_limits),
-            *segment_target_routes(backend.request_context, body_limits=settings.body_limits),
+            *segment_target_routes(
+                backend.request_context,
+                body_limits=settings.body_limits,
+                max_batch_bytes=settings.max_sync_batch_bytes,
+            ),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),

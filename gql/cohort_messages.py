@@ -1,10 +1,13 @@
 """What external tools send of their cohorts, in LaunchDarkly's form and in Amplitude's own."""
 
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, TypeAdapter, ValidationError
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import VIOLATIONS_LIMIT, InvalidInputError, Violation
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.services.cohorts import CohortMembers, CohortMessage
 
@@ -21,6 +24,10 @@ class _Member(BaseModel):
     value: StrictBool
 
 
+_MEMBERS = TypeAdapter(list[_Member])
+_MEMBERS_AT_A_TIME = 1_000
+
+
 class _Batch(BaseModel):
     """LaunchDarkly's form of a message."""
 
@@ -28,24 +35,56 @@ class _Batch(BaseModel):
 
     environmentId: _Name  # noqa: N815 - the tools' name
     contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815 - the tools' name
-    batch: list[_Member] = Field(min_length=1)
+    batch: list[Any] = Field(min_length=1)  # `_members` reads it: one call for all would hold up every thread
 
     def to_domain(self, integration: str) -> CohortMessage:
-        """Convert to the domain's message."""
+        """Convert to the domain's message.
+
+        Raises:
+            InvalidInputError: A member is none.
+        """
         return CohortMessage(
             integration=integration,
             context_kind=self.contextKind,
             members=[
                 CohortMembers(
-                    user_keys=[member.userId or None],
-                    cohort_id=member.cohortId,
-                    cohort_name=member.cohortName,
-                    cohort_url=member.cohortUrl or "",
-                    is_member=member.value,
+                    user_keys=[member.userId or None for member in alike],
+                    cohort_id=cohort_id,
+                    cohort_name=name,
+                    cohort_url=url or "",
+                    is_member=is_member,
                 )
-                for member in self.batch
+                for (cohort_id, name, url, is_member), alike in groupby(_members(self.batch), _said_of)
             ],
         )
+
+
+def _said_of(member: _Member) -> tuple[str, str, str | None, bool]:
+    return (member.cohortId, member.cohortName, member.cohortUrl, member.value)
+
+
+def _members(batch: list[Any]) -> Iterator[_Member]:
+    """Yield the members of a batch, which are checked some at a time.
+
+    Raises:
+        InvalidInputError: Some are none.
+    """
+    found: list[Violation] = []
+    for start in range(0, len(batch), _MEMBERS_AT_A_TIME):
+        try:
+            members = _MEMBERS.validate_python(batch[start : start + _MEMBERS_AT_A_TIME])
+        except ValidationError as error:
+            found += [
+                Violation(("batch", start + int(index), *place), fault["msg"])
+                for fault in error.errors(include_url=False, include_context=False, include_input=False)
+                for index, *place in [fault["loc"]]
+            ]
+            if len(found) > VIOLATIONS_LIMIT:
+                break
+        else:
+            yield from members
+    if found:
+        raise InvalidInputError(found)
 
 
 class _Webhook(BaseModel):
@@ -76,16 +115,18 @@ class _Webhook(BaseModel):
             cohort_name=self.cohort_name,
             is_member=self.in_cohort,
         )
-        return CohortMessage(integration=integration, message_id=self.message_id, members=[people] if keys else [])
+        return CohortMessage(integration=integration, message_id=self.message_id, members=[people])
 
 
 def read_batch(body: bytes, integration: str) -> tuple[str, CohortMessage]:
     """Read a message in LaunchDarkly's form, and the environment it is for.
 
     Raises:
+        JSONDecodeError: It is no JSON.
         ValidationError: It has another form.
+        InvalidInputError: A member is none.
     """
-    batch = _Batch.model_validate_json(body)
+    batch = _Batch.model_validate(orjson.loads(body))
     return batch.environmentId, batch.to_domain(integration)
 
 

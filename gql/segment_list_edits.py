@@ -60,6 +60,9 @@ class RestoreSegmentMembersInput:
 
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
+    acknowledge_removal: bool = strawberry.field(
+        default=False, description="Let it remove most of a list that flags use."
+    )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
@@ -220,5 +223,9 @@ class SegmentListsMutation:
     ) -> ChangedList:
         """Ask the list service."""
         return await info.context.services.lists.restore(
-            info.context.principal, input.environment.to_domain(), input.segment_key, input.comment
+            info.context.principal,
+            input.environment.to_domain(),
+            input.segment_key,
+            acknowledge_removal=input.acknowledge_removal,
+            comment=input.comment,
         )

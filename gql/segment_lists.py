@@ -62,7 +62,10 @@ class MalformedLineView:
 class ListCountsView:
     """View of domain.model.lists.ListCounts."""
 
-    lines: int = strawberry.field(description="Lines read that were not blank; it grows while the file is read.")
+    lines: int = strawberry.field(
+        description="Lines read that were not blank; it grows while the file is read. Of a sync, the people that "
+        "it names, each by their place."
+    )
     added: int = strawberry.field(
         description="Keys that were not members; the three grow while members are written, and are 0 if it fails."
     )

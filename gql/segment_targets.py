@@ -16,7 +16,7 @@ from starlette.routing import Route
 from domain.errors import ErrorCode, InvalidInputError, Violation
 from domain.services.cohorts import CohortMessage, environment_of
 from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
-from gql.bodies import BodyLimits, read_body
+from gql.bodies import BodyLimits, read_body, too_large
 from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
 
@@ -32,9 +32,12 @@ _STATUS_BY_CODE = RESOURCE_STATUS_BY_CODE | {ErrorCode.LIMIT_EXCEEDED: 413}
 
 
 def segment_target_routes(
-    request_context: Callable[[Request], Awaitable[RequestContext]], *, body_limits: BodyLimits
+    request_context: Callable[[Request], Awaitable[RequestContext]],
+    *,
+    body_limits: BodyLimits,
+    max_batch_bytes: int,
 ) -> list[Route]:
-    """Return the routes of synced segments."""
+    """Return the routes of synced segments; a batch may be shorter than other bodies: it is parsed at a stroke."""
 
     async def take_in(request: Request) -> Response:
         try:
@@ -43,6 +46,8 @@ def segment_target_routes(
             body = await read_body(request, body_limits)
             # A message of Amplitude's webhook may be of any size, and has a second to be answered in.
             is_webhook = b'"in_cohort"' in body
+            if not is_webhook:
+                _check_length(body, max_batch_bytes)
             environment_id, message = await asyncio.to_thread(_read, body, request, is_webhook=is_webhook)
             do = syncs.accept if is_webhook else syncs.take_in
             await do(context.principal, environment_of(environment_id), message)
@@ -78,6 +83,13 @@ def segment_target_routes(
     ]
 
 
+def _check_length(batch: bytes, max_bytes: int) -> None:
+    if len(batch) > max_bytes:
+        raise too_large(
+            "The bytes of a batch of a cohort's members", "MAX_SYNC_BATCH_BYTES", max_bytes, len(batch)
+        )
+
+
 def _read(body: bytes, request: Request, *, is_webhook: bool) -> tuple[str, CohortMessage]:
     """Read either form of a message, and the environment it is for."""
     integration = request.path_params["integration"]
@@ -88,6 +100,8 @@ def _read(body: bytes, request: Request, *, is_webhook: bool) -> tuple[str, Coho
                 raise InvalidInputError([Violation(("environmentId",), message)])
             return request.query_params["environmentId"], read_webhook(body, integration)
         return read_batch(body, integration)
+    except orjson.JSONDecodeError as error:
+        raise InvalidInputError([Violation((), f"is no JSON: {error}")]) from None
     except ValidationError as error:
         found = [Violation(tuple(fault["loc"]), fault["msg"]) for fault in error.errors()]
         raise InvalidInputError(found) from None

@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from email.message import EmailMessage
 from typing import IO
 
 import anyio
@@ -15,6 +16,7 @@ from gql.bodies import BodyLimits
 KEPT_IN_MEMORY = 1_048_576
 """How many bytes of a file are kept in memory; the rest goes to the disk."""
 _PIECE = 1_048_576
+_CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
@@ -37,11 +39,13 @@ def check_upload(request: Request, max_bytes: int) -> None:
     """Refuse what need not be read to be refused.
 
     Raises:
-        RefusedRequestError: It is not text/csv, or packed by something else than gzip.
+        RefusedRequestError: It is not text/csv in UTF-8, or packed by something else than gzip.
         TooLargeError: It says itself that it is too large.
     """
-    if request.headers.get("content-type", "text/csv").partition(";")[0].strip().lower() != "text/csv":
-        raise RefusedRequestError(415, "A file of members is text/csv", headers={"Accept": "text/csv"})
+    media_type = EmailMessage()
+    media_type["Content-Type"] = request.headers.get("content-type", "text/csv")
+    if media_type.get_content_type() != "text/csv" or media_type.get_content_charset("utf-8") not in _CHARSETS:
+        raise RefusedRequestError(415, "A file of members is text/csv in UTF-8", headers={"Accept": "text/csv"})
     if _encoding(request) not in {"identity", "gzip"}:
         message = "A file of members comes as it is, or with Content-Encoding: gzip"
         raise RefusedRequestError(415, message, headers={"Accept-Encoding": "gzip"})

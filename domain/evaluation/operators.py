@@ -5,6 +5,7 @@ Values that an operator cannot use never match, and never raise.
 
 import operator
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import re2
@@ -17,6 +18,9 @@ Matcher: TypeAlias = Callable[[Any], bool]
 """Tells whether a context value, which is not null and not an array, matches any of a clause's values."""
 
 SEGMENT_MATCH = "segmentMatch"
+MATCHES = "matches"
+_PATTERNS_KEPT = 10_000
+"""How many regular expressions are kept compiled: an edit checks them, then its snapshot uses them."""
 
 
 def _never(_value: Json) -> bool:
@@ -67,6 +71,7 @@ def _contains(values: Iterable[Json]) -> Matcher:
     return matches
 
 
+@lru_cache(_PATTERNS_KEPT)
 def compile_pattern(pattern: str) -> Any | None:  # noqa: ANN401 - the library is untyped
     """Compile a regular expression of RE2's flavour; None if it is invalid."""
     options = re2.Options()
@@ -127,7 +132,7 @@ _OPERATORS: dict[str, Callable[[Iterable[Json]], Matcher]] = {
     "startsWith": _on_affixes(str.startswith),
     "endsWith": _on_affixes(str.endswith),
     "contains": _contains,
-    "matches": _matches,
+    MATCHES: _matches,
     "lessThan": _on_numbers(operator.lt, max),
     "lessThanOrEqual": _on_numbers(operator.le, max),
     "greaterThan": _on_numbers(operator.gt, min),
@@ -148,7 +153,7 @@ def _is_string(value: Json) -> bool:
 
 _USABLE: dict[str, Callable[[Json], bool]] = {
     "in": lambda value: isinstance(value, str | bool | int | float),
-    "matches": lambda value: isinstance(value, str) and compile_pattern(value) is not None,
+    MATCHES: lambda value: isinstance(value, str) and compile_pattern(value) is not None,
     **dict.fromkeys(("startsWith", "endsWith", "contains"), _is_string),
     **dict.fromkeys(("lessThan", "lessThanOrEqual", "greaterThan", "greaterThanOrEqual"), _is_number),
     **dict.fromkeys(("before", "after"), lambda value: parse_moment(value) is not None),

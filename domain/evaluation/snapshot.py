@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from domain.evaluation.flags import compile_flag
+from domain.evaluation.reach import ListReach
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.segments import (
     CompiledSegment,
@@ -57,6 +58,7 @@ class Snapshot:
         client_side_flags: Those of the live ones that are available to clients.
         segments: The environment's segments by key, in the order of keys.
         large_lists: The segments whose members must be fetched before evaluation.
+        reach: Which of them flags may ask for.
         removals: The segments with targets that are to be removed.
         usage: Which flags and segments refer to which segments.
     """
@@ -82,6 +84,7 @@ class Snapshot:
         keys = sorted(segments)
         self.segments = dict(zip(keys, self.usage.segments_of(keys), strict=True))
         self.large_lists = tuple(segment for segment in segments.values() if segment.unbounded)
+        self.reach = ListReach(self.live_flags, {segment.key: segment for segment in self.large_lists}, self.usage)
         self.removals = tuple(segment for segment in segments.values() if segment.removals)
         self._flags: dict[str, CompiledFlag] = {
             key: (before and before.compiled_flag(flag)) or compile_flag(flag)

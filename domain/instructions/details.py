@@ -8,9 +8,9 @@ from domain.errors import InvalidInputError, Violation
 from domain.instructions.clauses import EditScope
 from domain.instructions.limits import (
     DESCRIPTION_CHARACTERS,
-    NAME_CHARACTERS,
     TAGS_LIMIT,
     Path,
+    text_violations,
     too_long,
     too_many,
 )
@@ -79,7 +79,7 @@ def name_violations(name: str, path: Path = ()) -> list[Violation]:
     """Return what is wrong with a name."""
     if not name.strip():
         return [Violation(path, "a name is needed")]
-    return too_long(name, NAME_CHARACTERS, path)
+    return text_violations(name, path)
 
 
 def new_name_violations(name: str, key: str | None) -> list[Violation]:

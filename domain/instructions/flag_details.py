@@ -12,7 +12,7 @@ from domain.instructions.details import (
     UpdateName,
     description_violations,
 )
-from domain.instructions.limits import NAME_CHARACTERS, VARIATIONS_LIMIT, Path, too_long, too_many
+from domain.instructions.limits import VARIATIONS_LIMIT, Path, text_violations, too_many
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.model.flags import Flag
 from domain.model.targeting import ClientSideAvailability, Variation
@@ -128,7 +128,7 @@ FlagDetailInstruction: TypeAlias = (
 
 def new_variation_violations(variation: Variation, path: Path = ()) -> list[Violation]:
     """Return what is wrong with a variation that is to be written."""
-    found = too_long(variation.name, NAME_CHARACTERS, (*path, "name"))
+    found = text_violations(variation.name, (*path, "name"))
     found += description_violations(variation.description, (*path, "description"))
     if is_nested_too_deep(variation.value):
         found.append(Violation((*path, "value"), f"is nested more than {NESTING_LIMIT} deep"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, variation_violations
 from domain.instructions.segments import TargetAction, target_violations
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Target, Targeting
@@ -21,12 +21,12 @@ class EditFlagTargets:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the keys; one that another variation has is refused."""
-        found = variation_violations(self.variation, scope, ("variation",))
-        if found := found + target_violations(self.context_kind, self.keys):
-            raise InvalidInputError(found)
         targets = _ordered(targeting)
         place = (self.context_kind, self.variation)
         before = dict.fromkeys(targets.get(place, ()))
+        found = variation_violations(self.variation, scope, ("variation",))
+        if found := found + target_violations(self.action, self.context_kind, self.keys, before):
+            raise InvalidInputError(found)
         if self.action is TargetAction.REMOVE:
             removed = set(self.keys)
             after = [key for key in before if key not in removed]
@@ -40,9 +40,9 @@ class EditFlagTargets:
             for key in keys
         }
         found = [
-            Violation(("keys",), f"{key!r} is targeted by variation {others[key]} already")
-            for key in after
-            if key in others and key not in before
+            Violation(("keys", index), f"{quoted(key)} is targeted by variation {others[key]} already")
+            for index, key in enumerate(self.keys)
+            if self.action is not TargetAction.REMOVE and key in others and key not in before
         ]
         if found:
             raise InvalidInputError(found)

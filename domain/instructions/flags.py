@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import (
     EditScope,
     check_clauses,
@@ -100,7 +100,8 @@ class ReplaceFlagRules:
         named = [rule.id for rule in self.rules]
         found += [
             Violation(
-                (index, "ruleId"), f"there is no rule {name!r}" if name not in ids else f"{name!r} stands twice"
+                (index, "ruleId"),
+                f"there is no rule {quoted(name)}" if name not in ids else f"{quoted(name)} stands twice",
             )
             for index, name in enumerate(named)
             if name and (name not in ids or name in named[:index])
@@ -255,7 +256,7 @@ def _with_prerequisites(targeting: Targeting, prerequisites: Sequence[Prerequisi
 def _rule_violations(rule: FlagRule, scope: EditScope, path: Path) -> list[Violation]:
     """Return everything that is wrong with a rule that is to be written."""
     found = description_violations(rule.description, (*path, "description"))
-    found += check_clauses(rule.clauses, scope.segments, (*path, "clauses"))
+    found += check_clauses(rule.clauses, scope, (*path, "clauses"))
     if not rule.clauses:
         found.append(Violation((*path, "clauses"), "a rule needs at least one clause"))
     return found + check_serves(rule.serves, scope, (*path, "serve"))

@@ -1,5 +1,7 @@
 """How much a thing may hold. What an import brought beyond that may stay, but an edit does not add to it."""
 
+import re
+
 from domain.errors import Violation
 
 NAME_CHARACTERS = 256
@@ -11,7 +13,13 @@ PREREQUISITES_LIMIT = 100
 RULES_LIMIT = 1_000
 CLAUSES_LIMIT = 100
 VALUES_LIMIT = 5_000
+PATTERNS_LIMIT = 2_000
+"""Of a thing's rules, and of an edit: each takes some twenty microseconds to compile."""
 INSTRUCTIONS_LIMIT = 200
+URL_CHARACTERS = 2_048
+COHORTS_LIMIT = 100
+
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 Path = tuple[str | int, ...]
 
@@ -21,6 +29,15 @@ def too_long(text: str, limit: int, path: Path) -> list[Violation]:
     if len(text) <= limit:
         return []
     return [Violation(path, f"has {len(text)} characters: at most {limit} are allowed")]
+
+
+def text_violations(text: str, path: Path) -> list[Violation]:
+    """Return what is wrong with a name, or with what others call a thing: it may be empty, but not look so."""
+    if text and not text.strip():
+        return [Violation(path, "holds nothing but spaces")]
+    if _CONTROL_CHARACTER.search(text):
+        return [Violation(path, "holds a control character"), *too_long(text, NAME_CHARACTERS, path)]
+    return too_long(text, NAME_CHARACTERS, path)
 
 
 def too_many(what: str, count: int, limit: int, path: Path, *, before: int = 0) -> list[Violation]:

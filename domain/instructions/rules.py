@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, check_clause, check_clauses, refusal
 from domain.instructions.limits import CLAUSES_LIMIT, RULES_LIMIT, VALUES_LIMIT, Path, too_many
 from domain.json import Json
@@ -58,7 +58,7 @@ class AddClauses:
 
     def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
         """Return it with the clauses."""
-        if found := check_clauses(self.clauses, scope.segments, ("clauses",)):
+        if found := check_clauses(self.clauses, scope, ("clauses",)):
             raise InvalidInputError(found)
 
         def change(rule: Rule) -> Rule:
@@ -82,8 +82,12 @@ class RemoveClauses:
 
         def change(rule: Rule) -> Rule:
             removed = set(self.indexes)
-            for index in removed:
-                _check_index(rule, index, ("clauseIndexes",))
+            if found := [
+                violation
+                for place, index in enumerate(self.indexes)
+                for violation in _index_violations(rule, index, ("clauseIndexes", place))
+            ]:
+                raise InvalidInputError(found)
             kept = tuple(clause for index, clause in enumerate(rule.clauses) if index not in removed)
             if not kept:
                 raise refusal(("clauseIndexes",), "a rule without clauses would match everybody: remove the rule")
@@ -102,7 +106,7 @@ class UpdateClause:
 
     def apply(self, thing: Ruled, scope: EditScope) -> Ruled:
         """Return it with the clause."""
-        if found := check_clause(self.clause, scope.segments, ("clause",)):
+        if found := check_clause(self.clause, scope, ("clause",)):
             raise InvalidInputError(found)
         return _change_clause(thing, self.rule, self.index, lambda _old: self.clause)
 
@@ -122,7 +126,7 @@ class AddValues:
         def change(clause: Clause) -> Clause:
             new: tuple[Json, ...] = _without(self.values, clause.values)
             values = (*clause.values, *new)
-            found = check_clause(replace(clause, values=new), scope.segments, ()) if new else []
+            found = check_clause(replace(clause, values=new), scope, ()) if new else []
             found += too_many("values", len(values), VALUES_LIMIT, ("values",), before=len(clause.values))
             if found:
                 raise InvalidInputError(found)
@@ -184,7 +188,7 @@ def rule_index(thing: Ruled, name: str, path: Path) -> int:
     """
     names = rule_names(thing)
     if name not in names:
-        raise refusal(path, f"there is no rule {name!r}")
+        raise refusal(path, f"there is no rule {quoted(name)}")
     return names.index(name)
 
 
@@ -194,9 +198,8 @@ def _check_count(values: Sequence[Json]) -> None:
         raise InvalidInputError(found)
 
 
-def _check_index(rule: Rule, index: int, path: Path) -> None:
-    if not 0 <= index < len(rule.clauses):
-        raise refusal(path, f"the rule has no clause {index}")
+def _index_violations(rule: Rule, index: int, path: Path) -> list[Violation]:
+    return [] if 0 <= index < len(rule.clauses) else [Violation(path, f"the rule has no clause {index}")]
 
 
 def change_rule(thing: Ruled, name: str, change: Callable[[Any], Rule]) -> Ruled:
@@ -213,7 +216,8 @@ def change_rule(thing: Ruled, name: str, change: Callable[[Any], Rule]) -> Ruled
 
 def _change_clause(thing: Ruled, name: str, index: int, change: Callable[[Clause], Clause]) -> Ruled:
     def change_clause(rule: Rule) -> Rule:
-        _check_index(rule, index, ("clauseIndex",))
+        if found := _index_violations(rule, index, ("clauseIndex",)):
+            raise InvalidInputError(found)
         clauses = list(rule.clauses)
         clauses[index] = change(clauses[index])
         return replace(rule, clauses=tuple(clauses))

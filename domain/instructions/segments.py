@@ -1,11 +1,11 @@
 """Instructions for segments: details, individual targets, rules and clauses (LaunchDarkly semantics 3.1)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, check_clauses, refusal
 from domain.instructions.details import (
     AddTags,
@@ -25,6 +25,7 @@ from domain.instructions.rules import (
     change_rule,
     with_rule,
 )
+from domain.keys import context_key_problem
 from domain.model.contexts import is_context_kind
 from domain.model.references import parse_attribute
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SegmentTarget, TargetList
@@ -57,7 +58,8 @@ class EditTargets:
         """Return the segment with the list edited."""
         if segment.unbounded:
             raise refusal((), "a large list has no individual targets")
-        if found := target_violations(self.context_kind, self.keys):
+        known = segment.target_keys(self.list).get(self.context_kind, ())
+        if found := target_violations(self.action, self.context_kind, self.keys, known):
             raise InvalidInputError(found)
         edited = _edit_targets(segment, self).with_removals_of_targets()
         if self.remove_at_ms is None:
@@ -66,10 +68,17 @@ class EditTargets:
         return schedule.apply(edited, scope)
 
 
-def target_violations(context_kind: str, keys: Sequence[str]) -> list[Violation]:
-    """Return what is wrong with individual targets of one kind."""
+def target_violations(
+    action: TargetAction, context_kind: str, keys: Sequence[str], known: Container[str]
+) -> list[Violation]:
+    """Return what is wrong with individual targets of one kind; those that an import brought may stay."""
     found = [] if is_context_kind(context_kind) else [Violation(("contextKind",), "is not a context kind")]
-    found += [Violation(("keys", index), "a key is not empty") for index, key in enumerate(keys) if not key]
+    if action is not TargetAction.REMOVE:
+        found += [
+            Violation(("keys", index), problem)
+            for index, key in enumerate(keys)
+            if key not in known and (problem := context_key_problem(key))
+        ]
     return found
 
 
@@ -86,7 +95,7 @@ class ScheduleRemoval:
         """Return the segment with the removals."""
         known = segment.target_keys(self.list).get(self.context_kind, ())
         found = [
-            Violation(("keys", index), f"{key!r} is no such target")
+            Violation(("keys", index), f"{quoted(key)} is no such target")
             for index, key in enumerate(self.keys)
             if key not in known
         ]
@@ -189,7 +198,7 @@ def conflicting_targets(segment: Segment) -> set[tuple[str, str]]:
 
 def _check_rule(rule: SegmentRule, scope: EditScope) -> list[Violation]:
     found = description_violations(rule.description, ("description",))
-    found += check_clauses(rule.clauses, scope.segments, ("clauses",))
+    found += check_clauses(rule.clauses, scope, ("clauses",))
     if not rule.clauses:
         found.append(Violation(("clauses",), "a rule needs at least one clause"))
     return found + _check_rollout(rule)

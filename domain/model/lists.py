@@ -43,7 +43,7 @@ class ListCounts:
     """What a change read and did.
 
     Attributes:
-        lines: Lines that were not blank.
+        lines: Lines that were not blank; of a sync, people.
         added: Keys that were not members.
         already: Keys that were members and stay.
         removed: Members that are none any more.
@@ -79,7 +79,7 @@ class ListChange:
         acknowledge_removal: Whether it may remove most of a list that flags use.
         actor: Whose change it is, and who alone may upload its file.
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
-        error: Why it failed.
+        error: Why it failed, from when it is being undone on.
         message_id: What the tool that sent it calls it; "" if it did not say.
         list_uid: Which of the lists that segments with this key had, one after the other: see `Segment`.
     """

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 from domain.keys import EnvironmentRef
+from domain.model.lists import ListCounts
 from domain.model.segments import SyncSource
 
 ACCEPTED_SYNCS = "accepted-syncs"
@@ -21,7 +22,7 @@ class AcceptedSync:
         source: The cohort.
         joined: Keys that are in.
         left: Keys that are out.
-        skipped: How many people had no key.
+        read: How many people it names, and which of them were left out.
         message_id: What tells the message from the tool's others.
         actor: Who sent it.
     """
@@ -33,7 +34,7 @@ class AcceptedSync:
     context_kind: str
     joined: tuple[str, ...]
     left: tuple[str, ...]
-    skipped: int
+    read: ListCounts
     message_id: str
     actor: str
     version: int = 1

@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
-from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, key_violation
+from domain.instructions.limits import COHORTS_LIMIT, URL_CHARACTERS, text_violations, too_long, too_many
+from domain.keys import KEY_LENGTH_LIMIT, EnvironmentRef, context_key_problem, key_violation
 from domain.model.contexts import is_context_kind
+from domain.model.lists import ListCounts
 from domain.model.segments import Segment, SyncSource, new_list_uid
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.list_files import member_key_problem
+from domain.services.list_files import FileReading
 
 _NOT_KEY_CHARACTERS = re.compile(r"[^A-Za-z0-9._-]+")
 _HASH_LENGTH = 8
@@ -44,12 +46,17 @@ class CohortMessage:
         found = [key_violation(self.integration, ("integration",))]
         if not is_context_kind(self.context_kind):
             found.append(Violation(("contextKind",), "is not a context kind"))
-        urls = {member.cohort_url for member in self.members}
-        found += [
-            Violation(("cohortUrl",), f"{url[:100]!r} does not begin with http:// or https://")
-            for url in sorted(urls)
-            if not _is_link(url)
-        ]
+        found += text_violations(self.message_id, ("messageId",))
+        ids = {member.cohort_id for member in self.members}
+        found += too_many("cohorts of one message", len(ids), COHORTS_LIMIT, ("cohortId",))
+        for id_ in sorted(ids):
+            found += text_violations(id_, ("cohortId",))
+        for name in sorted({member.cohort_name for member in self.members}):
+            found += text_violations(name, ("cohortName",))
+        for url in sorted({member.cohort_url for member in self.members}):
+            found += too_long(url, URL_CHARACTERS, ("cohortUrl",))
+            if not _is_link(url):
+                found.append(Violation(("cohortUrl",), f"{url[:100]!r} does not begin with http:// or https://"))
         return [violation for violation in found if violation]
 
     def syncs(self) -> list["CohortSync"]:
@@ -138,36 +145,50 @@ class CohortSync:
     Attributes:
         joined: Keys that are in.
         left: Keys that are out.
-        skipped: How many people had no key.
+        read: How many people it names, and which of them were left out.
         message_id: What tells the message from the tool's others; "" if nothing does.
     """
 
     cohort: Cohort
     joined: frozenset[str]
     left: frozenset[str]
-    skipped: int = 0
+    read: ListCounts
     message_id: str = ""
 
 
 def _sync_of(message: CohortMessage, members: Sequence[CohortMembers]) -> CohortSync:
     joined: set[str] = set()
     left: set[str] = set()
-    skipped = 0
+    reading = FileReading()
+    repeated = 0
     for people in members:
-        keys = [key for key in people.user_keys if key is not None and not member_key_problem(key)]
-        skipped += len(people.user_keys) - len(keys)
+        keys = [key for key in people.user_keys if key is not None and not context_key_problem(key)]
+        if len(keys) < len(people.user_keys):
+            _note_left_out(people, reading)
+        reading.lines += len(people.user_keys)
+        repeated += len(keys)
         now, before = (joined, left) if people.is_member else (left, joined)
         now.update(keys)
         before.difference_update(keys)
+    reading.duplicates = repeated - len(joined) - len(left)
     said = members[-1]
     source = SyncSource(integration=message.integration, cohort_id=said.cohort_id, cohort_url=said.cohort_url)
     return CohortSync(
         cohort=Cohort(source=source, name=said.cohort_name, context_kind=message.context_kind),
         joined=frozenset(joined),
         left=frozenset(left),
-        skipped=skipped,
+        read=reading.counts,
         message_id=message.message_id,
     )
+
+
+def _note_left_out(people: CohortMembers, reading: FileReading) -> None:
+    """Note who has no key, and whose is malformed; a person's place in the message counts as a line."""
+    for place, key in enumerate(people.user_keys, reading.lines + 1):
+        if key is None:
+            reading.skipped += 1
+        elif problem := context_key_problem(key):
+            reading.refuse(place, f"its key {problem}")
 
 
 def _is_link(url: str) -> bool:

@@ -158,6 +158,7 @@ class EvaluationService:
             caller,
             snapshot,
             [parsed],
+            [flag_key],
             lambda subject: snapshot.evaluate(flag_key, subject, client_side=client_side),
         )
         return evaluation if evaluation.variation_index is not None else replace(evaluation, value=default)
@@ -186,6 +187,7 @@ class EvaluationService:
             caller,
             snapshot,
             [parsed],
+            keys,
             lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
         )
         return _of_context(snapshot, parsed, evaluations, end)
@@ -218,6 +220,7 @@ class EvaluationService:
                 caller,
                 snapshot,
                 [context for context in parsed if isinstance(context, Context)],
+                keys,
                 lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
             )
         )
@@ -246,14 +249,20 @@ class EvaluationService:
         snapshot = await self._snapshot(caller, where, "segmentMemberships")
         parsed = self._read(context)
         caller.spend(len(snapshot.segments))
-        [(memberships, _)] = await self._answer(caller, snapshot, [parsed], snapshot.memberships)
+        [(memberships, _)] = await self._answer(caller, snapshot, [parsed], None, snapshot.memberships)
         return memberships
 
     async def _answer(
-        self, caller: Caller, snapshot: Snapshot, contexts: Sequence[Context], work: Callable[[Subject], T]
+        self,
+        caller: Caller,
+        snapshot: Snapshot,
+        contexts: Sequence[Context],
+        flag_keys: Sequence[str] | None,
+        work: Callable[[Subject], T],
     ) -> list[tuple[T, int | None]]:
         """Do the work for each context; again, with what the store knows of them, where it met a large list.
 
+        It evaluates the flags named, or (None) asks for any segment.
         All of it is done at one moment. Beside each answer stands how long it holds, in epoch milliseconds.
         """
         self._contexts.remember(snapshot.environment, contexts)
@@ -264,7 +273,8 @@ class EvaluationService:
         waiting = [index for index, subject in enumerate(subjects) if subject.asked_in_vain]
         if waiting:
             asking = [contexts[index] for index in waiting]
-            memberships = await self._memberships.look_up(snapshot, asking)
+            lists = snapshot.large_lists if flag_keys is None else snapshot.reach.lists_of(flag_keys)
+            memberships = await self._memberships.look_up(snapshot, asking, lists)
             all_known = all(known.status is BigSegmentsStatus.HEALTHY for known in memberships.values())
             for index in waiting:
                 subjects[index] = snapshot.subject(contexts[index], memberships, now_ms=now)

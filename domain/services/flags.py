@@ -11,7 +11,7 @@ from domain.errors import (
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
-from domain.instructions.clauses import EditScope
+from domain.instructions.clauses import EditScope, pattern_violations
 from domain.instructions.details import description_violations, new_name_violations, tag_violations
 from domain.instructions.flag_details import FlagDetailInstruction, new_variation_violations
 from domain.instructions.flags import FlagInstruction
@@ -350,6 +350,7 @@ def _apply(
     """Apply instructions one after the other; collect what is wrong with any of them."""
     scope = edit_scope(snapshot, variation_count=len(before.variations))
     targeting, violations = apply_all(instructions, before.targeting, scope)
+    violations += pattern_violations(before.targeting, targeting, ("instructions",))
     violations += added_prerequisite_violations(instructions, targeting, before, snapshot)
     if violations:
         raise below_input(violations)

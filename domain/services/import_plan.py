@@ -61,7 +61,7 @@ _LIST_FIELDS = (
 )
 """What flag data cannot say of a segment whose large list is kept here."""
 _TARGET_FIELDS = ("included", "excluded", "included_contexts", "excluded_contexts")
-_RULE_FIELDS = ("rules", "salt")
+_SYNCED_FIELDS = ("name", "rules", "salt")
 
 
 class ImportPlan:
@@ -241,10 +241,11 @@ def _read_only(before: Segment, after: Segment) -> tuple[dict[str, Any], tuple[s
         if _differ(before, after, _TARGET_FIELDS):
             notes.append("a large list has no individual targets: those given were refused")
     if before.sync_source is not None:
-        names += _RULE_FIELDS
-        if _differ(before, after, _RULE_FIELDS):
+        names += _SYNCED_FIELDS
+        if _differ(before, after, _SYNCED_FIELDS):
             owner = before.sync_source.integration
-            notes.append(f"{owner} owns this segment, and its rules are read-only here: those given were refused")
+            why = "its name and rules are read-only here: those given were refused"
+            notes.append(f"{owner} owns this segment, and {why}")
     return {name: getattr(before, name) for name in names}, tuple(notes)
 
 

@@ -34,7 +34,7 @@ from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.access import Wanted
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, check_comment
 from domain.services.list_effects import (
     ChangedList,
     Effect,
@@ -162,7 +162,7 @@ class ListChanges:
         Raises:
             InUseError: An import of the list is under way.
             UnavailableError: Other changes of the list went on and on.
-            InvalidInputError: A tool owns the list.
+            InvalidInputError: A tool owns the list, or the comment is too long.
             AlreadyExistsError: What it applies was applied before.
             DomainError: As `find` and `authorize_list` say.
         """
@@ -296,6 +296,7 @@ class ListChanges:
             message = f"{segment.sync_source.integration} owns this list: it is read-only here"
             raise InvalidInputError([Violation(("input", "segmentKey"), message)])
         await self.authorize_list(principal, segment, is_new=new.creates is not None)
+        check_comment(new.comment)
         changes = await self._store.list_all(ListChange, segment.list_id)
         last = await self._last_over(changes)
         # Asked after that: the change that applied it was over then, or will have the generation wanted here.

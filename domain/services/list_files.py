@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from domain.errors import InvalidInputError, Violation
-from domain.model.lists import MalformedLine
+from domain.keys import context_key_problem
+from domain.model.lists import ListCounts, MalformedLine
 from domain.ports import KeySpool
 
-MEMBER_KEY_LIMIT = 1_024
-"""How many characters a member's key may have."""
 LINE_LIMIT = 1_048_576
 """How many characters a line of a file may have."""
 MALFORMED_LINES_LIMIT = 100
@@ -24,37 +23,30 @@ _CHUNK = 10_000
 
 @dataclass(slots=True)
 class FileReading:
-    """How much of a file was read, and what was found. One thread writes it; others may look."""
+    """How much of a file, or of a sync, was read, and what was found. One thread writes it; others may look."""
 
     lines: int = 0
     duplicates: int = 0
     malformed: int = 0
     malformed_lines: list[MalformedLine] = field(default_factory=list)
+    skipped: int = 0
+
+    @property
+    def counts(self) -> ListCounts:
+        """What was read."""
+        return ListCounts(
+            lines=self.lines,
+            duplicates=self.duplicates,
+            malformed=self.malformed,
+            malformed_lines=tuple(self.malformed_lines),
+            skipped=self.skipped,
+        )
 
     def refuse(self, line: int, message: str) -> None:
         """Note a line that is left out."""
         self.malformed += 1
         if len(self.malformed_lines) < MALFORMED_LINES_LIMIT:
             self.malformed_lines.append(MalformedLine(line, message))
-
-
-def member_key_problem(key: str) -> str | None:
-    """Return what is wrong with a member's key, or None.
-
-    A key is what it is, spaces around it included: evaluation compares all of it.
-    """
-    if not key or key.isspace():
-        return "is blank"
-    if len(key) > MEMBER_KEY_LIMIT:
-        return f"has more than {MEMBER_KEY_LIMIT} characters"
-    if "\0" in key:
-        return "holds a NUL"
-    if not key.isascii():
-        try:
-            key.encode()
-        except UnicodeEncodeError:
-            return "is not UTF-8"
-    return None
 
 
 def read_list_file(file: IO[bytes], spool: KeySpool, reading: FileReading) -> None:
@@ -109,7 +101,7 @@ def _keys(text: io.TextIOWrapper, reading: FileReading) -> Iterator[str]:
         if not row or (len(row) == 1 and not row[0].strip()):
             continue
         reading.lines += 1
-        if problem := member_key_problem(row[0]):
+        if problem := context_key_problem(row[0]):
             reading.refuse(line, f"its key {problem}")
         else:
             yield row[0]

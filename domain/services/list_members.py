@@ -58,7 +58,7 @@ async def write_joined_and_left(
         running.note(joined=joining, left=leaving)
         added += len(joining)
         removed += len(leaving)
-    return ListCounts(lines=len(joined) + len(left), added=added, already=len(joined) - added, removed=removed)
+    return ListCounts(added=added, already=len(joined) - added, removed=removed)
 
 
 def _in_order(keys: list[str]) -> Iterator[list[str]]:

@@ -26,10 +26,13 @@ async def undo(store: Store, change: ListChange, error: str, counts: ListCounts)
         stored = await store.get(ListChange, change.id)
         if not stored.is_open or (is_dead(change) and not is_dead(stored)):
             return None
-        is_cancelled = stored.state is ListChangeState.CANCELLING
+        # Whoever began to undo it, and died of that, said why: nobody cancelled it.
+        is_cancelled = stored.state is ListChangeState.CANCELLING and stored.error is None
+        why = None if is_cancelled else stored.error or error
         with contextlib.suppress(VersionConflictError):  # it was cancelled, or gave a sign of life: look again
             # This makes a commit that is still under way, and would let it take effect, fail.
-            undoing = await save_change(store, replace(stored, state=ListChangeState.CANCELLING, beat_ms=now_ms()))
+            claimed = replace(stored, state=ListChangeState.CANCELLING, error=why, beat_ms=now_ms())
+            undoing = await save_change(store, claimed)
             break
     segment = await store.find(Segment, change.segment_id)
     running = RunningChange(store, undoing)
@@ -40,7 +43,6 @@ async def undo(store: Store, change: ListChange, error: str, counts: ListCounts)
     undone = replace(
         running.change,
         state=ListChangeState.CANCELLED if is_cancelled else ListChangeState.FAILED,
-        error=None if is_cancelled else error,
         counts=replace(counts, added=0, already=0, removed=0),  # whatever was written, nothing took effect
         finished_ms=now_ms(),
     )

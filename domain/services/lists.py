@@ -20,7 +20,7 @@ from domain.errors import (
     Violation,
 )
 from domain.evaluation.snapshot import Snapshot
-from domain.keys import EnvironmentRef
+from domain.keys import EnvironmentRef, context_key_problem
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
@@ -28,7 +28,7 @@ from domain.ports import KeySpool, Store, kind_of
 from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
-from domain.services.list_files import FileReading, member_key_problem, read_list_file
+from domain.services.list_files import FileReading, read_list_file
 from domain.services.list_members import CHUNK, write_keys
 from domain.services.list_uploads import Receive, let_come, takes_no_file
 from domain.services.running_changes import RunningChange, is_dead, save_change
@@ -136,7 +136,7 @@ class ListService:
         if found := [
             Violation(("input", "keys", index), problem)
             for index, key in enumerate(keys)
-            if (problem := member_key_problem(key))
+            if (problem := context_key_problem(key))
         ]:
             raise InvalidInputError(found)
         action = "removeSegmentMembers" if mode is ListMode.REMOVE else "addSegmentMembers"
@@ -149,7 +149,13 @@ class ListService:
             return await self._apply(principal, running, [sorted(set(keys))])
 
     async def restore(
-        self, principal: Principal, environment: EnvironmentRef, segment_key: str, comment: str = ""
+        self,
+        principal: Principal,
+        environment: EnvironmentRef,
+        segment_key: str,
+        *,
+        acknowledge_removal: bool = False,
+        comment: str = "",
     ) -> ChangedList:
         """Let the list be again what it was before its last change. The one that is undone is gone.
 
@@ -157,16 +163,24 @@ class ListService:
             NotFoundError: There is no such large list.
             InvalidInputError: The list before is not kept.
             InUseError: A change of the list is under way.
+            LimitExceededError: It would remove too much of a list that flags use.
             DomainError: As `EnvironmentEditor.edit` says.
         """
         action = "restoreSegmentMembers"
-        new = NewListChange(segment_key=segment_key, mode=ListMode.RESTORE, action=action, comment=comment)
+        new = NewListChange(
+            segment_key=segment_key,
+            mode=ListMode.RESTORE,
+            action=action,
+            acknowledge_removal=acknowledge_removal,
+            comment=comment,
+        )
         _, segment = await self._changes.find(principal, action, environment, segment_key)
         if segment.previous_generation is None:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:
-            _, segment = await self._changes.find_of(running.change, principal, action)
+            snapshot, segment = await self._changes.find_of(running.change, principal, action)
             counts = await self._counts_of_restoring(segment, running.change)
+            self._guard(snapshot, segment, counts.removed, running.change)
             return await self._changes.take_effect(principal, running, Effect(counts=counts, next_state=_restored))
 
     async def _counts_of_restoring(self, segment: Segment, change: ListChange) -> ListCounts:
@@ -247,7 +261,7 @@ class ListService:
             DomainError: As `AccessService.sees` says.
         """
         await self._access.require_sight(principal, segment.environment, "viewSegment")
-        if not segment.unbounded or segment.generation is None or member_key_problem(key):
+        if not segment.unbounded or segment.generation is None or context_key_problem(key):
             return False
         return bool(await self._store.members_among({segment.list_id: segment.generation}, [key]))
 

@@ -8,7 +8,7 @@ from domain.access.principals import Principal
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenMember
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
-from domain.instructions.limits import NAME_CHARACTERS, too_long
+from domain.instructions.limits import text_violations
 from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
@@ -211,7 +211,7 @@ def _checked(sight: AccessSight, member_id: str, email: str, expected_version: i
 
 def _violations(member: Member) -> list[Violation]:
     wrong = email_violation(member.email, ("email",))
-    return [*([wrong] if wrong else []), *too_long(member.name, NAME_CHARACTERS, ("name",))]
+    return [*([wrong] if wrong else []), *text_violations(member.name, ("name",))]
 
 
 def _refuse_taken(member: Member, action: str, sight: AccessSight) -> None:

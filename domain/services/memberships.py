@@ -1,4 +1,4 @@
-"""Looks contexts up in the large lists of an environment: all that are not cached in one call to the store."""
+"""Looks contexts up in large lists: in all that may be asked for, and are not cached, in one call to the store."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,10 +7,11 @@ from domain.evaluation.fingerprints import fingerprint
 from domain.evaluation.results import BigSegmentsStatus
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.subject import Membership
+from domain.keys import context_key_problem
 from domain.model.contexts import Context
+from domain.model.segments import Segment
 from domain.ports import Computed, LoadingCache, Store
 from domain.services.histories import HistoryService
-from domain.services.list_files import member_key_problem
 from domain.services.snapshots import SnapshotService
 
 _LISTED_NOWHERE = Membership(BigSegmentsStatus.HEALTHY)
@@ -34,13 +35,15 @@ class MembershipService:
         self._cache = cache
         self._histories = histories
 
-    async def look_up(self, snapshot: Snapshot, contexts: Sequence[Context]) -> Mapping[str, Membership]:
-        """Return, by context key, what the store knows of it; if it is away, that is the status.
+    async def look_up(
+        self, snapshot: Snapshot, contexts: Sequence[Context], asked: Sequence[Segment]
+    ) -> Mapping[str, Membership]:
+        """Return, by context key, which of the lists asked for it is in; if the store is away, that is the status.
 
         While it is known to be away it is not asked, so that nobody waits for it; what is cached is answered.
         A key is looked up once, whatever its context kind (LaunchDarkly semantics 2.7).
         """
-        lists = {segment.list_id: segment for segment in snapshot.large_lists if segment.generation is not None}
+        lists = {segment.list_id: segment for segment in asked if segment.generation is not None}
         kinds = {segment.member_kind for segment in lists.values()}
         keys = {
             str(attributes["key"])
@@ -54,10 +57,10 @@ class MembershipService:
             if self._snapshots.is_store_away:
                 message = "the store is away"
                 raise UnavailableError(message)
-            asked = {names[name]: name for name in missing}
+            name_of = {names[name]: name for name in missing}
             listed: dict[str, dict[str, bool]] = {name: {} for name in missing}
-            for list_id, key in await self._store.members_among(generations, asked):
-                listed[asked[key]][lists[list_id].list_reference] = True
+            for list_id, key in await self._store.members_among(generations, name_of):
+                listed[name_of[key]][lists[list_id].list_reference] = True
             return {
                 name: Computed(
                     value=Membership(BigSegmentsStatus.HEALTHY, references),
@@ -68,9 +71,9 @@ class MembershipService:
 
         try:
             state = await self._histories.name(snapshot) if self._histories and keys else None
-            # The revision names the lists and their generations.
-            place = (str(snapshot.environment), snapshot.revision, state)
-            names = {fingerprint(*place, key): key for key in keys if member_key_problem(key) is None}
+            # The revision names the generations of the lists.
+            place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
+            names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
             known = await self._cache.get_or_compute(list(names), ask_the_store)
         except UnavailableError:
             return dict.fromkeys(keys, Membership(BigSegmentsStatus.STORE_ERROR))

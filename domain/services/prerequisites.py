@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.errors import InUseError, UsedBy, Violation
+from domain.errors import InUseError, UsedBy, Violation, quoted
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.flags import AddPrerequisites, FlagInstruction, ReplacePrerequisites
 from domain.model.flags import EnvironmentFlag
@@ -52,7 +52,7 @@ def prerequisite_violations(
     """Return what is wrong with a flag's having a prerequisite, in an environment as it is."""
     flag = snapshot.flags.get(prerequisite.key)
     if flag is None:
-        return [Violation((*path, "key"), f"there is no flag {prerequisite.key!r}")]
+        return [Violation((*path, "key"), f"there is no flag {quoted(prerequisite.key)}")]
     if flag.archived:
         return [Violation((*path, "key"), f"the flag {prerequisite.key!r} is archived")]
     if not 0 <= prerequisite.variation < len(flag.variations):

@@ -54,16 +54,7 @@ class RunningChange:
     @property
     def counts(self) -> ListCounts:
         """What was read and written so far."""
-        reading = self.reading
-        return ListCounts(
-            lines=reading.lines,
-            added=self.added,
-            already=self.already,
-            removed=self.removed,
-            duplicates=reading.duplicates,
-            malformed=reading.malformed,
-            malformed_lines=tuple(reading.malformed_lines),
-        )
+        return replace(self.reading.counts, added=self.added, already=self.already, removed=self.removed)
 
     def note(self, *, joined: Sequence[str] = (), left: Sequence[str] = ()) -> None:
         """Remember which keys joined and left: the first of them."""

@@ -18,6 +18,7 @@ from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.flag_data import write_segment
+from domain.instructions.clauses import pattern_violations
 from domain.instructions.details import description_violations, new_name_violations, tag_violations
 from domain.instructions.segments import EditTargets, SegmentInstruction, conflicting_targets
 from domain.json import same_json
@@ -315,6 +316,7 @@ class SegmentService:
     ) -> None:
         """Refuse an edit for what is wrong with its outcome, at the path, or was found wrong before."""
         # What an import brought may stay as it is; an edit does not add to it.
+        violations += pattern_violations(before, segment, path)
         conflicts = sorted(conflicting_targets(segment) - conflicting_targets(before))
         if conflicts:
             shown = ", ".join(f"{kind}:{key}" for kind, key in conflicts[:10])
@@ -329,8 +331,8 @@ class SegmentService:
         if segment.unbounded and _targets(segment) != _targets(before):
             message = "a large list has members (see startSegmentImport), no individual targets"
             violations.append(Violation(path, message))
-        if segment.sync_source is not None and segment.rules != before.rules:
-            message = f"{segment.sync_source.integration} owns this segment: its rules are read-only here"
+        if segment.sync_source is not None and (segment.name, segment.rules) != (before.name, before.rules):
+            message = f"{segment.sync_source.integration} owns this segment: its name and rules are read-only here"
             violations.append(Violation(path, message))
         if violations:
             raise below_input(violations, conflicts=conflicts)

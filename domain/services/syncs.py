@@ -149,7 +149,7 @@ class SyncService:
     ) -> list[CohortSync]:
         """Return what a message says, when it can be taken in as a whole."""
         await self.check_environment(principal, environment)
-        if violations := message.violations():
+        if violations := await asyncio.to_thread(message.violations):
             raise InvalidInputError(violations)
         syncs = await asyncio.to_thread(message.syncs)
         snapshot = await self._now(environment)
@@ -169,7 +169,7 @@ class SyncService:
             cohort=Cohort(source=accepted.source, name=accepted.name, context_kind=accepted.context_kind),
             joined=frozenset(accepted.joined),
             left=frozenset(accepted.left),
-            skipped=accepted.skipped,
+            read=accepted.read,
             message_id=accepted.message_id,
         )
         try:
@@ -214,8 +214,8 @@ class SyncService:
             segment = running.creates
             if segment is None:
                 _, segment = await self._changes.find_of(running.change, principal, SYNC)
-            counts = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
-            counts = replace(counts, lines=counts.lines + sync.skipped, skipped=sync.skipped)
+            written = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
+            counts = replace(sync.read, added=written.added, already=written.already, removed=written.removed)
             is_unchanged = segment.generation is not None and counts.change_nothing
             if is_unchanged and cohort.updated(segment) == segment:
                 await self._changes.complete_unchanged(principal, running, counts)
@@ -245,7 +245,7 @@ def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> Acce
         context_kind=sync.cohort.context_kind,
         joined=tuple(sync.joined),
         left=tuple(sync.left),
-        skipped=sync.skipped,
+        read=sync.read,
         message_id=sync.message_id or id_,
         actor=actor,
     )

@@ -229,3 +229,27 @@ def test_targets_that_an_import_brought_beyond_the_limit_stay(server: Server) ->
     assert not mutate(server, "updateFlagTargeting", FLAG | instructed(*moved)).errors
     more = {"addTargets": {"variation": 1, "keys": ["more"]}}
     assert mutate(server, "updateFlagTargeting", FLAG | instructed(more)).code == "LIMIT_EXCEEDED"
+
+
+def matching(*numbers: int) -> dict[str, Any]:
+    clause = {"attribute": "email", "op": "matches", "values": [f"^user{number}@" for number in numbers]}
+    return {"clauses": [clause]}
+
+
+@pytest.mark.parametrize("mutation", ["updateSegment", "updateFlagTargeting"])
+def test_regular_expressions_are_bounded_in_an_edit_and_in_a_thing(server: Server, mutation: str) -> None:
+    """To compile one takes some twenty microseconds, in which nobody is served."""
+    server.import_flags({})
+    assert not server.import_flags(data_of(a_flag("f"), segments=({"key": "s"},))).errors
+    place, serving = (SEGMENT, {}) if mutation == "updateSegment" else (FLAG, {"serve": {"variation": 0}})
+    half, more = ({"addRule": matching(*numbers) | serving} for numbers in (range(1_000), range(1_001)))
+    assert violations(mutate(server, mutation, place | instructed(half, more))) == {
+        "input.instructions.1.addRule.clauses.0.values": (
+            "at most 2000 regular expressions are allowed in one edit"
+        )
+    }
+    assert not mutate(server, mutation, place | instructed(half)).errors
+    assert violations(mutate(server, mutation, place | instructed(more))) == {
+        "input.instructions": "would be 2001 regular expressions in all rules: at most 2000 are allowed"
+    }
+    assert not mutate(server, mutation, place | instructed(half)).errors

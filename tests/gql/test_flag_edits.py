@@ -125,7 +125,7 @@ def test_individual_targets_of_several_kinds_are_tried_in_their_order(server: Se
     assert value(server, "f", both) is False
     answer = update(server, "f", {"addTargets": {"variation": 0, "keys": ["carl", "ada"]}})
     assert violations(answer) == {
-        "input.instructions.0.addTargets.keys": "'ada' is targeted by variation 1 already"
+        "input.instructions.0.addTargets.keys.1": "'ada' is targeted by variation 1 already"
     }
     moved = [
         {"removeTargets": {"variation": 1, "keys": ["ada"]}},
@@ -135,6 +135,13 @@ def test_individual_targets_of_several_kinds_are_tried_in_their_order(server: Se
     flag = updated(server, "f", *moved)
     assert flag["contextTargets"] == []
     assert {t["variation"]: t["values"] for t in flag["targets"]} == {1: ["bob"], 0: ["ada"]}
+
+
+def test_what_is_no_key_of_a_context_is_no_target(server: Server) -> None:
+    create(server, "f")
+    answer = update(server, "f", {"addTargets": {"variation": 1, "keys": ["   ", "a", "n\0l", "x" * 1_025]}})
+    places = [path.rsplit(".", 1)[1] for path in violations(answer)]
+    assert places == ["0", "2", "3"]
 
 
 def test_rules_serve_rollouts_and_are_edited_in_place(server: Server) -> None:

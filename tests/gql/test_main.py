@@ -143,7 +143,7 @@ def test_a_file_of_members_fills_a_list_of_a_running_service(tmp_path: Path) -> 
     file.write_text("ann,Ann\nbob\n\n ,nobody\nann\n")
     with Server(f"sqlite:///{tmp_path}/earlybird.db") as server:
         create(server, "beta")
-        done = earlybird("segment", "import", "beta", str(file), "--store", server.store)
+        done = earlybird("segment", "import", "beta", str(file), "--comment", "why", "--store", server.store)
         assert done.returncode == 0, done.stderr
         assert (
             "has 2 members: 2 added, 0 already there, 0 removed; 1 duplicates, 1 malformed lines.\n" in done.stdout
@@ -152,6 +152,10 @@ def test_a_file_of_members_fills_a_list_of_a_running_service(tmp_path: Path) -> 
         deadline = time.monotonic() + 5
         while not look(server, "beta", "bob")["hasMember"]:
             assert time.monotonic() < deadline
+        query = """{ environment(project: "default", key: "production") { segment(key: "beta") {
+          history(first: 1) { nodes { comment } } } } }"""
+        history = server.post(query)["environment"]["segment"]["history"]
+        assert history["nodes"] == [{"comment": "why"}]
 
 
 def test_members_may_come_through_a_pipe(store: str, tmp_path: Path) -> None:

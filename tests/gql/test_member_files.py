@@ -12,14 +12,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from domain.errors import InvalidInputError
-from domain.services.list_files import LINE_LIMIT, FileReading, member_key_problem, read_list_file
+from domain.keys import context_key_problem
+from domain.services.list_files import LINE_LIMIT, FileReading, read_list_file
 from gql.member_files import csv_of
 from storage.key_spool import TemporaryKeySpool
 from tests.gql.test_segment_lists import create, delete, edit, load, look, target, value
 from tests.servers import TOKEN, Server
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(
-    lambda key: member_key_problem(key) is None
+    lambda key: context_key_problem(key) is None
 )
 ODD_KEYS = [" ann", "ann ", "ann", '"ann"', "a,b", "a\r\nb", "\tann", "\ufeffann", "\u2028ann", "'", "ann\u00a0"]
 

@@ -40,8 +40,20 @@ def test_targets_are_added_removed_and_replaced_and_counted(server: Server) -> N
 
 
 def test_everything_wrong_with_the_targets_is_listed_at_once(server: Server) -> None:
-    answer = edit(server, "ADD", ["", "a", ""], contextKind="a b")
-    assert [path for path, _ in violations(answer)] == ["input.contextKind", "input.keys.0", "input.keys.2"]
+    answer = edit(server, "ADD", ["", "a", " ", "n\0l", "x" * 1_025], contextKind="a b")
+    assert violations(answer) == [
+        ("input.contextKind", "is not a context kind"),
+        ("input.keys.0", "is blank"),
+        ("input.keys.2", "is blank"),
+        ("input.keys.3", "holds a NUL"),
+        ("input.keys.4", "has more than 1024 characters"),
+    ]
+
+
+def test_what_an_import_brought_may_stay_or_go(server: Server) -> None:
+    server.import_flags({"segments": {"s": {"key": "s", "included": [" ", "a"]}}})
+    assert edited(server, "REPLACE", [" ", "b"]) == (["user: ", "user:b"], (1, 1, 1))
+    assert edited(server, "REMOVE", [" "]) == (["user:b"], (0, 1, 0))
 
 
 def test_an_edit_is_one_version_with_one_entry_and_one_without_effect_is_none(server: Server) -> None:

@@ -160,6 +160,30 @@ def test_rules_and_clauses_are_edited_in_place(server: Server) -> None:
     assert [len(r["clauses"]) for r in segment["rules"]] == [1]
 
 
+def test_every_place_without_a_clause_is_named(server: Server) -> None:
+    create(server, "s", instructions=[{"addRule": {"clauses": [OPTED_IN]}}])
+    rule = updated(server, "s")["rules"][0]["id"]
+    answer = update(server, "s", {"removeClauses": {"ruleId": rule, "clauseIndexes": [7, 0, -1]}})
+    assert violations(answer) == [
+        ("input.instructions.0.removeClauses.clauseIndexes.0", "the rule has no clause 7"),
+        ("input.instructions.0.removeClauses.clauseIndexes.2", "the rule has no clause -1"),
+    ]
+
+
+def test_an_error_repeats_no_more_of_a_name_than_a_key_may_have(server: Server) -> None:
+    create(server, "s")
+    long = "x" * 100_000
+    answer = update(server, long, {"addTags": ["t"]})
+    extensions = answer.errors[0]["extensions"]
+    assert (answer.code, extensions["key"]) == ("NOT_FOUND", "x" * 256)
+    assert answer.errors[0]["message"] == f"segment '{'x' * 256}… does not exist"
+    for instruction in (
+        {"updateRule": {"ruleId": long, "description": "d"}},
+        {"addRule": {"clauses": [{**OPTED_IN, "op": "matches", "values": [["(" * 999]]}]}},
+    ):
+        assert len(update(server, "s", instruction).errors[0]["message"]) < 400
+
+
 def test_rules_without_an_id_are_named_by_their_place(server: Server) -> None:
     rules = [{"clauses": [OPTED_IN]}, {"id": "named", "clauses": [OPTED_IN]}, {"clauses": [OPTED_IN]}]
     server.import_flags(data_of(segments=({"key": "s", "rules": rules},)))

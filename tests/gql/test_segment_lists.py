@@ -60,10 +60,10 @@ def look(server: Server, key: str, member: str = "ann") -> dict[str, Any]:
     return {**found, **(found.pop("largeList") or {})}
 
 
-def edit(server: Server, mutation: str, key: str, keys: list[str] | None = None) -> Answer:
+def edit(server: Server, mutation: str, key: str, keys: list[str] | None = None, **options: bool) -> Answer:
     kind = f"{mutation[0].upper()}{mutation[1:]}Input"
     text = f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ segment {{ memberCount }} revision }} }}"
-    given = {"environment": PLACE, "segmentKey": key, **({"keys": keys} if keys is not None else {})}
+    given = {"environment": PLACE, "segmentKey": key, **({"keys": keys} if keys is not None else {}), **options}
     return server.post(text, input=given)
 
 
@@ -245,6 +245,27 @@ def test_an_overwrite_that_removes_most_of_a_used_list_needs_a_word(server: Serv
     found = look(server, "guarded", "d")
     assert (found["memberCount"], found["hasMember"], found["imports"][0]["state"]) == (4, True, "FAILED")
     assert load(server, "guarded", "a\n", "OVERWRITE", acknowledgeRemoval=True)["memberCount"] == 1
+
+
+def test_a_restoration_that_removes_most_of_a_used_list_needs_a_word(server: Server) -> None:
+    """What it removes is what the last change added, however many that removed in their place."""
+    create(server, "guarded-back")
+    load(server, "guarded-back", "a\nb\nc\n")
+    load(server, "guarded-back", "d\ne\nann\n", "OVERWRITE")
+    target(server, "on-guarded-back", "guarded-back")
+    refused = edit(server, "restoreSegmentMembers", "guarded-back")
+    assert (refused.code, refused.errors[0]["extensions"]["actual"]) == ("LIMIT_EXCEEDED", 100)
+    assert look(server, "guarded-back")["hasMember"]
+    assert edit(server, "restoreSegmentMembers", "guarded-back", acknowledgeRemoval=True).data
+    found = look(server, "guarded-back")
+    counts = found["imports"][0]["counts"]
+    assert (found["hasMember"], counts["added"], counts["removed"]) == (False, 3, 3)
+
+
+def test_a_comment_that_is_too_long_is_refused_before_the_file_comes(server: Server) -> None:
+    create(server, "commented")
+    assert start(server, "commented", comment="x" * 4_097).code == "BAD_USER_INPUT"
+    assert look(server, "commented")["imports"] == []
 
 
 def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(server: Server) -> None:

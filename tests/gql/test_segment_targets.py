@@ -26,7 +26,7 @@ def send(server: Server, integration: str, body: Any, token: str = TOKEN, query:
 
 def a_batch(cohort: str, people: dict[str | None, bool], **fields: Any) -> dict[str, Any]:
     members = [
-        {"cohortId": cohort, "cohortName": f"Cohort {cohort}", "cohortUrl": "https://x.test/c", "value": is_in}
+        {"cohortId": cohort, "cohortName": f"Cohort {cohort[:9]}", "cohortUrl": "https://x.test/c", "value": is_in}
         | ({} if person is None else {"userId": person})
         for person, is_in in people.items()
     ]
@@ -90,12 +90,45 @@ def test_cohorts_whose_ids_give_the_same_key_have_segments_of_their_own(server: 
 def test_a_cohort_with_a_long_id_or_the_name_of_another_segment_is_taken_in(server: Server) -> None:
     create(server, "given-c")
     body = a_batch("c", {"ann": True})
-    body["batch"] += a_batch("x" * 300, {"bob": True})["batch"] + a_batch("x" * 301, {"cat": True})["batch"]
+    body["batch"] += a_batch("x" * 255, {"bob": True})["batch"] + a_batch("x" * 256, {"cat": True})["batch"]
     assert send(server, "given", body).status_code == 204
     found = synced(server, "given")
     assert [source[0][:3] for source in found.values()] == ["c", "xxx", "xxx"]
     assert [len(key) for key in found] == [len("given-c") + 9, 256, 256]
     assert look(server, "given-c")["memberCount"] == 0
+
+
+def test_a_message_of_too_many_cohorts_changes_nothing(server: Server) -> None:
+    body = a_batch("c0", {"ann": True})
+    body["batch"] += [person for n in range(1, 101) for person in a_batch(f"c{n}", {"ann": True})["batch"]]
+    refused = send(server, "many", body)
+    assert (refused.status_code, "101 cohorts" in refused.text) == (400, True)
+    assert synced(server, "many") == {}
+
+
+def test_the_record_of_a_sync_adds_up_as_that_of_a_file(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") { segment(key: "%s") { largeList {
+        imports { state counts { lines added already removed duplicates malformed skipped
+          malformedLines { line message } } } } } } }"""
+    names = ["ann", "bob", "ann", "n\0l", None, "cat", "x" * 1_025]
+    people = [a_batch("q1", {name: name != "cat"})["batch"][0] for name in names]
+    body = {"environmentId": "default/production", "batch": [*people, people[5], people[0] | {"value": False}]}
+    assert send(server, "amplitude", body).status_code == 204
+    counts = {"lines": 9, "added": 1, "already": 0, "removed": 0, "duplicates": 3, "malformed": 2, "skipped": 1}
+    lines = [(4, "its key holds a NUL"), (7, "its key has more than 1024 characters")]
+    told = {"malformedLines": [{"line": line, "message": message} for line, message in lines]}
+    found = server.post(query % "amplitude-q1")["environment"]["segment"]
+    assert found["largeList"]["imports"] == [{"state": "COMPLETED", "counts": counts | told}]
+    say(server, "q2", "m", names)
+    once_it_has(server, "amplitude-q2", 1)
+    found = server.post(query % "amplitude-q2")["environment"]["segment"]
+    counts |= {"lines": 7, "added": 3, "duplicates": 1}
+    assert found["largeList"]["imports"] == [{"state": "COMPLETED", "counts": counts | told}]
+
+
+def test_a_webhook_of_nobody_has_its_record(server: Server) -> None:
+    say(server, "nobody", "m", [])
+    assert once_it_has(server, "amplitude-nobody", 1)["memberCount"] == 0
 
 
 def test_a_batch_with_a_cohort_that_cannot_be_taken_in_changes_nothing(server: Server) -> None:
@@ -177,6 +210,24 @@ def test_only_links_that_lead_somewhere_are_kept(server: Server, url: str) -> No
     assert synced(server, "links") == {}
 
 
+@pytest.mark.parametrize("text", ["x" * 257, "   ", "n\0l"])
+def test_what_a_tool_calls_things_is_refused_whole_where_it_is_no_name(server: Server, text: str) -> None:
+    body = a_batch("good", {"ann": True})
+    long_url = f"https://x.test/{'x' * 2_048}"
+    body["batch"].append(
+        {"userId": "ann", "cohortId": text, "cohortName": text, "cohortUrl": long_url, "value": True}
+    )
+    refused = send(server, "texts", body)
+    places = [violation["path"] for violation in refused.json()["errors"][0]["extensions"]["violations"]]
+    assert (refused.status_code, places) == (400, [["cohortId"], ["cohortName"], ["cohortUrl"]])
+    message: dict[str, Any] = {"cohort_id": text, "cohort_name": text, "message_id": text, "in_cohort": True}
+    message["users"] = [{"user_id": "ann"}]
+    refused = send(server, "texts", message, query="?environmentId=default/production")
+    places = [violation["path"] for violation in refused.json()["errors"][0]["extensions"]["violations"]]
+    assert (refused.status_code, places) == (400, [["messageId"], ["cohortId"], ["cohortName"]])
+    assert synced(server, "texts") == {}
+
+
 def test_a_sync_is_one_entry_of_the_audit_log_whatever_it_changes(server: Server) -> None:
     query = """{ environment(project: "default", key: "production") { segment(key: "amplitude-e1") {
         version name history(first: 9) { nodes { action summary } }
@@ -246,6 +297,8 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     tagged = server.post(update, i=[{"addTags": ["eap"]}])
     assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
     assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
+    renamed = server.post(update, i=[{"updateName": "Mine"}])
+    assert "its name and rules are read-only here" in str(renamed.errors), "the next sync would take it back"
 
 
 def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:
@@ -253,7 +306,7 @@ def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None
     create(server, "r3")
     query = """{ environment(project: "default", key: "production") { a: segment(key: "amplitude-r2") { ...S }
       b: segment(key: "r3") { ...S } } }
-      fragment S on Segment { kind memberCount rules { id } included { totalCount } }"""
+      fragment S on Segment { name kind memberCount rules { id } included { totalCount } }"""
     before = server.post(query)["environment"]
     clause = {"contextKind": "user", "attribute": "email", "op": "contains", "values": ["x"]}
     rules = [{"id": "r", "clauses": [clause]}]
@@ -262,13 +315,20 @@ def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None
         "excluded": ["ann"],
         "excludedContexts": [{"contextKind": "org", "values": ["x"]}],
     }
-    synced_too = {"key": "amplitude-r2", "unbounded": False, "rules": rules, "salt": "other", **given}
+    synced_too = {
+        "key": "amplitude-r2",
+        "name": "Mine",
+        "unbounded": False,
+        "rules": rules,
+        "salt": "other",
+        **given,
+    }
     data = data_of(segments=(synced_too, {"key": "r3", "unbounded": True, **given}))
     items = server.import_flags(data, mode="MERGE")["importFlagData"]["items"]
     assert server.post(query)["environment"] == before
     assert {item["key"]: item["outcome"] for item in items}["amplitude-r2"] == "UNCHANGED"
     notes = {item["key"]: " ".join(item["notes"]) for item in items}
-    targets, owned = "no individual targets: those given were refused", "rules are read-only here"
+    targets, owned = "no individual targets: those given were refused", "name and rules are read-only here"
     assert (targets in notes["r3"], owned in notes["r3"]) == (True, False)
     assert (targets in notes["amplitude-r2"], owned in notes["amplitude-r2"]) == (True, True)
 
@@ -282,6 +342,7 @@ def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None
         ({"environmentId": "default/production", "batch": []}, 400),
         ({"environmentId": "default/production"}, 400),
         ([], 400),
+        ({"environmentId": "default/production", "batch": [{"cohortId": "c" * 4_200_000, "value": True}]}, 413),
         (
             {
                 "environmentId": "default/production",

@@ -127,8 +127,10 @@ def test_statuses_tell_what_is_wrong(secrets: tuple[Server, dict[str, str]]) -> 
     answer = server.client.get(export, headers={"Authorization": f"Bearer {sdk_key}"})
     assert problem(answer)[:2] == (403, "FORBIDDEN")
     assert problem(put(url, "a\n", token="eb_x"))[:2] == (401, "UNAUTHENTICATED")
-    assert put(url, "a\n", token=owner, media_type="text/plain").status_code == 415
-    assert put(url, "a\n", token=owner).status_code == 200, "none of these took the import away"
+    for media_type in ("text/plain", "text/csv; charset=latin1", 'text/csv; header=absent; charset="UTF-16"'):
+        assert put(url, "a\n", token=owner, media_type=media_type).status_code == 415
+    done = put(url, "a\n", token=owner, media_type="text/csv; Charset=UTF-8; header=absent")
+    assert done.status_code == 200, "none of these took the import away"
     assert server.client.get(export, headers={"Authorization": f"Bearer {owner}"}).text == "a\r\n"
 
 

@@ -1,9 +1,12 @@
 """Operators, as one table (LaunchDarkly semantics 2.5, and 2.9 where SDKs disagree)."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
+import re2
 
+from domain.evaluation import operators
 from domain.evaluation.operators import OPERATORS, compile_operator
 from domain.json import Json
 from tests.builders import a_clause, a_context, matches
@@ -150,3 +153,17 @@ def test_a_pattern_that_makes_backtracking_explode_takes_no_time() -> None:
     began = time.perf_counter()
     assert matches(clause, context=a_context(text="a" * 5_000 + "b")) is False
     assert time.perf_counter() - began < 1
+
+
+def test_a_pattern_is_compiled_once_however_often_its_rule_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment that is renamed is compiled anew: 27,000 patterns took 2.6 s of the processor."""
+    compiled: list[str] = []
+
+    def note(pattern: str, options: object) -> object:
+        compiled.append(pattern)
+        return re2.compile(pattern, options)
+
+    monkeypatch.setattr(operators, "re2", SimpleNamespace(compile=note, Options=re2.Options, error=re2.error))
+    clause = a_clause(attribute="text", op="matches", values=["^never seen before", "([", "^never seen before"])
+    assert [matches(clause, context=a_context(text="never seen before")) for _ in range(3)] == [True] * 3
+    assert compiled == ["^never seen before", "(["]

@@ -28,9 +28,11 @@ class CountingStore:
     def __init__(self, store: FickleStore) -> None:
         self.store = store
         self.asked: list[set[str]] = []
+        self.lists: list[set[str]] = []
 
     async def members_among(self, generations: Mapping[str, int], keys: Collection[str]) -> Any:
         self.asked.append(set(keys))
+        self.lists.append({list_id.split("/")[2] for list_id in generations})
         return await self.store.members_among(generations, keys)
 
 
@@ -95,7 +97,21 @@ async def test_lists_are_asked_once_for_each_context_and_not_again(
         one = await evaluation.evaluate(Caller(owner, 1), WHERE, "f", ADA)
         assert (one.value, one.reason.big_segments_status) == (True, BigSegmentsStatus.HEALTHY)
     await evaluation.evaluate_batch(Caller(owner, 100), WHERE, [ADA, {"kind": "user", "key": "dee"}])
-    assert counting.asked == [{"ada", "bob", "cy"}, {"dee"}]
+    assert counting.asked == [{"ada", "bob", "cy"}, {"ada"}, {"dee"}], "one flag alone asks for its list alone"
+
+
+async def test_only_lists_are_asked_for_that_the_flags_reach(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    """A thousand lists that other flags use, or none, would be asked for each context of each request."""
+    flags = [a_flag("f", segment="beta"), a_flag("g", segment="vip")]
+    await put(snapshots, owner, *flags, lists=("beta", "idle", "vip"))
+    await fill(counting.store, "vip", "ada")
+    answers = [(await evaluation.evaluate(Caller(owner, 1), WHERE, key, ADA)).value for key in ("f", "g")]
+    both = await evaluation.evaluate_flags(Caller(owner, 2), WHERE, ADA)
+    assert (answers, served(both)) == ([False, True], {"f": False, "g": True})
+    await evaluation.segment_memberships(Caller(owner, 3), WHERE, ADA)
+    assert counting.lists == [{"beta"}, {"vip"}, {"beta", "vip"}, {"beta", "idle", "vip"}]
 
 
 async def test_ten_at_a_time_ask_the_store_once(

@@ -141,6 +141,34 @@ async def test_several_processes_undo_a_change_once(here: Process, store: Store,
     assert (found.state, found.version) == (ListChangeState.FAILED, left.version + steps)
 
 
+async def test_what_nobody_cancelled_has_failed_though_its_undoing_is_cut_short(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING, 60)
+    with pytest.raises(UnavailableError):
+        await Process(DyingStore(store, "discard_members")).recovery.clean_up()
+    undoing = await store.get(ListChange, left.id)
+    assert undoing.state is ListChangeState.CANCELLING
+    await save_change(store, replace(undoing, beat_ms=1))
+    await here.recovery.clean_up()
+    found = await store.get(ListChange, left.id)
+    assert (found.state, found.error) == (ListChangeState.FAILED, "the process that made it is gone")
+
+
+@pytest.mark.parametrize("state", [ListChangeState.WAITING, ListChangeState.RUNNING])
+async def test_whoever_cancels_an_import_at_the_same_time_learns_that_it_is_cancelled(
+    here: Process, store: Store, owner: Principal, state: ListChangeState
+) -> None:
+    left = await left_open(store, here, owner, state, 1)
+    there = Process(store)
+    cancels = [process.lists.cancel(owner, left.id) for process in (here, there) * 4]
+    for answer in await asyncio.gather(*cancels, return_exceptions=True):
+        if isinstance(answer, ListChange):
+            assert answer.state in {ListChangeState.CANCELLING, ListChangeState.CANCELLED}
+        else:
+            assert (type(answer), "this import is CANCELLED" in str(answer)) == (InvalidInputError, True)
+
+
 async def test_an_import_that_gives_a_sign_of_life_meanwhile_is_cancelled(
     here: Process, store: Store, owner: Principal
 ) -> None:
