@@ -289,7 +289,9 @@ async def _show_applying(shown: progress.Progress, lists: ListService, import_id
 
 
 def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[Any, Any, T]]) -> T:
-    return _with_store(settings, lambda store: run(ImportService(store, SnapshotService(store))))
+    return _with_store(
+        settings, lambda store: run(ImportService(store, EnvironmentEditor(store, SnapshotService(store))))
+    )
 
 
 def _with_store(settings: Settings, run: Callable[[Store], Coroutine[Any, Any, T]]) -> T:

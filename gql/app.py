@@ -106,7 +106,7 @@ class Backend:
         snapshots = SnapshotService(store)
         editor = EnvironmentEditor(store, snapshots)
         access_editor = AccessEditor(snapshots)
-        imports = ImportService(store, snapshots)
+        imports = ImportService(store, editor)
         lists = ListService(
             store,
             snapshots,

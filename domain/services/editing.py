@@ -4,7 +4,7 @@ So no two edits at the same time can break together what neither breaks alone (a
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -14,6 +14,7 @@ from domain.access.needs import change_of
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import (
+    AlreadyExistsError,
     DomainError,
     InvalidInputError,
     NotFoundError,
@@ -42,6 +43,7 @@ Instruction = TypeVar("Instruction")
 T = TypeVar("T")
 
 Snapshots: TypeAlias = Mapping[EnvironmentRef, Snapshot]
+Revisions: TypeAlias = Mapping[EnvironmentRef, int]
 Writes: TypeAlias = Sequence[Save | Delete]
 
 
@@ -56,7 +58,9 @@ class Edit:
         decide: Turns the environments as they are into writes; none if what is wanted holds. Raises DomainError.
             It may wait for what it has to ask the store.
         summary: What the audit log's entry says beside, in JSON types.
-        revise: Scopes, beside the environments, whose revision grows.
+        revise: Scopes, beside the environments, whose revision grows; the decision may fill them in.
+        rereads: Whether it is decided on more than the environments: on what it asks the store for, each time.
+        flags: By key, flags of the project that it is decided on wherever they are; the decision fills them in.
         uses: Actions on things as they are that need permission too; the decision fills them in.
         implied: Writes that follow from others and need no permission of their own; the decision fills them in.
     """
@@ -67,7 +71,9 @@ class Edit:
     decide: Callable[[Snapshots], Writes | Awaitable[Writes]]
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
-    revise: frozenset[str] = frozenset()
+    revise: Collection[str] = ()
+    rereads: bool = False
+    flags: dict[str, Flag] = field(default_factory=dict)
     uses: list[tuple[str, Entity]] = field(default_factory=list)
     implied: list[Save | Delete] = field(default_factory=list)
 
@@ -97,6 +103,20 @@ class EnvironmentEditor:
         """
         return (await self.edit_several(principal, [environment], edit))[environment]
 
+    async def make(self, principal: Principal, environment: EnvironmentRef, edit: Edit) -> int:
+        """Make an edit of one environment, and return its revision with the edit.
+
+        That is known though the store goes away before the edit can be served.
+
+        Raises:
+            DomainError: As `edit` says.
+        """
+
+        async def revision(made: Revisions) -> int:
+            return made[environment]
+
+        return await self._edit_these(principal, [environment], edit, revision)
+
     async def edit_several(
         self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit
     ) -> Snapshots:
@@ -107,12 +127,7 @@ class EnvironmentEditor:
         Raises:
             DomainError: As `edit` says.
         """
-
-        async def these() -> Sequence[EnvironmentRef]:
-            return environments
-
-        await self.access.require_sight(principal, environments[0], edit.action)
-        return await self._edit_in_turn(principal, environments[0].project, these, edit)
+        return await self._edit_these(principal, environments, edit, self._at)
 
     async def edit_project(self, principal: Principal, project: str, edit: Edit) -> Snapshots:
         """Make an edit of all environments of a project, and return those that are left with it.
@@ -131,7 +146,20 @@ class EnvironmentEditor:
             return [environment.ref for environment in environments]
 
         await self.access.require_sight(principal, project, edit.action)
-        return await self._edit_in_turn(principal, project, all_of_them, edit)
+        return await self._edit_in_turn(principal, project, all_of_them, edit, self._at)
+
+    async def _edit_these(
+        self,
+        principal: Principal,
+        environments: Sequence[EnvironmentRef],
+        edit: Edit,
+        outcome: Callable[[Revisions], Awaitable[T]],
+    ) -> T:
+        async def these() -> Sequence[EnvironmentRef]:
+            return environments
+
+        await self.access.require_sight(principal, environments[0], edit.action)
+        return await self._edit_in_turn(principal, environments[0].project, these, edit, outcome)
 
     async def _edit_in_turn(
         self,
@@ -139,7 +167,9 @@ class EnvironmentEditor:
         project: str,
         list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]],
         edit: Edit,
-    ) -> Snapshots:
+        outcome: Callable[[Revisions], Awaitable[T]],
+    ) -> T:
+        """Make an edit, and return what `outcome` makes of the revisions that have it."""
         check_comment(edit.comment)
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns.setdefault(project, asyncio.Lock()):
@@ -160,20 +190,21 @@ class EnvironmentEditor:
                 if not writes:
                     if revisions := await self._later(snapshots):
                         continue
-                    return snapshots
+                    return await outcome({ref: snapshot.revision for ref, snapshot in snapshots.items()})
                 try:
                     # To tell what thousands of writes change takes a while; evaluations go on meanwhile.
                     commit = await asyncio.to_thread(_commit, principal, edit, snapshots, writes)
                     revisions = await self._snapshots.commit(commit)
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
-                except VersionConflictError as conflict:
+                except (AlreadyExistsError, VersionConflictError) as conflict:
                     # What is not evaluated, a name or tags, changes without a revision.
-                    if conflict.details["kind"] not in _PLACES:
+                    is_place = isinstance(conflict, VersionConflictError) and conflict.details["kind"] in _PLACES
+                    if not (is_place or edit.rereads):
                         raise
                 else:
                     removed = _removed(writes)
-                    return await self._at([ref for ref in snapshots if ref not in removed], revisions)
+                    return await outcome({ref: revisions[str(ref)] for ref in snapshots if ref not in removed})
 
     async def _those_listed(
         self, list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]], revisions: Mapping[str, int]
@@ -182,7 +213,7 @@ class EnvironmentEditor:
         while True:
             environments = await list_environments()
             try:
-                return await self._at(environments, revisions)
+                return await self._at({ref: revisions.get(str(ref), 0) for ref in environments})
             except NotFoundError:
                 # One that has been deleted since is listed no more.
                 if await list_environments() == environments:
@@ -194,9 +225,9 @@ class EnvironmentEditor:
         is_later = any(stored.get(str(ref), 0) > snapshot.revision for ref, snapshot in snapshots.items())
         return stored if is_later else {}
 
-    async def _at(self, environments: Sequence[EnvironmentRef], revisions: Mapping[str, int]) -> Snapshots:
+    async def _at(self, revisions: Revisions) -> Snapshots:
         """Return environments at these revisions or later."""
-        return {ref: await self._snapshots.refresh(ref, revisions.get(str(ref), 0)) for ref in environments}
+        return {ref: await self._snapshots.refresh(ref, revision) for ref, revision in revisions.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,11 +287,12 @@ def check_comment(comment: str) -> None:
 
 def _wanted(edit: Edit, snapshots: Snapshots, writes: Writes) -> Wanted:
     needing = [write for write in writes if write not in edit.implied]
-    changes = [change_of(write, partial(_stored, snapshots)) for write in needing]
+    changes = [change_of(write, partial(_stored, edit, snapshots)) for write in needing]
     return Wanted(
         environments=snapshots.keys(),
         changes=changes,
-        flags={
+        flags={flag.id: flag for flag in edit.flags.values()}
+        | {
             seen.flag.id: seen.flag
             for thing in (*(change.entity for change in changes), *(thing for _, thing in edit.uses))
             for snapshot in snapshots.values()
@@ -285,11 +317,11 @@ def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writ
             summary=edit.summary,
         ),
         writes,
-        partial(_stored, snapshots),
+        partial(_stored, edit, snapshots),
     )
     return Commit(
         writes=(*writes, *beside),
-        revise=frozenset(map(str, snapshots)) | edit.revise,
+        revise=frozenset(map(str, snapshots)).union(edit.revise),
         based_on={str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
         entry=entry,
     )
@@ -302,7 +334,7 @@ def _removed(writes: Writes) -> set[EnvironmentRef]:
     }
 
 
-def _stored(snapshots: Snapshots, entity: Entity) -> Entity | None:
+def _stored(edit: Edit, snapshots: Snapshots, entity: Entity) -> Entity | None:
     """Return what is in the place of an entity of the environments, as the edit was decided on it."""
     for snapshot in snapshots.values():
         if isinstance(entity, Flag) and entity.key in snapshot.flags:
@@ -312,7 +344,7 @@ def _stored(snapshots: Snapshots, entity: Entity) -> Entity | None:
                 return snapshot.flags[entity.flag_key].targeting
             if isinstance(entity, Segment) and entity.key in snapshot.segments:
                 return snapshot.segments[entity.key].segment
-    return None
+    return edit.flags.get(entity.key) if isinstance(entity, Flag) else None
 
 
 def resource(environment: EnvironmentRef, kind: str, key: str) -> str:

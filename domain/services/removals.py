@@ -4,18 +4,23 @@ An edit that comes between has it cleaned up first, so that its own entry of the
 """
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from domain.access.principals import SYSTEM, Principal
 from domain.clock import now_ms
 from domain.errors import DomainError
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
+from domain.model.segments import Segment
 from domain.ports import Save
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, resource
 from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0
@@ -50,6 +55,10 @@ class RemovalService:
 class _ExpiredTargetsError(Exception):
     """An edit was to be decided on targets whose moment had come when it began."""
 
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__()
+        self.keys = keys
+
 
 async def edit_segment(
     editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, key: str, edit: Edit
@@ -61,19 +70,42 @@ async def edit_segment(
     Raises:
         DomainError: As `EnvironmentEditor.edit` says.
     """
+    edits = partial(editor.edit, principal, environment)
+    return await _make(editor, environment, edit, edits, lambda segment: segment.key == key)
+
+
+async def edit_segments(
+    editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, edit: Edit
+) -> int:
+    """Make an edit of any segments of an environment, as `edit_segment` does; return the revision that has it.
+
+    Raises:
+        DomainError: As `EnvironmentEditor.make` says.
+    """
+    return await _make(editor, environment, edit, partial(editor.make, principal, environment), lambda _: True)
+
+
+async def _make(
+    editor: EnvironmentEditor,
+    environment: EnvironmentRef,
+    edit: Edit,
+    make: Callable[[Edit], Awaitable[T]],
+    is_edited: Callable[[Segment], bool],
+) -> T:
     begun_ms = now_ms()
 
     def decide(snapshots: Snapshots) -> Writes | Awaitable[Writes]:
-        found = snapshots[environment].segments.get(key)
-        if found is not None and found.segment.at(begun_ms) is not found.segment:
-            raise _ExpiredTargetsError
+        edited = filter(is_edited, snapshots[environment].removals)
+        if expired := [segment.key for segment in edited if segment.at(begun_ms) is not segment]:
+            raise _ExpiredTargetsError(expired)
         return edit.decide(snapshots)
 
     while True:
         try:
-            return await editor.edit(principal, environment, replace(edit, decide=decide))
-        except _ExpiredTargetsError:
-            await remove_expired_targets(editor, environment, key)
+            return await make(replace(edit, decide=decide))
+        except _ExpiredTargetsError as expired:
+            for key in expired.keys:
+                await remove_expired_targets(editor, environment, key)
 
 
 async def remove_expired_targets(editor: EnvironmentEditor, environment: EnvironmentRef, key: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 from domain.access.principals import SYSTEM
 from domain.evaluation.snapshot import Snapshot
 from domain.ports import Store
+from domain.services.editing import EnvironmentEditor
 from domain.services.histories import HistoryService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
@@ -23,7 +24,9 @@ async def change(store: Store, value: object) -> Snapshot:
     """Change the environment, as a process of its own does, and return what it is then."""
     snapshots = SnapshotService(store)
     data = {"flagValues": {"f": value}}
-    await ImportService(store, snapshots).import_flag_data(SYSTEM, PRODUCTION, data, ImportMode.MERGE)
+    await ImportService(store, EnvironmentEditor(store, snapshots)).import_flag_data(
+        SYSTEM, PRODUCTION, data, ImportMode.MERGE
+    )
     return await snapshots.get(PRODUCTION)
 
 

@@ -12,6 +12,7 @@ from domain.access.principals import Principal
 from domain.errors import UnavailableError
 from domain.ports import EnvironmentState, Store
 from domain.services.contexts import ContextService
+from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import EvaluationService
 from domain.services.imports import ImportService
 from domain.services.memberships import MembershipService
@@ -124,4 +125,4 @@ async def snapshots(fickle: FickleStore, secrets: FirstSecrets) -> AsyncIterator
 def elsewhere(store: Store, secrets: FirstSecrets) -> ImportService:
     """Imports as another process makes them."""
     del secrets
-    return ImportService(store, SnapshotService(store))
+    return ImportService(store, EnvironmentEditor(store, SnapshotService(store)))

@@ -35,7 +35,7 @@ def a_flag(number: int, *, on: bool) -> dict[str, Any]:
 @pytest.fixture
 async def imported(store: Store, snapshots: SnapshotService, owner: Principal) -> int:
     """Many flags and a segment that were imported, and imported again with a change; how often."""
-    imports = ImportService(store, snapshots)
+    imports = ImportService(store, EnvironmentEditor(store, snapshots))
     for on in (False, True):
         data = {
             "flags": {f"f{number:03}": a_flag(number, on=on) for number in MANY},

@@ -10,6 +10,7 @@ from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
 from domain.model.segments import Segment
+from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Basis, Caller, ContextEvaluations, EvaluationService, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
@@ -68,7 +69,7 @@ async def put(
     snapshots: SnapshotService, owner: Principal, *flags: dict[str, Any], lists: tuple[str, ...] = ()
 ) -> None:
     data = {"flags": {f["key"]: f for f in flags}, "segments": {key: a_list(key) for key in lists}}
-    imports = ImportService(snapshots._store, snapshots)  # noqa: SLF001 - the same store, behind the same door
+    imports = ImportService(snapshots._store, EnvironmentEditor(snapshots._store, snapshots))  # noqa: SLF001 - the same store, behind the same door
     await imports.import_flag_data(owner, PRODUCTION, data, ImportMode.REPLACE)
 
 

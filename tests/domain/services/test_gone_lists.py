@@ -35,7 +35,7 @@ class Process:
         self.owner = owner
         self.segments = SegmentService(store, editor, TargetLimit(10))
         self.lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-        self.imports = ImportService(store, snapshots)
+        self.imports = ImportService(store, editor)
 
     async def create(self) -> None:
         await self.segments.create(self.owner, PRODUCTION, NewSegment(name="beta", list_context_kind="user"))

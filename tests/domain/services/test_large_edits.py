@@ -113,12 +113,12 @@ async def test_a_long_text_is_resolved_quickly(
 
 
 async def test_an_import_of_many_flags_holds_nobody_up(
-    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+    fickle: FickleStore, editor: EnvironmentEditor, owner: Principal
 ) -> None:
     clauses = [{"attribute": f"a{number}", "op": "in", "values": [*"abc"]} for number in range(5)]
     rules = [{"id": f"r{number}", "variation": 0, "clauses": clauses} for number in range(5)]
     flags = {f"f{number}": {"variations": [number], "rules": rules} for number in range(1_000)}
-    imports = ImportService(cast("Any", fickle), snapshots)
+    imports = ImportService(cast("Any", fickle), editor)
     with Held() as held:
         report = await imports.import_flag_data(owner, PRODUCTION, {"flags": flags}, ImportMode.MERGE)
     assert report.counts.created == len(flags)

@@ -48,7 +48,7 @@ async def things(store: Store, snapshots: SnapshotService, owner: Principal) -> 
     tagging = PlaceEdit(instructions=[NamedInstruction("addTags", AddTags(["web", "old"]))])
     await ProjectService(store, snapshots, editor).update(owner, "default", tagging)
     await EnvironmentService(store, snapshots, editor).update(owner, PRODUCTION, tagging)
-    await ImportService(store, snapshots).import_flag_data(owner, PRODUCTION, DATA, ImportMode.MERGE)
+    await ImportService(store, editor).import_flag_data(owner, PRODUCTION, DATA, ImportMode.MERGE)
     catalog = CatalogService(store, snapshots)
     project, here = await catalog.project(owner, "default"), await catalog.environment(owner, PRODUCTION)
     assert project is not None

@@ -59,7 +59,7 @@ async def test_nothing_is_imported_into_an_environment_that_is_deleted_meanwhile
         await environments(store).delete(owner, TEST)
 
     interposed = cast("Store", Interposed(store, step, delete))
-    imports = ImportService(interposed, SnapshotService(interposed))
+    imports = ImportService(interposed, EnvironmentEditor(interposed, SnapshotService(interposed)))
     with pytest.raises(NotFoundError):
         await imports.import_flag_data(owner, TEST, {"flagValues": {"f": 1}}, ImportMode.MERGE)
     assert await store.list_all(Targeting, str(TEST)) == []
@@ -113,7 +113,7 @@ async def test_a_change_during_the_first_load_is_served(store: Store, owner: Pri
     snapshots = SnapshotService(cast("Store", Slow(store, "nothing", nothing)))
     first = asyncio.create_task(snapshots.get(PRODUCTION))
     await loading.wait()
-    importing = ImportService(store, snapshots).import_flag_data(
+    importing = ImportService(store, EnvironmentEditor(store, snapshots)).import_flag_data(
         owner, PRODUCTION, {"flagValues": {"f": 1}}, ImportMode.MERGE
     )
     done = asyncio.create_task(importing)
@@ -140,7 +140,9 @@ async def test_an_import_is_planned_again_when_a_variation_goes_meanwhile(store:
     interposed = cast("Store", Interposed(store, "commit", remove))
     snapshots = SnapshotService(interposed)
     data = {"flags": {"f": {"variations": [*"abc"], "offVariation": 1, "fallthrough": {"variation": 0}}}}
-    await ImportService(interposed, snapshots).import_flag_data(owner, PRODUCTION, data, ImportMode.MERGE)
+    await ImportService(interposed, EnvironmentEditor(interposed, snapshots)).import_flag_data(
+        owner, PRODUCTION, data, ImportMode.MERGE
+    )
     flag = (await snapshots.refresh(PRODUCTION, 1_000_000)).flags["f"]
     assert flag.variations[flag.off_variation or 0].value == "b"
     assert [variation.value for variation in flag.flag.variations] == ["a", "c"]

@@ -115,7 +115,7 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
     editor = EnvironmentEditor(store, snapshots)
     lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
     segments = SegmentService(store, editor, TargetLimit(100))
-    imports = ImportService(store, snapshots)
+    imports = ImportService(store, editor)
     services = Services(segments, imports, lists, SyncService(store, snapshots, editor), FlagCopyService(editor))
     await imports.import_flag_data(OPERATOR, PRODUCTION, DATA, ImportMode.MERGE)
     await imports.import_flag_data(OPERATOR, TEST, {"flags": DATA["flags"]}, ImportMode.MERGE)

@@ -29,7 +29,9 @@ SOON_MS = 300
 
 async def import_beta(store: Store, snapshots: SnapshotService, owner: Principal) -> ImportReport:
     data = {"segments": {"beta": {"included": ["ada", "bob"]}}}
-    return await ImportService(store, snapshots).import_flag_data(owner, PRODUCTION, data, ImportMode.MERGE)
+    return await ImportService(store, EnvironmentEditor(store, snapshots)).import_flag_data(
+        owner, PRODUCTION, data, ImportMode.MERGE
+    )
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, Where
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
@@ -110,7 +111,7 @@ async def test_an_unexpected_fault_does_not_end_the_following(
 async def test_a_change_that_is_stored_is_no_failure_though_it_cannot_be_served_yet(
     fickle: FickleStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
-    here = ImportService(fickle, snapshots)
+    here = ImportService(fickle, EnvironmentEditor(fickle, snapshots))
     await import_value(here, owner, 1)
 
     fickle.goes_away_after_commit = True
@@ -159,7 +160,7 @@ async def test_a_new_credential_is_known_soon_and_a_deleted_one_no_longer(
 async def test_a_store_that_lost_what_is_served_is_not_followed_and_not_ready(
     fickle: FickleStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
-    await import_value(ImportService(fickle, snapshots), owner, "kept")
+    await import_value(ImportService(fickle, EnvironmentEditor(fickle, snapshots)), owner, "kept")
     fickle.is_away = True
     await eventually(ready(snapshots), expected=False)
     fickle.is_emptied = True
