@@ -18,9 +18,7 @@ page_size: ContextVar[int] = ContextVar("page_size", default=ExecutionLimits().p
 
 First = Annotated[
     int | None,
-    strawberry.argument(
-        description="How many items: 20 if left out, EARLYBIRD_MAX_PAGE_SIZE at most."
-    ),
+    strawberry.argument(description="How many items: 20 if left out, EARLYBIRD_MAX_PAGE_SIZE at most."),
 ]
 After = Annotated[
     str | None, strawberry.argument(description="Return the items after this cursor of an earlier page.")
