@@ -36,6 +36,7 @@ class AccessDirectory:
     members: Mapping[str, Member] = field(default_factory=dict)
     roles: Mapping[str, Role] = field(default_factory=dict)
     _principals: dict[str, Principal | None] = field(default_factory=dict, compare=False)
+    _shown: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False)
 
     def principal(self, credential_id: str, now_ms: int) -> Principal | None:
         """Return who shows a credential; None if there is none of this id, or it opens nothing any more."""
@@ -45,6 +46,20 @@ class AccessDirectory:
         if credential_id not in self._principals:
             self._principals[credential_id] = self._principal_of(credential)
         return self._principals[credential_id]
+
+    def shows(self, project: str, principal: Principal) -> bool:
+        """Tell whether a project exists for a principal.
+
+        Each request with an access token asks this, so the answer is kept for the principals of this directory.
+        """
+        if project not in self.projects:
+            return False
+        secret = "" if principal.credential is None else principal.credential.id
+        if self._principals.get(secret) is not principal:
+            return principal.may_view(project_resource(self.projects[project]))
+        if (asked := (secret, project)) not in self._shown:
+            self._shown[asked] = principal.may_view(project_resource(self.projects[project]))
+        return self._shown[asked]
 
     def holders(self, now_ms: int) -> list[Principal]:
         """Return everybody with roles, members and service tokens, by the names that the audit log gives them."""

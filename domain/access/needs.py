@@ -129,7 +129,9 @@ def directory_with(directory: AccessDirectory, changes: Sequence[Change]) -> Acc
         for name, kind in kinds.items()
         if any(isinstance(change.entity, kind) for change in changes)
     }
-    return replace(directory, **changed, _principals={}) if changed else directory  # type: ignore[arg-type]  # by name
+    if not changed:
+        return directory
+    return replace(directory, **changed, _principals={}, _shown={})  # type: ignore[arg-type]  # by name
 
 
 Fields: TypeAlias = Mapping[str, str]

@@ -141,8 +141,7 @@ class AccessService:
         """
         key = place if isinstance(place, str) else place.project
         principal.require_management(action, _name(place))
-        project = (await self._knowing(key)).project(key)
-        return project is not None and principal.may_view(project)
+        return (await self._knowing(key)).shows(key, principal)
 
     async def require_sight(self, principal: Principal, place: EnvironmentRef | str, action: str) -> None:
         """Refuse a place that does not exist for a principal, as if there were none.
