@@ -123,6 +123,7 @@ class Backend:
             snapshots.access,
             retention_days=self.settings.context_retention_days,
             max_entries=self.settings.max_targets,
+            max_characters=self.settings.max_targets_characters,
         )
         self._upkeep = CredentialUpkeep(store, snapshots.access, access_editor)
         self._snapshots = snapshots

@@ -101,7 +101,8 @@ async def resolve_targets(
     text: Annotated[
         str,
         strawberry.argument(
-            description="Keys or emails, separated by commas or new lines: at most EARLYBIRD_MAX_TARGETS."
+            description="Keys or emails, separated by commas or new lines: at most EARLYBIRD_MAX_TARGETS, in "
+            "EARLYBIRD_MAX_TARGETS_CHARACTERS."
         ),
     ],
     context_kind: Annotated[

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.model.contexts import ContextLimits
+from domain.services.contexts import TEXT_LIMIT
 from gql.bodies import BodyLimits
 from gql.budget import ExecutionLimits
 from gql.limits import Disclosure, DocumentLimits
@@ -85,6 +86,9 @@ class Settings(BaseSettings):
     max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
     max_targets: int = Field(
         15_000, ge=1, description="Individual targets of a segment or a flag; an import may bring more."
+    )
+    max_targets_characters: int = Field(
+        TEXT_LIMIT, ge=1, description="Characters of a text of keys or emails to resolve."
     )
     max_import_bytes: int = Field(
         268_435_456, ge=1, description="Bytes of a file of members for a large list, unpacked."

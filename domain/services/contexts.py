@@ -31,6 +31,8 @@ _MOST_RECENT = 20_000
 _AFRESH_MS = 5 * 60_000
 """How long what was stored is not stored again, unless it changed."""
 _DAY_MS = 86_400_000
+TEXT_LIMIT = 1_000_000
+"""How many characters a bulk edit's text may have if nothing else is said."""
 _MOST_CANDIDATES = 10
 """How many contexts an ambiguous entry is answered with."""
 
@@ -70,13 +72,23 @@ class ContextService:
         access: The gate.
         retention_days: How long one that is not met any more is kept; with 0, none is remembered.
         max_entries: How many entries a bulk edit's text may have.
+        max_characters: How many characters it may have.
     """
 
-    def __init__(self, store: Store, access: AccessService, *, retention_days: int, max_entries: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        access: AccessService,
+        *,
+        retention_days: int,
+        max_entries: int,
+        max_characters: int = TEXT_LIMIT,
+    ) -> None:
         self._store = store
         self._access = access
         self._retention_ms = retention_days * _DAY_MS
         self._max_entries = max_entries
+        self._max_characters = max_characters
         self._waiting = WaitingContexts()
         self._recent: OrderedDict[Place, tuple[int, int]] = OrderedDict()
         """What was stored lately: a hash of it, and when."""
@@ -150,14 +162,21 @@ class ContextService:
         Raises:
             InvalidInputError: The kind is no context kind.
             NotFoundError: There is no such segment.
-            LimitExceededError: The text has too many entries.
+            LimitExceededError: The text is too long, or has too many entries.
             DomainError: As `AccessService.require_sight` and the store say.
         """
         await self._access.require_sight(principal, snapshot.environment, "resolveTargets")
         if not is_context_kind(context_kind):
             raise InvalidInputError([Violation(("contextKind",), "is not a context kind")])
+        if len(text) > self._max_characters:
+            raise LimitExceededError(
+                "characters of the text",
+                setting="EARLYBIRD_MAX_TARGETS_CHARACTERS",
+                limit=self._max_characters,
+                actual=len(text),
+            )
         listed = _listed(snapshot, segment, context_kind)
-        entries = list(dict.fromkeys(entry for part in re.split(r"[,\r\n]", text) if (entry := part.strip())))
+        entries = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\r\n]", text)))))
         if len(entries) > self._max_entries:
             raise LimitExceededError(
                 "entries of the text",

@@ -147,6 +147,14 @@ def test_a_text_that_cannot_be_resolved_is_refused(met: Server) -> None:
     assert met.post(RESOLVE, text="a", kind="multi").code == "BAD_USER_INPUT"
 
 
+def test_a_text_counts_with_its_separators(met: Server) -> None:
+    assert resolve(met, "," * 1_000_000) == []
+    answer = met.post(RESOLVE, text="," * 1_000_001)
+    assert answer.code == "LIMIT_EXCEEDED"
+    assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_TARGETS_CHARACTERS"
+    assert answer.errors[0]["extensions"]["actual"] == 1_000_001
+
+
 def test_what_is_met_last_is_stored_at_the_stop_and_forgotten_with_its_environment(tmp_path: Path) -> None:
     store = f"sqlite:///{tmp_path}/earlybird.db"
     with Server(store) as first:
