@@ -34,6 +34,7 @@ from gql.documents import Documents
 from gql.errors import INTERNAL
 from gql.headers import header, header_list
 from gql.ide import ide_page
+from gql.limits import shortened
 from gql.metrics import Metrics
 from gql.operations import DirectResult
 from gql.request_record import note_errors, note_operation
@@ -45,6 +46,7 @@ ALLOWED = "GET, HEAD, POST, OPTIONS"
 READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = READS | {OperationType.MUTATION}
 ANY_DOCUMENT = Documents()
+_LONGEST_WORDS = 100
 
 
 class GraphQLView(GraphQL[object, None]):
@@ -166,7 +168,7 @@ class GraphQLView(GraphQL[object, None]):
                 raise RefusedRequestError(405, "Mutations need POST", headers={"Allow": "POST"}) from error
             raise RefusedRequestError(400, "Subscriptions are not offered") from error
         except CannotGetOperationTypeError as error:
-            message = error.as_http_error_reason()
+            message = shortened(error.as_http_error_reason(), _LONGEST_WORDS)
             unresolved = GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
             return PreExecutionError(data=None, errors=[unresolved])
         if not isinstance(result, PreExecutionError):

@@ -167,6 +167,13 @@ async def test_request_error_has_no_data_and_a_code_and_is_400_unless_json_was_a
         assert "data" not in response.json()
 
 
+async def test_the_name_of_an_operation_is_not_told_as_a_whole() -> None:
+    response = await post("query A { greeting }", operationName="B" * 100_000)
+    assert code_of(response) == "OPERATION_RESOLUTION_FAILURE"
+    assert "BBB" in response.text
+    assert len(response.text) < 300
+
+
 async def test_failed_field_is_an_answer_with_data() -> None:
     response = await post("{ failing }", accept=GRAPHQL_RESPONSE)
     assert response.status_code == 200
