@@ -15,6 +15,7 @@ import orjson
 from graphql import GraphQLError
 
 from domain.errors import InvalidInputError, Violation
+from domain.json import same_json
 from gql.answers import RefusedRequestError
 
 _SHA256 = "sha256:"
@@ -158,7 +159,7 @@ def _persisted_query(extensions: Mapping[str, Any] | None) -> str | None:
     asked = (extensions or {}).get("persistedQuery")
     if asked is None:
         return None
-    sha256 = asked.get("sha256Hash") if isinstance(asked, dict) and asked.get("version") == 1 else None
+    sha256 = asked.get("sha256Hash") if isinstance(asked, dict) and same_json(asked.get("version"), 1) else None
     if not isinstance(sha256, str):
         raise RefusedRequestError(400, "`persistedQuery` must have `version` 1 and `sha256Hash`")
     return sha256.lower()

@@ -120,7 +120,15 @@ def test_a_document_that_is_kept_again_counts_once() -> None:
 
 @pytest.mark.parametrize(
     "extension",
-    ["x", {}, {"version": 2, "sha256Hash": "x"}, {"version": 1}, {"version": 1, "sha256Hash": 7}, []],
+    [
+        "x",
+        {},
+        {"version": 2, "sha256Hash": "x"},
+        {"version": True, "sha256Hash": "x"},
+        {"version": 1},
+        {"version": 1, "sha256Hash": 7},
+        [],
+    ],
 )
 def test_a_malformed_extension_is_refused(extension: Any) -> None:
     with pytest.raises(RefusedRequestError, match="persistedQuery"):
