@@ -376,7 +376,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         metrics=metrics,
     )
     cors = [_cors(settings.cors_origins)] if settings.cors_origins else []
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/graphql", view),
             *member_file_routes(backend.request_context, file_limits=settings.file_limits),
@@ -394,3 +394,5 @@ def create_app(settings: Settings | None = None) -> Starlette:
         exception_handlers={405: wrong_method},  # type: ignore[dict-item]  # it is handed over as an HTTPException
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would lead to whatever host the request names
+    return app

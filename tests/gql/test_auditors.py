@@ -93,6 +93,12 @@ def test_an_ide(public: Server) -> None:
         assert "html" not in answer.headers["content-type"]
 
 
+def test_a_redirect_to_a_host_that_the_request_names(public: Server) -> None:
+    answer = public.client.get("/graphql/", headers={"Host": "elsewhere.example"})
+    assert answer.status_code == httpx.codes.NOT_FOUND
+    assert "location" not in answer.headers
+
+
 def test_tracing(public: Server, token: str) -> None:
     answer = ask(public, token, "{ __typename }")
     assert answer.json() == {"data": {"__typename": "Query"}}
