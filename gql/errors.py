@@ -31,7 +31,8 @@ register_enum(
         ErrorCode.IN_USE: "What the input would remove is used: see `users`, each with `kind`, `key`, "
         "`environment` (`project/environment`; null for members and access tokens) and `archived`: of an archived "
         "flag, which lists hide by default.",
-        ErrorCode.LIMIT_EXCEEDED: "A limit of the settings is exceeded: see `setting`, `limit` and `actual`.",
+        ErrorCode.LIMIT_EXCEEDED: "A limit of the settings is exceeded: see `setting`, `limit` and `actual`, and "
+        "`violations`, each with these, where documents and variables exceed several.",
         ErrorCode.UNAVAILABLE: "The store cannot be reached; try again.",
     },
 )
