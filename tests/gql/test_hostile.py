@@ -97,8 +97,6 @@ VARIABLES = {
         MANY_TIMES % ('{key: "a"}', "[" + "$d " * 900 + "]"),
         '{"d": [' + "{}," * 3_900 + "{}]}",
     ),
-    "a large context": (EVALUATE, '{"c": {"key": "a", "x": [' + "1," * 200_000 + "1]}}"),
-    "a large default": (MANY_TIMES % ('{key: "a"}', "$d"), '{"d": [' + "[]," * 100_000 + "1]}"),
     "names that are nearly right": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(70)) + "}}"),
     "very many names": (LOG, '{"e": {' + ",".join(f'"projec{n}": 1' for n in range(4_000)) + "}}"),
     "a very long name": (LOG, '{"e": {"' + "projec" * 20_000 + '": 1}}'),
@@ -160,7 +158,7 @@ def test_a_hostile_document_costs_milliseconds(hostile: Server, name: str) -> No
 def test_hostile_variables_cost_milliseconds(hostile: Server, name: str) -> None:
     query, variables = VARIABLES[name]
     body = f'{{"query": {escaped(query)}, "variables": {variables}}}'.encode()
-    check(hostile, itertools.repeat(body))
+    check(hostile, (body + b" " * n for n in itertools.count()))  # none was answered before
 
 
 def test_conditions_in_all_combinations_cost_milliseconds(hostile: Server) -> None:

@@ -60,7 +60,9 @@ def test_merging_changes_nothing_of_what_is_valid(text: str) -> None:
 def test_of_a_literal_the_first_faults_are_told_and_little_of_it() -> None:
     fields = " ".join(f"enviro{n}: 1" for n in range(400))
     text = f"{{ auditLog(environment: {{{fields}}}) {{ nodes {{ id }} }} }}"
+    started = time.process_time()
     found = messages(text)
+    assert time.process_time() - started < 0.2  # measured at 30 ms, and at 600 with the object in each message
     assert 1 < len(found) < 10
     assert all(len(message) <= 300 for message in found)
 
