@@ -86,7 +86,9 @@ class EntityChangeView:
         description="`project`, `environment`, `flag`, `targeting` (of a flag in an environment), `segment`, "
         "`member`, `role` or `credential`."
     )
-    entity_id: str = strawberry.field(description="Its path: `project/environment/segment`; a credential's name.")
+    entity_id: str = strawberry.field(
+        description="Its path: `project/environment/segment`; a credential's has its name."
+    )
     version_before: int | None = strawberry.field(description="Its version before; null if it was created.")
     version_after: int | None = strawberry.field(description="Its version after; null if it was deleted.")
     fields: list[FieldChangeView] = strawberry.field(description="The fields that changed.")

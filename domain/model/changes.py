@@ -92,7 +92,8 @@ class EntityChange:
 
     Attributes:
         kind: `project`, `environment`, `flag`, `targeting`, `segment`, `credential`, `member` or `role`.
-        entity_id: Its id among its kind (of a credential its name: its id says something of the secret).
+        entity_id: Its id among its kind (of a credential its name, and its environment: its id says something of
+            the secret).
         version_before: None if it was created.
         version_after: None if it was deleted.
         omitted_count: How many of its changed fields, rules and lists of targets there was no room for.

@@ -77,7 +77,10 @@ def _subject(write: Save | Delete) -> str:
 
 
 def _told_id(entity: Entity) -> str:
-    return entity.name if isinstance(entity, Credential) else entity.id
+    if not isinstance(entity, Credential):
+        return entity.id
+    # Each environment has keys of the same names.
+    return entity.name if entity.environment is None else f"{entity.environment}/{entity.name}"
 
 
 def told(writes: Sequence[Save | Delete]) -> Sequence[Save | Delete]:
@@ -161,8 +164,8 @@ class AuditFilter:
         )
 
 
-def subjects_of(type_name: str, entity_id: str) -> Collection[str]:
-    """Return what the entries of a node of the graph are found by (see `Commit.subjects`).
+def subjects_of(type_name: str, entity_id: str) -> Sequence[str]:
+    """Return what the entries of a node of the graph are found by (see `Commit.subjects`), its own name last.
 
     Raises:
         InvalidInputError: Nodes of this type have no history.
@@ -176,6 +179,14 @@ def subjects_of(type_name: str, entity_id: str) -> Collection[str]:
     # As an environment sees it: its targeting there, and what is the same everywhere.
     project, _, rest = entity_id.partition("/")
     return [f"targeting/{entity_id}", f"flag/{project}/{rest.partition('/')[2]}"]
+
+
+def _since_creation(entries: Sequence[AuditEntry], subject: str) -> list[AuditEntry]:
+    """Return entries, newest first, as far back as the one that created a subject, if that is among them."""
+    for index, entry in enumerate(entries):
+        if any(change.subject == subject and change.version_before is None for change in entry.changes):
+            return list(entries[: index + 1])
+    return list(entries)
 
 
 class AuditService:
@@ -212,6 +223,8 @@ class AuditService:
     ) -> list[Stretch[AuditEntry]]:
         """Page alike through what changed each of several nodes, as `log` does, with one question to the store.
 
+        A history begins with the creation of its node: what had the key before was another thing.
+
         Raises:
             InvalidInputError: As `AuditFilter.to_entries` and `cut_stretch` say.
             DomainError: As `AccessService.seen_projects` and the store say.
@@ -229,6 +242,7 @@ class AuditService:
         for index, (type_name, _) in enumerate(nodes):
             if type_name in _THINGS:
                 found[index] = [await self._only_of(entry, subjects[index], pages) for entry in found[index]]
+            found[index] = _since_creation(found[index], subjects[index][-1])
         return [stretch_of(entries, page, lambda entry: entry.id) for entries in found]
 
     async def _only_of(

@@ -88,6 +88,24 @@ def test_a_thing_has_its_own_history_imports_included(server: Server) -> None:
     assert [entry["action"] for entry in by_node] == ["importFlagData", "createSegment"]
 
 
+def test_a_history_begins_with_the_creation_of_its_thing(server: Server) -> None:
+    query = """{ environment(project: "default", key: "production") {
+      segment(key: "twice") { history(first: 9) { nodes { action } pageInfo { hasNextPage } } }
+      history(first: 3) { nodes { action } } } }"""
+    delete = "mutation ($i: DeleteSegmentInput!) { deleteSegment(input: $i) { revision } }"
+    for _ in range(2):
+        server.import_flags(data_of(segments=({"key": "twice"},)), mode="MERGE")
+        edit = {"environment": PRODUCTION, "segmentKey": "twice", "instructions": [{"addTags": ["t"]}]}
+        update = "mutation ($i: UpdateSegmentInput!) { updateSegment(input: $i) { revision } }"
+        assert server.post(update, i=edit)["updateSegment"]
+        found = server.post(query)["environment"]
+        server.post(delete, i={"environment": PRODUCTION, "segmentKey": "twice"})
+    history = found["segment"]["history"]
+    assert [node["action"] for node in history["nodes"]] == ["updateSegment", "importFlagData"]
+    assert history["pageInfo"] == {"hasNextPage": False}
+    assert found["history"]["nodes"][2]["action"] == "deleteSegment", "what was there before is in the log"
+
+
 def test_an_import_says_why_and_names_its_environment_as_policies_do(server: Server) -> None:
     wish = {"environment": PRODUCTION, "data": data_of(a_flag("f")), "comment": "from the old one"}
     assert mutate(server, "importFlagData", "revision", **wish)["importFlagData"]

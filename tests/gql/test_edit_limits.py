@@ -182,6 +182,24 @@ def test_what_exceeds_a_limit_is_refused_where_it_stands(
     assert "at most" in message
 
 
+UNSEEN: list[tuple[str, dict[str, Any], str]] = [
+    ("createSegment", {"environment": PRODUCTION, "key": "n", "name": "n\0l"}, "name"),
+    ("updateSegment", SEGMENT | instructed({"updateName": "two\nlines"}), "instructions.0.updateName"),
+    ("createProject", {"key": "n", "name": "\x1b[31mred"}, "name"),
+    (
+        "updateFlag",
+        PROJECT_FLAG | instructed({"renameVariation": {"index": 0, "name": "n\0l"}}),
+        "instructions.0.renameVariation.name",
+    ),
+]
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize(("mutation", "wish", "path"), UNSEEN)
+def test_names_hold_no_control_characters(server: Server, mutation: str, wish: dict[str, Any], path: str) -> None:
+    assert violations(mutate(server, mutation, wish)) == {f"input.{path}": "holds a control character"}
+
+
 def test_what_an_import_brought_beyond_the_limits_stays_and_may_shrink(server: Server) -> None:
     long = {**CLAUSE, "values": [*range(5_010)]}
     rules: list[dict[str, Any]] = [{"id": f"r{n}", "clauses": [long, *[CLAUSE] * 100]} for n in range(2)]

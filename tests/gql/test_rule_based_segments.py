@@ -280,7 +280,7 @@ def test_a_percentage_is_taken_of_the_context_kind_that_is_chosen(server: Server
         return flags.value(server, flag, context) is True
 
     first = [of(org, "ann") for org in range(40)]
-    assert 4 <= sum(first) <= 20, "30 % of 40, give or take"
+    assert 1 <= sum(first) <= 30, "30 % of 40: seldom outside by chance, once in a million"
     assert [of(org, "bob") for org in range(40)] == first, "it is the organization that counts, whoever asks"
     everyone = {"updateRule": {"ruleId": created["rules"][0]["id"], "rollout": {"weight": None}}}
     segments.updated(server, "some", everyone)

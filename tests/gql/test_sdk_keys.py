@@ -95,7 +95,9 @@ def test_an_environment_without_keys_gets_its_first_by_rotation(server: Server) 
     assert keys_of(server, "default")[0]["lastUsedAt"] is not None
     [entry] = [e for e in entries_of(server, "rotateSdkKey") if e["resource"] == "proj/default:env/production"]
     told = str(entry)
-    assert [(c["kind"], c["entityId"]) for c in entry["changes"]] == [("credential", "production-client")]
+    assert [(c["kind"], c["entityId"]) for c in entry["changes"]] == [
+        ("credential", "default/production/production-client")
+    ]
     assert rotated["secret"] not in told
     assert hash_secret(rotated["secret"]) not in told
 
