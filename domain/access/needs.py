@@ -213,6 +213,9 @@ NEEDED: Mapping[type[Entity], Fields] = {
 }
 """The action that a change of a field needs; what is not here identifies the thing, or counts its versions."""
 
+_HOLD_JSON = {"variations", "rules"}
+"""The fields of those that hold values of JSON, however deep."""
+
 _CREATED_AND_DELETED: Mapping[type[Entity], tuple[str, str]] = {
     Project: (ProjectAction.CREATE, ProjectAction.DELETE),
     Environment: (EnvironmentAction.CREATE, EnvironmentAction.DELETE),
@@ -283,15 +286,14 @@ def _actions(change: Change) -> Iterable[str]:
         targets = replace(change.after, removals=before.removals).with_removals_of_targets()
         before = replace(before, removals=targets.removals)
     changed = dict.fromkeys(
-        action
-        for field, action in NEEDED.get(kind, {}).items()
-        if _differ(attrgetter(field)(before), attrgetter(field)(change.after))
+        action for field, action in NEEDED.get(kind, {}).items() if _differs(field, before, change.after)
     )
     if isinstance(before, Credential) and before.id != change.entity.id:  # its secret
         changed[TokenAction.RESET] = None
     return changed
 
 
-def _differ(before: object, after: object) -> bool:
-    """Tell whether two values differ, as JSON too: for Python `True == 1`."""
-    return before != after or repr(before) != repr(after)
+def _differs(field: str, before: object, after: object) -> bool:
+    """Tell whether a field differs; as JSON too, if it holds some: for Python `True == 1`."""
+    old, new = map(attrgetter(field), (before, after))
+    return old is not new and (old != new or (field in _HOLD_JSON and repr(old) != repr(new)))

@@ -202,11 +202,8 @@ class AccessService:
         for ref in wanted.environments:
             if str(ref) not in directory.environments:
                 raise NotFoundError("environment", str(ref))
-        before = Surroundings(directory, wanted.flags)
-        uses = [
-            Permission(action, resource) for action, thing in wanted.uses for resource in before.resources(thing)
-        ]
-        self.now(principal).authorize_all([*uses, *needs(wanted.changes, before)])
+        # Thousands of changes take a while; evaluations go on meanwhile.
+        await asyncio.to_thread(_authorize, self.now(principal), wanted, Surroundings(directory, wanted.flags))
 
     async def _knowing(self, project: str) -> AccessDirectory:
         """Return a directory that knows a project, if there is one: another process may just have made it."""
@@ -253,6 +250,11 @@ class AccessService:
 
     async def _of(self, entity_type: type[E], scopes: Sequence[str]) -> list[E]:
         return [entity for scope in scopes for entity in await self._store.list_all(entity_type, scope)]
+
+
+def _authorize(principal: Principal, wanted: Wanted, before: Surroundings) -> None:
+    uses = [Permission(action, resource) for action, thing in wanted.uses for resource in before.resources(thing)]
+    principal.authorize_all([*uses, *needs(wanted.changes, before)])
 
 
 def _by_id(entities: Sequence[T]) -> Mapping[str, T]:

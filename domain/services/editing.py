@@ -181,7 +181,9 @@ class EnvironmentEditor:
                 try:
                     decided = edit.decide(snapshots)
                     writes = await decided if isinstance(decided, Awaitable) else decided
-                    await self.access.authorize(principal, _wanted(edit, snapshots, writes))
+                    # To tell what thousands of writes want or change takes a while; evaluations go on meanwhile.
+                    wanted = await asyncio.to_thread(_wanted, edit, snapshots, writes)
+                    await self.access.authorize(principal, wanted)
                 except DomainError:
                     # What another process has just done may be the reason; nothing is refused on what was before.
                     if revisions := await self._later(snapshots):
@@ -192,7 +194,6 @@ class EnvironmentEditor:
                         continue
                     return await outcome({ref: snapshot.revision for ref, snapshot in snapshots.items()})
                 try:
-                    # To tell what thousands of writes change takes a while; evaluations go on meanwhile.
                     commit = await asyncio.to_thread(_commit, principal, edit, snapshots, writes)
                     revisions = await self._snapshots.commit(commit)
                 except RevisionConflictError as conflict:

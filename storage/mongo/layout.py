@@ -124,7 +124,7 @@ async def plan(
         for scope, revision in revisions.items()
     ]
     if (entry := entry_of(commit, revisions)) is not None:
-        document = stored(entry, **found_by(entry, commit))
+        document = await asyncio.to_thread(lambda: stored(entry, **found_by(entry, commit)))
         writes.append(_write(ENTRIES, entry.id, None, document))
     return revisions, writes
 

@@ -1,5 +1,6 @@
 """The audit log in the file: entries, and an index of what each touched."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -84,16 +85,18 @@ async def write_entry(writer: aiosqlite.Connection, commit: Commit, revisions: d
     entry = entry_of(commit, revisions)
     if entry is None:
         return
+    # An import of thousands of flags touches as many; in a thread, evaluations go on meanwhile.
+    document, subjects = await asyncio.to_thread(lambda: (encode_text(entry), sorted(commit.subjects)))
     await fetch(
         writer,
         _INSERT,
         {
             "id": entry.id,
             "scope": entry.scope,
-            "document": encode_text(entry),
+            "document": document,
             "actor": entry.actor,
             "action": entry.action,
         },
     )
-    touched = [(subject, entry.id) for subject in sorted(commit.subjects)]
+    touched = [(subject, entry.id) for subject in subjects]
     await writer.executemany("INSERT INTO entry_subjects (subject, entry) VALUES (?, ?)", touched)

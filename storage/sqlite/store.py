@@ -124,8 +124,7 @@ class SqliteStore:
 
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
-        rows = rows_of(commit)
-        saves = await asyncio.to_thread(_saves, rows)  # as above
+        rows, saves = await asyncio.to_thread(_rows_and_saves, commit)  # as above
         return await self._commits.run(lambda: self._write(commit, rows, saves))
 
     async def revisions(self) -> Mapping[str, int]:
@@ -309,8 +308,9 @@ class SqliteStore:
         return revisions
 
 
-def _saves(rows: list[Row]) -> list[tuple[Any, ...]]:
-    return [
+def _rows_and_saves(commit: Commit) -> tuple[list[Row], list[tuple[Any, ...]]]:
+    rows = rows_of(commit)
+    return rows, [
         (row.kind, row.id, row.entity.scope, row.entity.version, encode_text(row.entity))
         for row in rows
         if row.entity is not None
