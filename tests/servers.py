@@ -137,11 +137,17 @@ class Server:
         return Answer(self.client.post("/graphql", json=body, headers=headers))
 
     def import_flags(
-        self, data: dict[str, Any], *, environment: str = "production", mode: str = "REPLACE", **options: Any
+        self,
+        data: dict[str, Any],
+        *,
+        project: str = "default",
+        environment: str = "production",
+        mode: str = "REPLACE",
+        **options: Any,
     ) -> Answer:
         query = """mutation ($input: ImportFlagDataInput!) { importFlagData(input: $input) {
             revision counts { created updated unchanged deleted } items { kind key outcome notes } } }"""
-        ref = {"project": "default", "environment": environment}
+        ref = {"project": project, "environment": environment}
         return self.post(query, input={"environment": ref, "data": data, "mode": mode}, **options)
 
     def evaluate(self, flag_key: str, context: Any, **variables: Any) -> Answer:

@@ -20,9 +20,9 @@ from tests.servers import Server
 
 FLAGS = """query ($c: JSON!, $k: [String!], $t: [String!], $e: EnvironmentRef) {
     evaluateFlags(environment: $e, context: $c, flagKeys: $k, tags: $t) { evaluations { flagKey value } } }"""
-HERE = {"project": "default", "environment": "responses"}
-CREATE = """mutation ($input: CreateEnvironmentInput!) { createEnvironment(input: $input) {
-    sdkKeys { kind secret } } }"""
+HERE = {"project": "responses", "environment": "production"}
+CREATE = """mutation ($input: CreateProjectInput!) { createProject(input: $input) {
+    sdkKeys { environmentKey kind secret } } }"""
 ADA = {"kind": "user", "key": "ada"}
 
 
@@ -63,8 +63,9 @@ def ask(server: Server, token: str | None = None, **variables: Any) -> dict[str,
 
 
 def test_answers_that_differ_in_anything_asked_are_kept_apart(server: Server) -> None:
-    created = server.post(CREATE, input={"project": "default", "name": "Responses"})["createEnvironment"]
-    (client,) = (key["secret"] for key in created["sdkKeys"] if key["kind"] == "CLIENT_SDK_KEY")
+    created = server.post(CREATE, input={"name": "Responses"})["createProject"]
+    keys = {(key["environmentKey"], key["kind"]): key["secret"] for key in created["sdkKeys"]}
+    client = keys["production", "CLIENT_SDK_KEY"]
     on_one = {"attribute": "n", "op": "in", "values": [1]}
     on_true = {"attribute": "n", "op": "in", "values": [True]}
     fallthrough = {"variation": 1}
@@ -76,7 +77,7 @@ def test_answers_that_differ_in_anything_asked_are_kept_apart(server: Server) ->
             a_flag("b", rules=[{"clauses": [on_one], "variation": 0}], fallthrough=fallthrough),
             a_flag("c", rules=[{"clauses": [on_true], "variation": 0}], fallthrough=fallthrough),
         ),
-        environment="responses",
+        project="responses",
     )
     for _ in range(2):  # the second time from the cache
         assert ask(server, c=ADA) == {"a": True, "b": False, "c": False}
