@@ -67,6 +67,15 @@ _STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(_STEPS)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell one file from all others that are there at the time; None if there is none at the path."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextlib.contextmanager
 def sqlite_errors() -> Iterator[None]:
     """Turn SQLite's errors into the domain's: locked, full, damaged; or no database at all."""

@@ -121,6 +121,26 @@ def test_evaluation_waits_for_no_large_list_while_the_store_is_known_to_be_away(
         eventually(lambda: ask(11), (True, "HEALTHY"))
 
 
+def test_a_file_that_is_removed_is_away_and_nothing_is_acknowledged_until_it_is_back(tmp_path: Path) -> None:
+    file, hidden = tmp_path / "store.db", tmp_path / "hidden"
+    hidden.mkdir()
+    with Server(f"sqlite:///{file}") as server:
+        set_value(server, 1)
+        for part in tmp_path.glob("store.db*"):
+            part.rename(hidden / part.name)
+        eventually(lambda: readiness(server)[0], httpx.codes.SERVICE_UNAVAILABLE)
+        assert server.import_flags({"flagValues": {"f": 2}}).code == "UNAVAILABLE"
+        assert value(server) == 1
+        eventually(lambda: "put it back, or start the service again" in server.output(), expected=True)
+        assert not file.exists(), "no new one is made"
+        for part in hidden.iterdir():
+            part.rename(tmp_path / part.name)
+        eventually(lambda: readiness(server)[0], httpx.codes.OK)
+        assert value(server) == 1
+        set_value(server, 3)
+        assert value(server) == 3
+
+
 def test_a_service_started_without_its_store_waits_and_says_so(mongo: MongoServer) -> None:
     server = Server(mongo.url("late") + SELECTION)
     try:

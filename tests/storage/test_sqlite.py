@@ -2,7 +2,8 @@
 
 import asyncio
 import sqlite3
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,15 @@ SCOPE = str(SHOP)
 
 async def opened(path: Path) -> Store:
     return await open_store(f"sqlite:///{path}")
+
+
+@asynccontextmanager
+async def using(path: Path) -> AsyncIterator[Store]:
+    store = await opened(path)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def test_the_directory_is_made(tmp_path: Path) -> None:
@@ -84,6 +94,56 @@ async def test_a_file_that_another_process_locks_is_unavailable_for_writes_until
         other.execute("ROLLBACK")
     await store.commit(a_commit(create(a_flag("b"))))
     await store.close()
+
+
+def moved(folder: Path, into: Path) -> None:
+    """Move a store's file, with those that SQLite keeps beside it."""
+    for file in sorted(folder.glob("store.db*")):
+        file.rename(into / file.name)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_file_that_was_removed_or_replaced_is_away_until_it_is_back(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "away").mkdir()
+    async with using(tmp_path / "here" / "store.db") as store:
+        await store.commit(a_commit(create(a_flag("a")), revise=(SCOPE,)))
+        feed = store.watch_revisions()
+        assert await anext(feed) == {SCOPE: 1}
+        moved(tmp_path / "here", tmp_path / "away")
+        if is_replaced:
+            other = await opened(tmp_path / "here" / "store.db")
+            await other.close()
+        async with asyncio.timeout(2):
+            for work in (
+                store.commit(a_commit(create(a_flag("b")))),
+                store.add_members("list", 1, ["ada"]),
+                store.find(Flag, "shop/a"),
+                store.ping(),
+                anext(feed),
+                anext(store.watch_revisions()),
+            ):
+                with pytest.raises(UnavailableError, match="removed or replaced"):
+                    await work
+        assert (tmp_path / "here" / "store.db").exists() == is_replaced
+        moved(tmp_path / "away", tmp_path / "here")
+        await store.commit(a_commit(create(a_flag("c")), revise=(SCOPE,)))
+        assert [flag.key for flag in await store.list_all(Flag, "shop")] == ["a", "c"]
+        assert await anext(store.watch_revisions()) == {SCOPE: 2}
+
+
+async def test_a_commit_is_not_acknowledged_if_its_file_is_gone_by_then(tmp_path: Path) -> None:
+    async with using(tmp_path / "store.db") as store:
+        with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            commit = asyncio.create_task(store.commit(a_commit(create(a_flag("b")))))
+            await asyncio.sleep(0.2)  # it waits for its turn by now
+            (tmp_path / "store.db").unlink()
+            other.execute("ROLLBACK")
+        with pytest.raises(UnavailableError, match="removed or replaced"):
+            await commit
 
 
 async def test_every_commit_is_synced_to_disk(tmp_path: Path) -> None:
