@@ -102,8 +102,9 @@ class Backend:
     async def run(self) -> None:
         """Connect, set a new store up, then follow the store until cancelled."""
         examples = await asyncio.to_thread(read_examples, self.settings.examples)
-        self.store = store = await self._connect()
-        snapshots = SnapshotService(store)
+        self.store = await self._connect()
+        snapshots = SnapshotService(self.store)
+        store = snapshots.store
         editor = EnvironmentEditor(store, snapshots)
         access_editor = AccessEditor(snapshots)
         imports = ImportService(store, editor)

@@ -76,10 +76,12 @@ class AccessService:
         uses: When credentials were last shown.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, asked: Store | None = None) -> None:
+        """Take the store, and the one for what is asked on somebody's behalf, if it is another."""
         self.changes = 0
         self.uses = CredentialUses()
         self._store = store
+        self._asked = asked or store
         self._directory: AccessDirectory | None = None
         self._lock = asyncio.Lock()
 
@@ -111,7 +113,7 @@ class AccessService:
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        return await self.refresh(await self._revision())
+        return await self.refresh((await self._asked.revisions()).get(ACCESS_SCOPE, 0))
 
     def now(self, principal: Principal) -> Principal:
         """Return a principal with what he may do by the directory as it is known here now.
@@ -211,7 +213,7 @@ class AccessService:
     async def _knowing(self, project: str) -> AccessDirectory:
         """Return a directory that knows a project, if there is one: another process may just have made it."""
         directory = await self.directory()
-        if project not in directory.projects and await self._store.find(Project, project) is not None:
+        if project not in directory.projects and await self._asked.find(Project, project) is not None:
             return await self.latest()
         return directory
 

@@ -14,6 +14,15 @@ from tests.storage.servers import MongoServer
 
 ADA = {"kind": "user", "key": "ada"}
 PLACE = {"project": "default", "environment": "production"}
+EDITS = {
+    "ImportFlagData": {"environment": PLACE, "data": {"flagValues": {"f": 2}}},
+    "CreateFlag": {"project": "default", "name": "New"},
+    "CreateProject": {"name": "New"},
+    "UpdateProject": {"project": "default", "instructions": []},
+    "CreateRole": {"name": "New", "policy": []},
+    "StartSegmentImport": {"environment": PLACE, "segmentKey": "new", "mode": "MERGE"},
+    "AddSegmentMembers": {"environment": PLACE, "segmentKey": "new", "keys": ["ada"]},
+}
 QUICK_SECONDS = 0.8  # less than it takes to see that there is no server
 SELECTION = "?serverSelectionTimeoutMS=1000"
 REFUSED_SECONDS = 5.0
@@ -75,6 +84,12 @@ def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_without_a_res
         assert time.monotonic() - began < REFUSED_SECONDS
         assert (refused.code, refused.data) == ("UNAVAILABLE", None)
         eventually(lambda: readiness(server)[1]["snapshots"]["staleSeconds"] > 0, expected=True)
+        for mutation, wanted in EDITS.items():
+            field, of = mutation[0].lower() + mutation[1:], f"{mutation}Input"
+            began = time.monotonic()
+            refused = server.post(f"mutation ($i: {of}!) {{ {field}(input: $i) {{ __typename }} }}", i=wanted)
+            assert refused.code == "UNAVAILABLE"
+            assert time.monotonic() - began < QUICK_SECONDS, mutation
         newer = server.post(
             """query ($e: EnvironmentRef, $c: JSON!, $r: Int) {
             evaluate(environment: $e, flagKey: "f", context: $c, atLeastRevision: $r) { value } }""",

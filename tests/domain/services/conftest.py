@@ -32,6 +32,7 @@ class FickleStore:
         fault: Raised once by the next call of anything.
         stale: Handed out, once, in place of the next environment that is loaded.
         loads: How often an environment was loaded.
+        calls: How often anything was called, but for feeds.
     """
 
     def __init__(self, store: Store) -> None:
@@ -42,9 +43,11 @@ class FickleStore:
         self.stale: EnvironmentState | None = None
         self.goes_away_after_commit = False
         self.loads = 0
+        self.calls = 0
 
     def __getattr__(self, name: str) -> Any:
         async def call(*arguments: Any, **options: Any) -> Any:
+            self.calls += 1
             self.check()
             self.loads += name == "load_environment"
             if name == "load_environment" and self.stale is not None:

@@ -14,12 +14,15 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, Where
+from domain.services.flags import FlagService, NewFlag
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
+from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore, evaluation_of
 
 ADA = {"kind": "user", "key": "ada"}
@@ -106,6 +109,49 @@ async def test_an_unexpected_fault_does_not_end_the_following(
     await eventually(served_by(snapshots), revision)
     await eventually(ready(snapshots), expected=True)
     assert fickle.fault is None
+
+
+async def test_a_store_that_is_known_to_be_away_is_not_asked(
+    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
+    imports = ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots))
+    revision = await import_value(imports, owner, 1)
+    flags = FlagService(EnvironmentEditor(snapshots.store, snapshots), TargetLimit(10))
+    fickle.is_away = True
+    await eventually(is_away, expected=True)
+    asked = fickle.calls
+    for edit in (
+        import_value(imports, owner, 2),
+        flags.create(owner, NewFlag(project="default", name="New")),
+        AccessEditor(snapshots).edit(owner, AccessEdit(action="createRole", resource="*", decide=lambda _: [])),
+        snapshots.get(PRODUCTION, at_least=revision + 9),
+        snapshots.access.latest(),
+    ):
+        with pytest.raises(UnavailableError):
+            await edit
+    assert fickle.calls == asked
+    fickle.is_away = False
+    await eventually(is_away, expected=False)
+    assert await import_value(imports, owner, 2) > revision
+
+
+async def test_what_cannot_be_served_can_still_be_mended(
+    fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    async def fault() -> object:
+        return fickle.fault
+
+    fickle.fault = RuntimeError("a bug")
+    await import_value(elsewhere, owner, 1)
+    await eventually(fault, None)
+    assert (
+        await import_value(ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots)), owner, 2)
+        == 2
+    )
+    assert not snapshots.is_store_away
 
 
 async def test_a_change_that_is_stored_is_no_failure_though_it_cannot_be_served_yet(
