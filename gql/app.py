@@ -128,10 +128,10 @@ class Backend:
         self._upkeep = CredentialUpkeep(store, snapshots.access, access_editor)
         self._snapshots = snapshots
         memberships: LoadingCache[Any] = self._cache()
-        lookups = MembershipService(store, snapshots, memberships)
+        lookups = MembershipService(store, memberships)
         if self._redis is not None:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
-            lookups = MembershipService(store, snapshots, memberships, HistoryService(store, snapshots))
+            lookups = MembershipService(store, memberships, HistoryService(store))
         self._services = Services(
             access_tokens=AccessTokenService(snapshots.access, access_editor),
             audit=AuditService(store, snapshots.access),

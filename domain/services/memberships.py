@@ -12,7 +12,7 @@ from domain.model.contexts import Context
 from domain.model.segments import Segment
 from domain.ports import Computed, LoadingCache, Store
 from domain.services.histories import HistoryService
-from domain.services.snapshots import SnapshotService
+from domain.services.patience import Patience
 
 _LISTED_NOWHERE = Membership(BigSegmentsStatus.HEALTHY)
 _SIZE = 150  # of a membership without lists: 112 as measured
@@ -25,22 +25,21 @@ class MembershipService:
     def __init__(
         self,
         store: Store,
-        snapshots: SnapshotService,
         cache: LoadingCache[Membership],
         histories: HistoryService | None = None,
     ) -> None:
         """Take what it needs; the histories only if the cache is shared with other processes."""
         self._store = store
-        self._snapshots = snapshots
         self._cache = cache
         self._histories = histories
+        self._patience = Patience(store.ping)
 
     async def look_up(
         self, snapshot: Snapshot, contexts: Sequence[Context], asked: Sequence[Segment]
     ) -> Mapping[str, Membership]:
         """Return, by context key, which of the lists asked for it is in; if the store is away, that is the status.
 
-        While it is known to be away it is not asked, so that nobody waits for it; what is cached is answered.
+        Nobody waits for a store that does not answer; what is cached is answered.
         A key is looked up once, whatever its context kind (LaunchDarkly semantics 2.7).
         """
         lists = {segment.list_id: segment for segment in asked if segment.generation is not None}
@@ -54,12 +53,10 @@ class MembershipService:
         generations = {id_: segment.generation for id_, segment in lists.items() if segment.generation is not None}
 
         async def ask_the_store(missing: Sequence[str]) -> Mapping[str, Computed[Membership]]:
-            if self._snapshots.is_store_away:
-                message = "the store is away"
-                raise UnavailableError(message)
             name_of = {names[name]: name for name in missing}
             listed: dict[str, dict[str, bool]] = {name: {} for name in missing}
-            for list_id, key in await self._store.members_among(generations, name_of):
+            found = await self._patience.wait_for(lambda: self._store.members_among(generations, name_of))
+            for list_id, key in found:
                 listed[name_of[key]][lists[list_id].list_reference] = True
             return {
                 name: Computed(

@@ -25,6 +25,7 @@ EDITS = {
 }
 QUICK_SECONDS = 0.8  # less than it takes to see that there is no server
 SELECTION = "?serverSelectionTimeoutMS=1000"
+SILENT_SECONDS = 4.0
 REFUSED_SECONDS = 5.0
 BACK_SECONDS = 15.0
 
@@ -134,6 +135,30 @@ def test_evaluation_waits_for_no_large_list_while_the_store_is_known_to_be_away(
         assert ask(0) == (True, "HEALTHY"), "it is cached"
         mongo.start()
         eventually(lambda: ask(11), (True, "HEALTHY"))
+
+
+def test_evaluation_waits_but_once_and_not_long_for_large_lists_of_a_store_that_stopped_answering(
+    mongo: MongoServer,
+) -> None:
+    mongo.start()
+    with Server(mongo.url("silent")) as server:
+        lists.create(server, "beta")
+        lists.load(server, "beta", "member-0\nmember-1\nmember-2")
+        lists.target(server, "on-beta", "beta")
+
+        def ask(number: int) -> tuple[Any, str]:
+            context = {"kind": "user", "key": f"member-{number}"}
+            answer = server.evaluate("on-beta", context)["evaluate"]
+            return answer["value"], answer["reason"]["bigSegmentsStatus"]
+
+        assert ask(0) == (True, "HEALTHY")
+        mongo.pause()
+        for number, seconds in ((1, SILENT_SECONDS), (2, QUICK_SECONDS)):
+            began = time.monotonic()
+            assert ask(number) == (False, "STORE_ERROR")
+            assert time.monotonic() - began < seconds
+        mongo.resume()
+        eventually(lambda: ask(2), (True, "HEALTHY"))
 
 
 def test_a_file_that_is_removed_is_away_and_nothing_is_acknowledged_until_it_is_back(tmp_path: Path) -> None:

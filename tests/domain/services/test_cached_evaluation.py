@@ -10,6 +10,7 @@ from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
 from domain.model.segments import Segment
+from domain.services import patience
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Basis, Caller, ContextEvaluations, EvaluationService, Where
 from domain.services.import_plan import ImportMode
@@ -30,11 +31,16 @@ class CountingStore:
         self.store = store
         self.asked: list[set[str]] = []
         self.lists: list[set[str]] = []
+        self.seconds = 0.0
 
     async def members_among(self, generations: Mapping[str, int], keys: Collection[str]) -> Any:
         self.asked.append(set(keys))
         self.lists.append({list_id.split("/")[2] for list_id in generations})
+        await asyncio.sleep(self.seconds)
         return await self.store.members_among(generations, keys)
+
+    async def ping(self) -> None:
+        await self.store.ping()
 
 
 @pytest.fixture
@@ -139,6 +145,10 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("plain"), lists=("beta",))
     await fill(counting.store, "beta", "ada")
+
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
     counting.store.is_away = True
     caller = Caller(owner, 1_000)
     away = await evaluation.evaluate_flags(caller, WHERE, ADA)
@@ -146,6 +156,7 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     assert away.evaluations[0].reason.big_segments_status is BigSegmentsStatus.STORE_ERROR
     assert caller.basis is None
     counting.store.is_away = False
+    await eventually(is_away, expected=False)
     back = await evaluation.evaluate_flags(caller, WHERE, ADA)
     assert served(back) == {"f": True, "plain": True}
     assert caller.basis == Basis(PRODUCTION, back.revision, None)
@@ -174,3 +185,31 @@ async def test_a_store_that_is_known_to_be_away_is_not_asked_and_what_is_cached_
     counting.store.is_away = False
     await eventually(is_away, expected=False)
     assert await ask("bob") == (True, BigSegmentsStatus.HEALTHY)
+
+
+async def status_of(evaluation: EvaluationService, owner: Principal, key: str) -> BigSegmentsStatus | None:
+    answer = await evaluation.evaluate(Caller(owner, 1), WHERE, "f", {"kind": "user", "key": key})
+    return answer.reason.big_segments_status
+
+
+async def test_nobody_waits_long_for_a_store_that_stopped_answering_and_the_next_not_at_all(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    counting.store.is_hanging = True
+    async with asyncio.timeout(patience.LOOK_SECONDS + patience.LIFE_SECONDS + 1):
+        assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.STORE_ERROR
+    async with asyncio.timeout(patience.LOOK_SECONDS):
+        for key in ("ada", "bob", "cy"):
+            assert await status_of(evaluation, owner, key) is BigSegmentsStatus.STORE_ERROR
+    assert counting.asked == [{"ada"}]
+    counting.store.is_hanging = False
+    await eventually(lambda: status_of(evaluation, owner, "ada"), BigSegmentsStatus.HEALTHY)
+
+
+async def test_a_store_that_takes_its_time_but_lives_is_waited_for(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    counting.seconds = patience.LOOK_SECONDS * 2.5
+    assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.HEALTHY
