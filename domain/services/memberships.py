@@ -14,6 +14,7 @@ from domain.ports import Computed, LoadingCache, Store
 from domain.services.histories import HistoryService
 from domain.services.patience import Patience
 
+_STORE_ERROR = Membership(BigSegmentsStatus.STORE_ERROR)
 _LISTED_NOWHERE = Membership(BigSegmentsStatus.HEALTHY)
 _SIZE = 150  # of a membership without lists: 112 as measured
 _REFERENCE_SIZE = 200  # of one list, its name apart: 178 as measured for the first, less for more
@@ -37,7 +38,7 @@ class MembershipService:
     async def look_up(
         self, snapshot: Snapshot, contexts: Sequence[Context], asked: Sequence[Segment]
     ) -> Mapping[str, Membership]:
-        """Return, by context key, which of the lists asked for it is in; if the store is away, that is the status.
+        """Return, by context key, which of the lists asked for it is in; if none can tell, that is the status.
 
         Nobody waits for a store that does not answer; what is cached is answered.
         A key is looked up once, whatever its context kind (LaunchDarkly semantics 2.7).
@@ -55,7 +56,11 @@ class MembershipService:
         async def ask_the_store(missing: Sequence[str]) -> Mapping[str, Computed[Membership]]:
             name_of = {names[name]: name for name in missing}
             listed: dict[str, dict[str, bool]] = {name: {} for name in missing}
-            found = await self._patience.wait_for(lambda: self._store.members_among(generations, name_of))
+            try:
+                found = await self._patience.wait_for(lambda: self._store.members_among(generations, name_of))
+            except UnavailableError:
+                # Over at once: told to who asks now, not kept, and no matter for contexts that are cached.
+                return dict.fromkeys(missing, Computed(value=_STORE_ERROR, size=0, valid_until_ms=0))
             for list_id, key in found:
                 listed[name_of[key]][lists[list_id].list_reference] = True
             return {
@@ -68,10 +73,10 @@ class MembershipService:
 
         try:
             state = await self._histories.name(snapshot) if self._histories and keys else None
-            # The revision names the generations of the lists.
-            place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
-            names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
-            known = await self._cache.get_or_compute(list(names), ask_the_store)
         except UnavailableError:
-            return dict.fromkeys(keys, Membership(BigSegmentsStatus.STORE_ERROR))
+            return dict.fromkeys(keys, _STORE_ERROR)
+        # The revision names the generations of the lists.
+        place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
+        names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
+        known = await self._cache.get_or_compute(list(names), ask_the_store)
         return dict.fromkeys(keys, _LISTED_NOWHERE) | {names[name]: found for name, found in known.items()}

@@ -213,3 +213,22 @@ async def test_a_store_that_takes_its_time_but_lives_is_waited_for(
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
     counting.seconds = patience.LOOK_SECONDS * 2.5
     assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.HEALTHY
+
+
+async def test_what_the_store_cannot_tell_of_some_contexts_spoils_no_others(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    await fill(counting.store, "beta", "ada", "bob")
+    assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.HEALTHY
+    counting.store.is_hanging = True
+    contexts: list[Json] = [{"kind": "user", "key": key} for key in ("bob", "ada")]
+    for _ in range(2):
+        caller = Caller(owner, 2)
+        batch = await evaluation.evaluate_batch(caller, WHERE, contexts)
+        answers = [result.evaluations[0] for result in batch.results]
+        assert [(answer.value, answer.reason.big_segments_status) for answer in answers] == [
+            (False, BigSegmentsStatus.STORE_ERROR),
+            (True, BigSegmentsStatus.HEALTHY),
+        ]
+        assert caller.basis is None
