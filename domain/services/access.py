@@ -4,6 +4,8 @@ The directory is as fresh as the feed of revisions, so that knowing who asks, an
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,7 +20,7 @@ from domain.access.roles import Role
 from domain.access.sight import AccessSight
 from domain.access.uses import CredentialUses
 from domain.clock import now_ms
-from domain.errors import NotFoundError, UnauthenticatedError
+from domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
@@ -27,6 +29,8 @@ from domain.ports import ACCESS_SCOPE, E, Entity, Store
 T = TypeVar("T", Project, Environment, Credential, Member, Role)
 
 _ATTEMPTS = 5
+LOOKS_A_SECOND = 10
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,7 @@ class AccessService:
         self._asked = asked or store
         self._directory: AccessDirectory | None = None
         self._lock = asyncio.Lock()
+        self._looks = (0, 0)  # in which second, and how many
 
     async def directory(self) -> AccessDirectory:
         """Return the directory as it is known here; it is loaded if it never was.
@@ -106,6 +111,29 @@ class AccessService:
         """
         if any(self.known.stored(place) is None for place in places):
             await self.latest()
+
+    async def principal(self, credential_id: str) -> Principal | None:
+        """Return whom a secret opens the service to, by the id of its credential; None if it opens nothing.
+
+        One that is not known here is looked for in the store, where another process may just have put it. That
+        is done a few times a second at most, so that invented secrets are no load on the store.
+
+        Raises:
+            UnavailableError: The directory is not loaded, and the store cannot be reached.
+        """
+        found = (await self.directory()).principal(credential_id, now_ms())
+        if found is None and self._may_look():
+            with contextlib.suppress(UnavailableError, TimeoutError):  # then it stays unknown here
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    found = (await self.latest()).principal(credential_id, now_ms())
+        return found
+
+    def _may_look(self) -> bool:
+        second = int(time.monotonic())
+        if self._looks[0] != second:
+            self._looks = (second, 0)
+        self._looks = (second, self._looks[1] + 1)
+        return self._looks[1] <= LOOKS_A_SECOND
 
     async def latest(self) -> AccessDirectory:
         """Return the directory as it is in the store now.

@@ -1,6 +1,8 @@
 """Snapshots follow the store, and outlast it."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +16,7 @@ from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.services.access import LOOKS_A_SECOND
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, Where
@@ -201,6 +204,28 @@ async def test_a_new_credential_is_known_soon_and_a_deleted_one_no_longer(
     entry = AuditEntry(actor="test", action="deleteToken", resource="second")
     await store.commit(Commit(writes=(Delete(credential),), revise=access, entry=entry))
     await eventually(known, None)
+
+
+async def test_invented_secrets_are_no_load_on_the_store(
+    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
+    asked = fickle.calls
+    began = time.monotonic()
+    for number in range(100):
+        assert await snapshots.access.principal(f"invented-{number}") is None
+    seconds = math.ceil(time.monotonic() - began) + 1
+    assert 0 < fickle.calls - asked <= LOOKS_A_SECOND * seconds
+    fickle.is_away = True
+    await eventually(is_away, expected=True)
+    asked = fickle.calls
+    await asyncio.sleep(1)  # it may be looked again by then
+    assert await snapshots.access.principal("invented") is None
+    assert owner.credential is not None
+    assert await snapshots.access.principal(owner.credential.id) == owner
+    assert fickle.calls == asked
 
 
 async def test_a_store_that_lost_what_is_served_is_not_followed_and_not_ready(
