@@ -155,6 +155,8 @@ class Backend:
         self._connected.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(snapshots.run())
+            if self._redis is not None:
+                group.create_task(self._redis.look())
             group.create_task(RemovalService(snapshots, editor).run())
             group.create_task(contexts.run())
             group.create_task(self._upkeep.run())
