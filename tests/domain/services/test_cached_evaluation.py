@@ -9,6 +9,7 @@ import pytest
 from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
+from domain.keys import EnvironmentRef
 from domain.model.segments import Segment
 from domain.services import patience
 from domain.services.editing import EnvironmentEditor
@@ -72,11 +73,15 @@ def a_list(key: str) -> dict[str, Any]:
 
 
 async def put(
-    snapshots: SnapshotService, owner: Principal, *flags: dict[str, Any], lists: tuple[str, ...] = ()
+    snapshots: SnapshotService,
+    owner: Principal,
+    *flags: dict[str, Any],
+    lists: tuple[str, ...] = (),
+    environment: EnvironmentRef = PRODUCTION,
 ) -> None:
     data = {"flags": {f["key"]: f for f in flags}, "segments": {key: a_list(key) for key in lists}}
-    imports = ImportService(snapshots._store, EnvironmentEditor(snapshots._store, snapshots))  # noqa: SLF001 - the same store, behind the same door
-    await imports.import_flag_data(owner, PRODUCTION, data, ImportMode.REPLACE)
+    imports = ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots))
+    await imports.import_flag_data(owner, environment, data, ImportMode.REPLACE)
 
 
 async def fill(store: FickleStore, key: str, *members: str) -> None:
@@ -138,6 +143,24 @@ async def test_a_list_that_is_made_again_with_the_same_generation_is_asked_again
     await put(snapshots, owner)
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
     assert (await evaluation.evaluate(Caller(owner, 1), WHERE, "f", ADA)).value is False
+
+
+async def test_lists_of_one_key_and_revision_in_two_environments_are_told_apart(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    test = EnvironmentRef(PRODUCTION.project, "test")
+    flag = a_flag("f", segment="beta")
+    await put(snapshots, owner, flag, lists=("beta",))
+    await put(snapshots, owner, flag, lists=("beta",), environment=test)  # which tells production of it too
+    await put(snapshots, owner, flag, lists=("beta", "vip"), environment=test)
+    await fill(counting.store, "beta", "ada")
+    for _ in range(2):
+        answers = [
+            await evaluation.evaluate_flags(Caller(owner, 1), Where(environment), ADA)
+            for environment in (PRODUCTION, test)
+        ]
+        assert answers[0].revision == answers[1].revision
+        assert [served(answer) for answer in answers] == [{"f": True}, {"f": False}]
 
 
 async def test_what_was_answered_while_the_lists_were_away_is_not_kept(

@@ -12,6 +12,7 @@ import pytest
 from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.principals import Principal
 from domain.errors import NotFoundError, UnavailableError
+from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
@@ -63,6 +64,19 @@ async def test_a_change_of_another_process_is_followed(
     revision = await import_value(elsewhere, owner, 1)
     await eventually(served_by(snapshots), revision)
     assert (await snapshots.get(PRODUCTION)).flags["f"].variations[0].value == 1
+
+
+async def test_what_did_not_change_is_not_compiled_again(
+    snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    async def imported(**values: object) -> Snapshot:
+        report = await elsewhere.import_flag_data(owner, PRODUCTION, {"flagValues": values}, ImportMode.MERGE)
+        return await snapshots.refresh(PRODUCTION, report.revision)
+
+    before = await imported(f=1, g=1)
+    after = await imported(g=2)
+    assert after.compiled_flag(after.flags["f"]) is before.compiled_flag(before.flags["f"]) is not None
+    assert after.compiled_flag(after.flags["g"]) is not before.compiled_flag(before.flags["g"])
 
 
 async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
