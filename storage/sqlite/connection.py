@@ -112,7 +112,13 @@ async def connect(path: Path, *, reads_only: bool = True) -> aiosqlite.Connectio
         UnavailableError: The file cannot be opened, or is no database.
     """
     with sqlite_errors():
-        connection = await aiosqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = aiosqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            await connection
+        except sqlite3.Error:
+            # Its thread still tells this loop that it ends: with a traceback, if the loop is closed by then.
+            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 - there is no other way to see it
+            raise
         try:
             if reads_only:
                 await fetch(connection, "PRAGMA query_only = ON")

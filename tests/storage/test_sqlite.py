@@ -1,7 +1,10 @@
 """What only the SQLite adapter has: a file."""
 
 import asyncio
+import logging
 import sqlite3
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
@@ -52,6 +55,16 @@ async def test_a_directory_that_cannot_be_made_is_unavailable(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError, match="directory"):
         await opened(tmp_path / "file" / "store.db")
+
+
+async def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("aiosqlite"), "debug", lambda *_: time.sleep(0.05))  # in that thread
+    (tmp_path / "store.db").mkdir()
+    with pytest.raises(UnavailableError, match="unable to open"):
+        await opened(tmp_path / "store.db")
+    assert not [thread for thread in threading.enumerate() if "connection_worker" in thread.name]
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
