@@ -322,11 +322,13 @@ class SharedStatistics:
     Attributes:
         hits: Values that were not here but there.
         misses: Values that were not there either, or could not be had in time.
+        write_failures: Values that it did not take: it was full, or not in time.
         away_seconds: For how long the shared cache has not answered; None while it does.
     """
 
     hits: int
     misses: int
+    write_failures: int
     away_seconds: float | None
 
     @property

@@ -53,6 +53,10 @@ T = TypeVar("T")
 _LOOK_SECONDS = 0.5
 """How often it is looked how far an import has come."""
 
+_WORKER_SECONDS = 60
+"""After how long a worker process that does not answer is replaced. One that is starting answers nothing yet, and
+uvicorn's 5 seconds pass where Python's imports are slow: it would be killed and started for ever."""
+
 app = typer.Typer(
     help="Feature flags, segments and early access programs over GraphQL. Every setting is also an "
     "environment variable EARLYBIRD_…; options win over them.",
@@ -121,6 +125,7 @@ def serve(
             server_header=False,
             limit_concurrency=settings.max_connections + 1,  # uvicorn refuses the one that reaches it
             timeout_graceful_shutdown=settings.shutdown_seconds,
+            timeout_worker_healthcheck=_WORKER_SECONDS,
         )
 
 

@@ -102,8 +102,9 @@ class Backend:
     async def run(self) -> None:
         """Connect, set a new store up, then follow the store until cancelled."""
         examples = await asyncio.to_thread(read_examples, self.settings.examples)
-        self.store = store = await self._connect()
-        snapshots = SnapshotService(store)
+        self.store = await self._connect()
+        snapshots = SnapshotService(self.store)
+        store = snapshots.store
         editor = EnvironmentEditor(store, snapshots)
         access_editor = AccessEditor(snapshots)
         imports = ImportService(store, editor)
@@ -128,10 +129,10 @@ class Backend:
         self._upkeep = CredentialUpkeep(store, snapshots.access, access_editor)
         self._snapshots = snapshots
         memberships: LoadingCache[Any] = self._cache()
-        lookups = MembershipService(store, snapshots, memberships)
+        lookups = MembershipService(store, memberships)
         if self._redis is not None:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
-            lookups = MembershipService(store, snapshots, memberships, HistoryService(store, snapshots))
+            lookups = MembershipService(store, memberships, HistoryService(store))
         self._services = Services(
             access_tokens=AccessTokenService(snapshots.access, access_editor),
             audit=AuditService(store, snapshots.access),
@@ -155,6 +156,8 @@ class Backend:
         self._connected.set()
         async with asyncio.TaskGroup() as group:
             group.create_task(snapshots.run())
+            if self._redis is not None:
+                group.create_task(self._redis.look())
             group.create_task(RemovalService(snapshots, editor).run())
             group.create_task(contexts.run())
             group.create_task(self._upkeep.run())

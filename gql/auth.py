@@ -4,7 +4,6 @@ from starlette.requests import Request
 
 from domain.access.credentials import hash_secret
 from domain.access.principals import ANONYMOUS, Principal
-from domain.clock import now_ms
 from domain.errors import UnauthenticatedError
 from domain.services.snapshots import SnapshotService
 from gql.headers import header
@@ -28,8 +27,7 @@ async def authenticate(request: Request, snapshots: SnapshotService) -> Principa
         secret = scheme
     elif scheme.lower() != "bearer" or not secret.strip():
         raise UnauthenticatedError("the header must read: Authorization: Bearer <access token or SDK key>")
-    directory = await snapshots.access.directory()
-    principal = directory.principal(hash_secret(secret.strip()), now_ms())
+    principal = await snapshots.access.principal(hash_secret(secret.strip()))
     if principal is None:
         raise UnauthenticatedError("this access token or SDK key is not known here (any more)")
     if principal.credential is not None:

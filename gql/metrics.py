@@ -101,6 +101,7 @@ class Metrics:
             for name, text in (
                 ("hits", "Values that the shared cache had."),
                 ("misses", "Values that the shared cache had not, or not in time."),
+                ("write_failures", "Values that the shared cache did not take, or not in time."),
             )
         }
         self._caches: Mapping[str, CacheStatistics] = {}

@@ -26,4 +26,6 @@ async def keep_response(cache: Cache[bytes], key: str, body: bytes, context: Req
     if basis is not None:
         end = now_ms() + _KEPT_MS
         until = end if basis.valid_until_ms is None else min(end, basis.valid_until_ms)
-        await cache.keep(key, Computed(value=body, size=len(body), valid_until_ms=until))
+        # Copied: what orjson returns holds on to the whole buffer that it was written in.
+        kept = bytes(memoryview(body))
+        await cache.keep(key, Computed(value=kept, size=len(kept), valid_until_ms=until))

@@ -156,6 +156,7 @@ class RedisTexts:
             from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415 - beside it
             from redis.asyncio.retry import Retry  # noqa: PLC0415 - beside it
             from redis.backoff import NoBackoff  # noqa: PLC0415 - beside it
+            from redis.exceptions import ResponseError  # noqa: PLC0415 - beside it
         except ImportError as error:
             raise _refused("needs the package redis: install earlybird[redis]") from error
 
@@ -175,6 +176,8 @@ class RedisTexts:
             )
         except ValueError as error:
             raise _refused("is no URL of a Redis: redis://user:password@host:port/database") from error
+        self._refusal: type[Exception] = ResponseError
+        self._refuses_writes = False
         self._seconds = seconds
         self._failures_in_a_row = 0
         self._failed_at = 0.0
@@ -197,11 +200,21 @@ class RedisTexts:
             found.update((key, text) for key, text in zip(some, texts, strict=False) if text is not None)
         return found
 
-    async def write(self, texts: Mapping[str, bytes], ttl_ms: int) -> None:
-        """Keep texts for so many milliseconds, if that can be done in time."""
+    async def write(self, texts: Mapping[str, bytes], ttl_ms: int) -> int:
+        """Keep texts for so many milliseconds, as far as that can be done in time; return how many are kept."""
+        kept = 0
         for some in _chunks(list(texts)):
             pairs = [(key, texts[key]) for key in some]
-            await self._in_time(partial(self._redis.multi_set, pairs, ttl=ttl_ms / 1_000), self._time_from_now())
+            if await self._in_time(partial(self._set, pairs, ttl_ms / 1_000), self._time_from_now()):
+                kept += len(some)
+        return kept
+
+    async def look(self) -> None:
+        """Find out whether it answers, before anybody asks: if it does not, nobody does until it answers."""
+        try:
+            await self._ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is no answer
+            self._go_away(error)
 
     async def close(self) -> None:
         """Give all connections up; it is not asked any more."""
@@ -209,6 +222,21 @@ class RedisTexts:
         if self._revival is not None:
             self._revival.cancel()
         await self._redis.client.aclose()
+
+    async def _set(self, pairs: Sequence[tuple[str, bytes]], ttl: float) -> bool:
+        try:
+            await self._redis.multi_set(pairs, ttl=ttl)
+        except self._refusal as error:  # it is full, or only a replica: what it has can still be read
+            if not self._refuses_writes:
+                _log.warning("the shared cache takes no values: %s", type(error).__name__)
+            self._refuses_writes = True
+            return False
+        self._refuses_writes = False
+        return True
+
+    async def _ping(self) -> None:
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            await self._redis.client.ping()
 
     def _time_from_now(self) -> float:
         return asyncio.get_running_loop().time() + self._seconds
@@ -230,7 +258,11 @@ class RedisTexts:
     def _fail(self, error: Exception) -> None:
         self._failed_at = time.monotonic()
         self._failures_in_a_row += 1
-        if self._failures_in_a_row >= FAILURES_IN_A_ROW and self._away_since is None:
+        if self._failures_in_a_row >= FAILURES_IN_A_ROW:
+            self._go_away(error)
+
+    def _go_away(self, error: Exception) -> None:
+        if self._away_since is None:
             self._away_since = time.monotonic()
             _log.warning("the shared cache is away, answering without it: %s", str(error) or type(error).__name__)
             self._revival = asyncio.create_task(self._wait_for_life())
@@ -239,8 +271,7 @@ class RedisTexts:
         while True:
             await asyncio.sleep(RETRY_SECONDS)
             try:
-                async with asyncio.timeout(_CONNECT_SECONDS):
-                    await self._redis.client.ping()
+                await self._ping()
             except Exception:  # noqa: BLE001, S112 - away still, for whatever reason
                 continue
             _log.warning("the shared cache is back after %.1f s", self.away_seconds)

@@ -47,12 +47,17 @@ class SharedCache(Generic[V]):
         self._unit = unit
         self._codec = codec
         self._writes: set[asyncio.Task[None]] = set()
-        self._hits = self._misses = 0
+        self._hits = self._misses = self._write_failures = 0
 
     @property
     def statistics(self) -> CacheStatistics:
         """How both did so far."""
-        shared = SharedStatistics(hits=self._hits, misses=self._misses, away_seconds=self._redis.away_seconds)
+        shared = SharedStatistics(
+            hits=self._hits,
+            misses=self._misses,
+            write_failures=self._write_failures,
+            away_seconds=self._redis.away_seconds,
+        )
         return replace(self._memory.statistics, shared=shared)
 
     async def get_or_compute(self, keys: Sequence[str], compute: Compute[V]) -> Mapping[str, V]:
@@ -88,9 +93,12 @@ class SharedCache(Generic[V]):
             if ttl_ms > 0:
                 times.setdefault(ttl_ms, {})[self._name(key)] = self._encoded(box)
         for ttl_ms, texts in times.items():
-            write = asyncio.create_task(self._redis.write(texts, ttl_ms))
+            write = asyncio.create_task(self._write(texts, ttl_ms))
             self._writes.add(write)
             write.add_done_callback(self._writes.discard)
+
+    async def _write(self, texts: Mapping[str, bytes], ttl_ms: int) -> None:
+        self._write_failures += len(texts) - await self._redis.write(texts, ttl_ms)
 
     def _name(self, key: str) -> str:
         return f"{self._unit}:{key}"

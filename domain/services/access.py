@@ -4,6 +4,8 @@ The directory is as fresh as the feed of revisions, so that knowing who asks, an
 """
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,7 +20,7 @@ from domain.access.roles import Role
 from domain.access.sight import AccessSight
 from domain.access.uses import CredentialUses
 from domain.clock import now_ms
-from domain.errors import NotFoundError, UnauthenticatedError
+from domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
@@ -27,6 +29,8 @@ from domain.ports import ACCESS_SCOPE, E, Entity, Store
 T = TypeVar("T", Project, Environment, Credential, Member, Role)
 
 _ATTEMPTS = 5
+LOOKS_A_SECOND = 10
+_LOOK_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,12 +80,15 @@ class AccessService:
         uses: When credentials were last shown.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, asked: Store | None = None) -> None:
+        """Take the store, and the one for what is asked on somebody's behalf, if it is another."""
         self.changes = 0
         self.uses = CredentialUses()
         self._store = store
+        self._asked = asked or store
         self._directory: AccessDirectory | None = None
         self._lock = asyncio.Lock()
+        self._looks = (0, 0)  # in which second, and how many
 
     async def directory(self) -> AccessDirectory:
         """Return the directory as it is known here; it is loaded if it never was.
@@ -105,13 +112,36 @@ class AccessService:
         if any(self.known.stored(place) is None for place in places):
             await self.latest()
 
+    async def principal(self, credential_id: str) -> Principal | None:
+        """Return whom a secret opens the service to, by the id of its credential; None if it opens nothing.
+
+        One that is not known here is looked for in the store, where another process may just have put it. That
+        is done a few times a second at most, so that invented secrets are no load on the store.
+
+        Raises:
+            UnavailableError: The directory is not loaded, and the store cannot be reached.
+        """
+        found = (await self.directory()).principal(credential_id, now_ms())
+        if found is None and self._may_look():
+            with contextlib.suppress(UnavailableError, TimeoutError):  # then it stays unknown here
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    found = (await self.latest()).principal(credential_id, now_ms())
+        return found
+
+    def _may_look(self) -> bool:
+        second = int(time.monotonic())
+        if self._looks[0] != second:
+            self._looks = (second, 0)
+        self._looks = (second, self._looks[1] + 1)
+        return self._looks[1] <= LOOKS_A_SECOND
+
     async def latest(self) -> AccessDirectory:
         """Return the directory as it is in the store now.
 
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        return await self.refresh(await self._revision())
+        return await self.refresh((await self._asked.revisions()).get(ACCESS_SCOPE, 0))
 
     def now(self, principal: Principal) -> Principal:
         """Return a principal with what he may do by the directory as it is known here now.
@@ -208,7 +238,7 @@ class AccessService:
     async def _knowing(self, project: str) -> AccessDirectory:
         """Return a directory that knows a project, if there is one: another process may just have made it."""
         directory = await self.directory()
-        if project not in directory.projects and await self._store.find(Project, project) is not None:
+        if project not in directory.projects and await self._asked.find(Project, project) is not None:
             return await self.latest()
         return directory
 

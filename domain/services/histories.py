@@ -6,11 +6,10 @@ audit entry that made a revision does: its id is random, and it is committed wit
 
 import secrets
 
-from domain.errors import UnavailableError
 from domain.evaluation.snapshot import Snapshot
 from domain.model.changes import EntryFilter
 from domain.ports import Store
-from domain.services.snapshots import SnapshotService
+from domain.services.patience import Patience
 
 _LATEST = 20
 """How many entries are looked through: those that touched an environment last, by the clocks of all machines."""
@@ -19,26 +18,25 @@ _LATEST = 20
 class HistoryService:
     """The names of what this process serves, each asked for once."""
 
-    def __init__(self, store: Store, snapshots: SnapshotService) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._snapshots = snapshots
+        self._patience = Patience(store.ping)
         self._names: dict[str, tuple[int, str]] = {}
 
     async def name(self, snapshot: Snapshot) -> str:
         """Return the name of a state: the same in all processes, or one of its own where its entry is not found.
 
         Raises:
-            UnavailableError: The store cannot be reached, or is known to be away.
+            UnavailableError: The store does not answer.
         """
         environment, revision = str(snapshot.environment), snapshot.revision
         known = self._names.get(environment)
         if known is not None and known[0] == revision:
             return known[1]
-        if self._snapshots.is_store_away:
-            message = "the store is away"
-            raise UnavailableError(message)
         wanted = EntryFilter(subjects={f"environment/{environment}"})
-        entries = await self._store.list_entries(None, first=_LATEST, wanted=wanted)
+        entries = await self._patience.wait_for(
+            lambda: self._store.list_entries(None, first=_LATEST, wanted=wanted)
+        )
         made_it = (entry.id for entry in entries if entry.revisions.get(environment) == revision)
         name = next(made_it, None) or secrets.token_hex()
         latest = self._names.get(environment)  # others may have asked meanwhile

@@ -12,8 +12,9 @@ from domain.model.contexts import Context
 from domain.model.segments import Segment
 from domain.ports import Computed, LoadingCache, Store
 from domain.services.histories import HistoryService
-from domain.services.snapshots import SnapshotService
+from domain.services.patience import Patience
 
+_STORE_ERROR = Membership(BigSegmentsStatus.STORE_ERROR)
 _LISTED_NOWHERE = Membership(BigSegmentsStatus.HEALTHY)
 _SIZE = 150  # of a membership without lists: 112 as measured
 _REFERENCE_SIZE = 200  # of one list, its name apart: 178 as measured for the first, less for more
@@ -25,22 +26,21 @@ class MembershipService:
     def __init__(
         self,
         store: Store,
-        snapshots: SnapshotService,
         cache: LoadingCache[Membership],
         histories: HistoryService | None = None,
     ) -> None:
         """Take what it needs; the histories only if the cache is shared with other processes."""
         self._store = store
-        self._snapshots = snapshots
         self._cache = cache
         self._histories = histories
+        self._patience = Patience(store.ping)
 
     async def look_up(
         self, snapshot: Snapshot, contexts: Sequence[Context], asked: Sequence[Segment]
     ) -> Mapping[str, Membership]:
-        """Return, by context key, which of the lists asked for it is in; if the store is away, that is the status.
+        """Return, by context key, which of the lists asked for it is in; if none can tell, that is the status.
 
-        While it is known to be away it is not asked, so that nobody waits for it; what is cached is answered.
+        Nobody waits for a store that does not answer; what is cached is answered.
         A key is looked up once, whatever its context kind (LaunchDarkly semantics 2.7).
         """
         lists = {segment.list_id: segment for segment in asked if segment.generation is not None}
@@ -54,12 +54,14 @@ class MembershipService:
         generations = {id_: segment.generation for id_, segment in lists.items() if segment.generation is not None}
 
         async def ask_the_store(missing: Sequence[str]) -> Mapping[str, Computed[Membership]]:
-            if self._snapshots.is_store_away:
-                message = "the store is away"
-                raise UnavailableError(message)
             name_of = {names[name]: name for name in missing}
             listed: dict[str, dict[str, bool]] = {name: {} for name in missing}
-            for list_id, key in await self._store.members_among(generations, name_of):
+            try:
+                found = await self._patience.wait_for(lambda: self._store.members_among(generations, name_of))
+            except UnavailableError:
+                # Over at once: told to who asks now, not kept, and no matter for contexts that are cached.
+                return dict.fromkeys(missing, Computed(value=_STORE_ERROR, size=0, valid_until_ms=0))
+            for list_id, key in found:
                 listed[name_of[key]][lists[list_id].list_reference] = True
             return {
                 name: Computed(
@@ -71,10 +73,10 @@ class MembershipService:
 
         try:
             state = await self._histories.name(snapshot) if self._histories and keys else None
-            # The revision names the generations of the lists.
-            place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
-            names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
-            known = await self._cache.get_or_compute(list(names), ask_the_store)
         except UnavailableError:
-            return dict.fromkeys(keys, Membership(BigSegmentsStatus.STORE_ERROR))
+            return dict.fromkeys(keys, _STORE_ERROR)
+        # The revision names the generations of the lists.
+        place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
+        names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
+        known = await self._cache.get_or_compute(list(names), ask_the_store)
         return dict.fromkeys(keys, _LISTED_NOWHERE) | {names[name]: found for name, found in known.items()}

@@ -18,6 +18,7 @@ from domain.keys import EnvironmentRef
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Store
 from domain.services.access import AccessService
+from domain.services.asked_store import asked_store
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 0.5
@@ -52,15 +53,18 @@ class SnapshotService:
 
     Attributes:
         access: The directory that goes with them.
+        store: The store for all others: it refuses at once what would wait for it in vain.
     """
 
     def __init__(self, store: Store) -> None:
-        self.access = AccessService(store)
+        self.store = asked_store(store, lambda: self.is_store_away)
+        self.access = AccessService(store, self.store)
         self._store = store
         self._snapshots: dict[EnvironmentRef, Snapshot] = {}
         self._taken_ms: dict[EnvironmentRef, int] = {}
         self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
         self._store_away_since: float | None = None
+        self._is_out_of_reach = False
         self._loaded = asyncio.Event()
         self._is_followed = False
         self._changes = 0
@@ -85,8 +89,10 @@ class SnapshotService:
                         await self._follow(revisions)
                         self._back()
             except UnavailableError as error:
+                self._is_out_of_reach = True
                 self._away(error.message)
             except Exception:  # noqa: BLE001 - whatever it is, to serve on without following would be worse
+                self._is_out_of_reach = False  # an edit may mend what cannot be served
                 _log.exception("following the store failed, trying again")
                 self._away("an unexpected fault")
             await asyncio.sleep(_RETRY_SECONDS)
@@ -109,7 +115,7 @@ class SnapshotService:
     @property
     def is_store_away(self) -> bool:
         """Whether the store is known to be out of reach: whoever asked it would wait in vain."""
-        return self._store_away_since is not None
+        return self._is_out_of_reach
 
     @property
     def served(self) -> Sequence[Snapshot]:
@@ -137,7 +143,7 @@ class SnapshotService:
         current = self._snapshots.get(environment) or await self.refresh(environment, 0)
         if current.revision >= at_least:
             return current
-        stored = (await self._store.revisions()).get(str(environment), 0)
+        stored = (await self.store.revisions()).get(str(environment), 0)
         if stored < at_least:
             message = f"{environment} is at revision {stored}, and {at_least} is still to come"
             raise InvalidInputError([Violation(("atLeastRevision",), message)])
@@ -183,7 +189,7 @@ class SnapshotService:
         Raises:
             DomainError: As `Store.commit` says.
         """
-        revisions = await self._store.commit(commit)
+        revisions = await self.store.commit(commit)
         try:
             await self._serve(revisions)
         except UnavailableError as error:  # the change holds; the feed brings it when the store is back
@@ -226,3 +232,4 @@ class SnapshotService:
         if self._store_away_since is not None:
             _log.warning("the store is back after %.1f s", time.monotonic() - self._store_away_since)
             self._store_away_since = None
+            self._is_out_of_reach = False

@@ -94,6 +94,11 @@ async def connect(url: str) -> Connected:
     try:
         with driver_errors():
             hello = await client.admin.command("hello")
+    except UnavailableError as error:
+        client.close()
+        hosts = urlsplit(url).netloc.rpartition("@")[2]  # without user and password
+        message = f"{error.message}, at {hosts}"
+        raise UnavailableError(message) from error
     except BaseException:
         client.close()
         raise

@@ -67,6 +67,15 @@ _STEPS = (_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5)
 SCHEMA_VERSION = len(_STEPS)
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Tell one file from all others that are there at the time; None if there is none at the path."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 @contextlib.contextmanager
 def sqlite_errors() -> Iterator[None]:
     """Turn SQLite's errors into the domain's: locked, full, damaged; or no database at all."""
@@ -103,7 +112,13 @@ async def connect(path: Path, *, reads_only: bool = True) -> aiosqlite.Connectio
         UnavailableError: The file cannot be opened, or is no database.
     """
     with sqlite_errors():
-        connection = await aiosqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        connection = aiosqlite.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        try:
+            await connection
+        except sqlite3.Error:
+            # Its thread still tells this loop that it ends: with a traceback, if the loop is closed by then.
+            await asyncio.to_thread(connection._thread.join)  # noqa: SLF001 - there is no other way to see it
+            raise
         try:
             if reads_only:
                 await fetch(connection, "PRAGMA query_only = ON")

@@ -5,9 +5,9 @@ Every read is one statement, so it sees one instant; every commit is one transac
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 import orjson
@@ -22,8 +22,10 @@ from storage.codec import EnvironmentDecoder, decode_text, encode_text
 from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
 from storage.sqlite import contexts as seen_contexts
 from storage.sqlite import members
-from storage.sqlite.connection import connect, create_schema, fetch, sqlite_errors, transaction
+from storage.sqlite.connection import connect, create_schema, fetch, identity, sqlite_errors, transaction
 from storage.sqlite.entries import DOCUMENTS, entries_query, latest_query, write_entry
+
+T = TypeVar("T")
 
 READERS = 3
 FEED_SECONDS = 0.03
@@ -57,6 +59,7 @@ class SqliteStore:
 
     def __init__(self, path: Path, writer: aiosqlite.Connection, readers: list[aiosqlite.Connection]) -> None:
         self._path = path
+        self._file = identity(path)
         self._writer = writer
         self._readers = readers
         self._next_reader = itertools.cycle(readers)
@@ -125,7 +128,7 @@ class SqliteStore:
     async def commit(self, commit: Commit) -> Mapping[str, int]:
         """See Store.commit."""
         rows, saves = await asyncio.to_thread(_rows_and_saves, commit)  # as above
-        return await self._commits.run(lambda: self._write(commit, rows, saves))
+        return await self._commit(lambda: self._write(commit, rows, saves))
 
     async def revisions(self) -> Mapping[str, int]:
         """See Store.revisions."""
@@ -133,13 +136,13 @@ class SqliteStore:
 
     async def watch_revisions(self) -> AsyncGenerator[Mapping[str, int], None]:
         """See Store.watch_revisions. `data_version` counts the commits of all other connections to the file."""
-        self._check_open()
+        self._check()
         connection = await connect(self._path)
         try:
             seen: dict[str, int] = {}
             last_version: int | None = None
             while True:
-                self._check_open()
+                self._check()
                 with sqlite_errors():
                     [(version,)] = await fetch(connection, "PRAGMA data_version")
                     if version == last_version:
@@ -179,26 +182,22 @@ class SqliteStore:
 
     async def add_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.add_members."""
-        with sqlite_errors():
-            await self._commits.run(lambda: members.add(self._writer, list_id, generation, list(keys)))
+        await self._commit(lambda: members.add(self._writer, list_id, generation, list(keys)))
 
     async def remove_members(self, list_id: str, generation: int, keys: Collection[str]) -> None:
         """See Store.remove_members."""
-        with sqlite_errors():
-            await self._commits.run(lambda: members.remove(self._writer, list_id, generation, list(keys)))
+        await self._commit(lambda: members.remove(self._writer, list_id, generation, list(keys)))
 
     async def discard_members(self, list_id: str, generation: int | None) -> None:
         """See Store.discard_members."""
         kept = -1 if generation is None else generation
-        with sqlite_errors():
-            while await self._commits.run(lambda: members.discard_some(self._writer, list_id, kept)):
-                pass
+        while await self._commit(lambda: members.discard_some(self._writer, list_id, kept)):
+            pass
 
     async def purge_members(self, list_id: str, generation: int) -> None:
         """See Store.purge_members."""
-        with sqlite_errors():
-            while await self._commits.run(lambda: members.purge_some(self._writer, list_id, generation)):
-                pass
+        while await self._commit(lambda: members.purge_some(self._writer, list_id, generation)):
+            pass
 
     async def list_members(self, list_id: str, generation: int, *, first: int, after: str = "") -> list[str]:
         """See Store.list_members."""
@@ -222,8 +221,7 @@ class SqliteStore:
 
     async def remember_contexts(self, contexts: Collection[SeenContext]) -> None:
         """See Store.remember_contexts."""
-        with sqlite_errors():
-            await self._commits.run(lambda: seen_contexts.remember(self._writer, contexts))
+        await self._commit(lambda: seen_contexts.remember(self._writer, contexts))
 
     async def list_contexts(
         self, environment: EnvironmentRef, wanted: ContextFilter = EVERY_CONTEXT, *, first: int, after: str = ""
@@ -255,9 +253,8 @@ class SqliteStore:
 
     async def forget_contexts(self, environment: EnvironmentRef | None, *, before_ms: int | None = None) -> None:
         """See Store.forget_contexts."""
-        with sqlite_errors():
-            while await self._commits.run(lambda: seen_contexts.forget_some(self._writer, environment, before_ms)):
-                pass
+        while await self._commit(lambda: seen_contexts.forget_some(self._writer, environment, before_ms)):
+            pass
 
     async def ping(self) -> None:
         """See Store.ping."""
@@ -283,28 +280,49 @@ class SqliteStore:
             segments=by_kind["segment"],
         )
 
-    def _check_open(self) -> None:
+    def _check(self) -> None:
         if self._closed:
             message = "the store is closed"
             raise UnavailableError(message)
+        self._check_file()
+
+    def _check_file(self) -> None:
+        """Refuse to work on a file that is not at its path any more: what is written there would be lost.
+
+        It stays open, so that no other file can have its identity meanwhile.
+        """
+        if identity(self._path) != self._file:
+            message = (
+                "the store's file was removed or replaced while it was in use: "
+                "put it back, or start the service again to use what is there now"
+            )
+            raise UnavailableError(message)
 
     async def _read(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        self._check_file()
         with sqlite_errors():
             return await fetch(next(self._next_reader), sql, parameters)
 
+    async def _commit(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do something in one transaction, which holds only if the file is still there then."""
+        self._check_file()
+        with sqlite_errors():
+            done = await self._commits.run(work)
+        self._check_file()
+        return done
+
     async def _write(self, commit: Commit, rows: list[Row], saves: list[tuple[Any, ...]]) -> Mapping[str, int]:
         writer = self._writer
-        with sqlite_errors():
-            async with transaction(writer):
-                wanted = orjson.dumps([(row.kind, row.id) for row in rows]).decode()
-                stored = await fetch(writer, _VERSIONS, {"rows": wanted})
-                revisions = grown(commit, dict(await fetch(writer, "SELECT scope, revision FROM revisions")))
-                check_versions(rows, {(kind, id_): version for kind, id_, version in stored})
-                deletes = [(row.kind, row.id) for row in rows if row.entity is None]
-                await writer.executemany(_SAVE, saves)
-                await writer.executemany("DELETE FROM entities WHERE kind = ? AND id = ?", deletes)
-                await writer.executemany(_REVISE, list(revisions.items()))
-                await write_entry(writer, commit, revisions)
+        async with transaction(writer):
+            wanted = orjson.dumps([(row.kind, row.id) for row in rows]).decode()
+            stored = await fetch(writer, _VERSIONS, {"rows": wanted})
+            revisions = grown(commit, dict(await fetch(writer, "SELECT scope, revision FROM revisions")))
+            check_versions(rows, {(kind, id_): version for kind, id_, version in stored})
+            deletes = [(row.kind, row.id) for row in rows if row.entity is None]
+            await writer.executemany(_SAVE, saves)
+            await writer.executemany("DELETE FROM entities WHERE kind = ? AND id = ?", deletes)
+            await writer.executemany(_REVISE, list(revisions.items()))
+            await write_entry(writer, commit, revisions)
         return revisions
 
 

@@ -92,6 +92,17 @@ def test_a_stop_answers_the_requests_in_flight(own: Server) -> None:
     assert own.process.wait(timeout=20) in {0, -signal.SIGTERM}
 
 
+def test_workers_start_where_starting_is_slow(tmp_path: Path) -> None:
+    """Python runs sitecustomize.py as it starts."""
+    seconds = 8  # uvicorn asks its workers whether they live after half a second, and by itself waits for five
+    slow = f"import sys, time; '--multiprocessing-fork' in sys.orig_argv and time.sleep({seconds})"
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    server = Server(f"sqlite:///{tmp_path}/earlybird.db", "--workers", "2")
+    server.environment["PYTHONPATH"] = str(tmp_path)
+    with server:
+        assert "died" not in server.output()
+
+
 def test_two_workers_serve_one_store(tmp_path: Path) -> None:
     with Server(f"sqlite:///{tmp_path}/earlybird.db", "--workers", "2") as server:
         for number in range(10):

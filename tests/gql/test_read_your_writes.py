@@ -72,3 +72,13 @@ def test_what_one_process_wrote_can_be_edited_through_another_at_once(two: tuple
         off = {**edit, "instructions": [{"turnOff": True}]}
         assert writer.post(update, input=off)["updateFlagTargeting"]["flag"] == {"on": False, "version": 3}
         assert writer.post(update, input=on).errors[0]["extensions"]["actualVersion"] == 3
+
+
+def test_a_secret_that_one_process_made_opens_the_other_at_once(two: tuple[Server, Server]) -> None:
+    create = "mutation ($input: CreateProjectInput!) { createProject(input: $input) { sdkKeys { kind secret } } }"
+    ask = "query ($c: JSON!) { evaluateFlags(context: $c, atLeastRevision: 1) { revision } }"
+    for number in range(12):
+        writer, other = two if number % 2 else reversed(two)
+        made = writer.post(create, input={"name": f"Fresh {number}"})["createProject"]["sdkKeys"]
+        server_key = next(key["secret"] for key in made if key["kind"] == "SERVER_SDK_KEY")
+        assert other.post(ask, token=server_key, c=ADA)["evaluateFlags"] == {"revision": 1}

@@ -1,5 +1,8 @@
 """Kept answers over HTTP: each is for one question of one asker, about what is served now."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,7 +19,7 @@ from gql.responses import keep_response, response_key
 from storage.cache import MemoryCache
 from tests.gql.conftest import a_flag, data_of
 from tests.gql.test_caches import statistics
-from tests.servers import Server
+from tests.servers import ROOT, Server
 
 FLAGS = """query ($c: JSON!, $k: [String!], $t: [String!], $e: EnvironmentRef) {
     evaluateFlags(environment: $e, context: $c, flagKeys: $k, tags: $t) { evaluations { flagKey value } } }"""
@@ -55,6 +58,14 @@ async def test_an_answer_is_kept_for_a_minute_at_most_and_never_past_its_end(
     kept = await cache.find("key")
     assert kept is not None
     assert kept.valid_until_ms == pytest.approx(now_ms() + kept_ms, abs=1_000)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says so what a process takes")
+def test_kept_answers_take_about_the_memory_that_is_said() -> None:
+    command = [sys.executable, "-m", "tests.gql.kept_answers"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603 - our own
+    said, taken = map(int, printed.stdout.split())
+    assert said / 2 < taken < 2 * said
 
 
 def ask(server: Server, token: str | None = None, **variables: Any) -> dict[str, Any]:

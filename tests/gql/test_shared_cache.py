@@ -219,6 +219,7 @@ def test_redis_may_come_to_harm_under_load(pair: tuple[Server, Server], redis: R
 def test_a_service_starts_and_answers_without_its_redis(tmp_path: Path) -> None:
     redis = RedisServer()
     with Server(f"sqlite:///{tmp_path}/earlybird.db", cache_url=redis.url) as server:
+        eventually(server, away=True)  # nobody asked it yet
         rule = a_rule_on_segments("beta")
         beta = {"key": "beta", "unbounded": True, "generation": 1}
         server.import_flags(data_of(a_flag("f", rules=[rule], fallthrough={"variation": 1}), segments=(beta,)))

@@ -14,8 +14,18 @@ from tests.storage.servers import MongoServer
 
 ADA = {"kind": "user", "key": "ada"}
 PLACE = {"project": "default", "environment": "production"}
+EDITS = {
+    "ImportFlagData": {"environment": PLACE, "data": {"flagValues": {"f": 2}}},
+    "CreateFlag": {"project": "default", "name": "New"},
+    "CreateProject": {"name": "New"},
+    "UpdateProject": {"project": "default", "instructions": []},
+    "CreateRole": {"name": "New", "policy": []},
+    "StartSegmentImport": {"environment": PLACE, "segmentKey": "new", "mode": "MERGE"},
+    "AddSegmentMembers": {"environment": PLACE, "segmentKey": "new", "keys": ["ada"]},
+}
 QUICK_SECONDS = 0.8  # less than it takes to see that there is no server
 SELECTION = "?serverSelectionTimeoutMS=1000"
+SILENT_SECONDS = 4.0
 REFUSED_SECONDS = 5.0
 BACK_SECONDS = 15.0
 
@@ -75,6 +85,12 @@ def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_without_a_res
         assert time.monotonic() - began < REFUSED_SECONDS
         assert (refused.code, refused.data) == ("UNAVAILABLE", None)
         eventually(lambda: readiness(server)[1]["snapshots"]["staleSeconds"] > 0, expected=True)
+        for mutation, wanted in EDITS.items():
+            field, of = mutation[0].lower() + mutation[1:], f"{mutation}Input"
+            began = time.monotonic()
+            refused = server.post(f"mutation ($i: {of}!) {{ {field}(input: $i) {{ __typename }} }}", i=wanted)
+            assert refused.code == "UNAVAILABLE"
+            assert time.monotonic() - began < QUICK_SECONDS, mutation
         newer = server.post(
             """query ($e: EnvironmentRef, $c: JSON!, $r: Int) {
             evaluate(environment: $e, flagKey: "f", context: $c, atLeastRevision: $r) { value } }""",
@@ -119,6 +135,50 @@ def test_evaluation_waits_for_no_large_list_while_the_store_is_known_to_be_away(
         assert ask(0) == (True, "HEALTHY"), "it is cached"
         mongo.start()
         eventually(lambda: ask(11), (True, "HEALTHY"))
+
+
+def test_evaluation_waits_but_once_and_not_long_for_large_lists_of_a_store_that_stopped_answering(
+    mongo: MongoServer,
+) -> None:
+    mongo.start()
+    with Server(mongo.url("silent")) as server:
+        lists.create(server, "beta")
+        lists.load(server, "beta", "member-0\nmember-1\nmember-2")
+        lists.target(server, "on-beta", "beta")
+
+        def ask(number: int) -> tuple[Any, str]:
+            context = {"kind": "user", "key": f"member-{number}"}
+            answer = server.evaluate("on-beta", context)["evaluate"]
+            return answer["value"], answer["reason"]["bigSegmentsStatus"]
+
+        assert ask(0) == (True, "HEALTHY")
+        mongo.pause()
+        for number, seconds in ((1, SILENT_SECONDS), (2, QUICK_SECONDS)):
+            began = time.monotonic()
+            assert ask(number) == (False, "STORE_ERROR")
+            assert time.monotonic() - began < seconds
+        mongo.resume()
+        eventually(lambda: ask(2), (True, "HEALTHY"))
+
+
+def test_a_file_that_is_removed_is_away_and_nothing_is_acknowledged_until_it_is_back(tmp_path: Path) -> None:
+    file, hidden = tmp_path / "store.db", tmp_path / "hidden"
+    hidden.mkdir()
+    with Server(f"sqlite:///{file}") as server:
+        set_value(server, 1)
+        for part in tmp_path.glob("store.db*"):
+            part.rename(hidden / part.name)
+        eventually(lambda: readiness(server)[0], httpx.codes.SERVICE_UNAVAILABLE)
+        assert server.import_flags({"flagValues": {"f": 2}}).code == "UNAVAILABLE"
+        assert value(server) == 1
+        eventually(lambda: "put it back, or start the service again" in server.output(), expected=True)
+        assert not file.exists(), "no new one is made"
+        for part in hidden.iterdir():
+            part.rename(tmp_path / part.name)
+        eventually(lambda: readiness(server)[0], httpx.codes.OK)
+        assert value(server) == 1
+        set_value(server, 3)
+        assert value(server) == 3
 
 
 def test_a_service_started_without_its_store_waits_and_says_so(mongo: MongoServer) -> None:

@@ -79,6 +79,18 @@ class MongoServer:
         """End it as `kill -9` does."""
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Let it answer nothing any more, though its connections stay."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on where it was."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, what: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(what)
+
     def stop(self) -> None:
         # In memory means a temporary directory, which only an orderly end removes; that takes two seconds.
         self._end(signal.SIGTERM if ":memory:" in self._arguments else signal.SIGKILL)

@@ -31,7 +31,7 @@ async def change(store: Store, value: object) -> Snapshot:
 
 
 def history(store: Store) -> HistoryService:
-    return HistoryService(store, SnapshotService(store))
+    return HistoryService(store)
 
 
 async def test_a_state_has_one_name_in_all_processes_and_no_other_state_has_it(open_another: OpenStore) -> None:

@@ -231,7 +231,9 @@ async def test_connections_that_redis_closed_are_opened_again(own: RedisServer, 
     assert not is_away(machine)
 
 
-async def test_a_redis_that_is_emptied_or_full_costs_only_its_hits(own: RedisServer, machines: Machines) -> None:
+async def test_a_redis_that_is_emptied_or_full_costs_only_its_hits(
+    own: RedisServer, machines: Machines, caplog: pytest.LogCaptureFixture
+) -> None:
     machine, other = (machines(own, "emptied") for _ in range(2))
     with own.client() as client:
         for number in range(50):
@@ -239,11 +241,31 @@ async def test_a_redis_that_is_emptied_or_full_costs_only_its_hits(own: RedisSer
             await machine.written()
             client.flushall()
             await bounded(other, f"a{number}")
-        client.config_set("maxmemory", "1")
-        for number in range(10):
-            await bounded(machine, f"b{number}")
+        for time_ in range(2):
+            client.config_set("maxmemory", "1")
+            for number in range(10):
+                await bounded(machine, f"b{time_}{number}")
+                await machine.written()
+            client.config_set("maxmemory", "0")
+            await bounded(machine, f"c{time_}")
             await machine.written()
+    assert caplog.text.count("the shared cache takes no values: OutOfMemoryError") == 2, "once each time"
+    shared = machine.cache.statistics.shared
+    assert shared is not None
+    assert shared.write_failures == 20
     assert not is_away(machine)
+
+
+async def test_one_that_is_away_from_the_start_is_known_to_be_before_anybody_asks_it(machines: Machines) -> None:
+    server = RedisServer()  # not started
+    machine = machines(server)
+    assert not is_away(machine)
+    await machine.texts.look()
+    assert is_away(machine)
+    with server:
+        await eventually(lambda: not is_away(machine))
+        await machine.texts.look()
+        assert not is_away(machine)
 
 
 async def test_it_is_not_connected_to_before_it_is_asked_nor_after_it_was_closed(machines: Machines) -> None:

@@ -1,8 +1,12 @@
 """What only the SQLite adapter has: a file."""
 
 import asyncio
+import logging
 import sqlite3
-from contextlib import closing
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
@@ -25,6 +29,15 @@ async def opened(path: Path) -> Store:
     return await open_store(f"sqlite:///{path}")
 
 
+@asynccontextmanager
+async def using(path: Path) -> AsyncIterator[Store]:
+    store = await opened(path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def test_the_directory_is_made(tmp_path: Path) -> None:
     store = await opened(tmp_path / "a" / "b" / "store.db")
     await store.commit(a_commit(create(a_flag())))
@@ -42,6 +55,16 @@ async def test_a_directory_that_cannot_be_made_is_unavailable(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError, match="directory"):
         await opened(tmp_path / "file" / "store.db")
+
+
+async def test_a_file_that_cannot_be_opened_leaves_no_thread_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("aiosqlite"), "debug", lambda *_: time.sleep(0.05))  # in that thread
+    (tmp_path / "store.db").mkdir()
+    with pytest.raises(UnavailableError, match="unable to open"):
+        await opened(tmp_path / "store.db")
+    assert not [thread for thread in threading.enumerate() if "connection_worker" in thread.name]
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
@@ -84,6 +107,56 @@ async def test_a_file_that_another_process_locks_is_unavailable_for_writes_until
         other.execute("ROLLBACK")
     await store.commit(a_commit(create(a_flag("b"))))
     await store.close()
+
+
+def moved(folder: Path, into: Path) -> None:
+    """Move a store's file, with those that SQLite keeps beside it."""
+    for file in sorted(folder.glob("store.db*")):
+        file.rename(into / file.name)
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_file_that_was_removed_or_replaced_is_away_until_it_is_back(
+    tmp_path: Path, is_replaced: bool
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "away").mkdir()
+    async with using(tmp_path / "here" / "store.db") as store:
+        await store.commit(a_commit(create(a_flag("a")), revise=(SCOPE,)))
+        feed = store.watch_revisions()
+        assert await anext(feed) == {SCOPE: 1}
+        moved(tmp_path / "here", tmp_path / "away")
+        if is_replaced:
+            other = await opened(tmp_path / "here" / "store.db")
+            await other.close()
+        async with asyncio.timeout(2):
+            for work in (
+                store.commit(a_commit(create(a_flag("b")))),
+                store.add_members("list", 1, ["ada"]),
+                store.find(Flag, "shop/a"),
+                store.ping(),
+                anext(feed),
+                anext(store.watch_revisions()),
+            ):
+                with pytest.raises(UnavailableError, match="removed or replaced"):
+                    await work
+        assert (tmp_path / "here" / "store.db").exists() == is_replaced
+        moved(tmp_path / "away", tmp_path / "here")
+        await store.commit(a_commit(create(a_flag("c")), revise=(SCOPE,)))
+        assert [flag.key for flag in await store.list_all(Flag, "shop")] == ["a", "c"]
+        assert await anext(store.watch_revisions()) == {SCOPE: 2}
+
+
+async def test_a_commit_is_not_acknowledged_if_its_file_is_gone_by_then(tmp_path: Path) -> None:
+    async with using(tmp_path / "store.db") as store:
+        with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            commit = asyncio.create_task(store.commit(a_commit(create(a_flag("b")))))
+            await asyncio.sleep(0.2)  # it waits for its turn by now
+            (tmp_path / "store.db").unlink()
+            other.execute("ROLLBACK")
+        with pytest.raises(UnavailableError, match="removed or replaced"):
+            await commit
 
 
 async def test_every_commit_is_synced_to_disk(tmp_path: Path) -> None:

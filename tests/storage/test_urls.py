@@ -1,12 +1,14 @@
 """storage.open_store: which URLs name a store."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
-from domain.errors import InvalidInputError
+from domain.errors import InvalidInputError, UnavailableError
 from storage import open_store
+from tests.storage.servers import free_port
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,13 @@ async def test_an_unknown_url_is_refused_with_the_forms_that_exist(url: str) -> 
 async def test_a_malformed_mongodb_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidInputError, match="MongoDB URL"):
         await open_store(url)
+
+
+async def test_a_mongodb_that_is_not_there_is_named_without_its_user_and_password() -> None:
+    host = f"127.0.0.1:{free_port()}"
+    with pytest.raises(UnavailableError, match=f"at {host}$") as caught:
+        await open_store(f"mongodb://ann:secret@{host}/db?serverSelectionTimeoutMS=100")
+    assert not {"ann", "secret"} & set(re.split(r"\W", caught.value.message))
 
 
 def test_sqlite_needs_no_mongodb_driver() -> None:

@@ -11,6 +11,7 @@ import pytest
 from domain.access.principals import Principal
 from domain.errors import UnavailableError
 from domain.ports import EnvironmentState, Store
+from domain.services.asked_store import asked_store
 from domain.services.contexts import ContextService
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import EvaluationService
@@ -27,25 +28,32 @@ class FickleStore:
 
     Attributes:
         is_away: Whether the door is shut.
+        is_hanging: Whether nothing that is called returns; a feed goes on.
         is_emptied: Whether its feed knows no revisions any more.
         goes_away_after_commit: Whether a commit is the last thing that works.
         fault: Raised once by the next call of anything.
         stale: Handed out, once, in place of the next environment that is loaded.
         loads: How often an environment was loaded.
+        calls: How often anything was called, but for feeds.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.is_away = False
+        self.is_hanging = False
         self.is_emptied = False
         self.fault: Exception | None = None
         self.stale: EnvironmentState | None = None
         self.goes_away_after_commit = False
         self.loads = 0
+        self.calls = 0
 
     def __getattr__(self, name: str) -> Any:
         async def call(*arguments: Any, **options: Any) -> Any:
+            self.calls += 1
             self.check()
+            if self.is_hanging:
+                await asyncio.Event().wait()
             self.loads += name == "load_environment"
             if name == "load_environment" and self.stale is not None:
                 stale, self.stale = self.stale, None
@@ -79,7 +87,8 @@ class FickleStore:
 
 def evaluation_of(store: Any, snapshots: SnapshotService) -> EvaluationService:
     """Evaluation with a cache of memberships, as the service has it."""
-    memberships = MembershipService(store, snapshots, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
+    asked = asked_store(store, lambda: snapshots.is_store_away)
+    memberships = MembershipService(asked, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
     contexts = ContextService(store, snapshots.access, retention_days=0, max_entries=1)
     return EvaluationService(snapshots, memberships, contexts)
 

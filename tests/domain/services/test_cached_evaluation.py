@@ -9,7 +9,9 @@ import pytest
 from domain.access.principals import Principal
 from domain.evaluation.results import BigSegmentsStatus
 from domain.json import Json
+from domain.keys import EnvironmentRef
 from domain.model.segments import Segment
+from domain.services import patience
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Basis, Caller, ContextEvaluations, EvaluationService, Where
 from domain.services.import_plan import ImportMode
@@ -30,11 +32,16 @@ class CountingStore:
         self.store = store
         self.asked: list[set[str]] = []
         self.lists: list[set[str]] = []
+        self.seconds = 0.0
 
     async def members_among(self, generations: Mapping[str, int], keys: Collection[str]) -> Any:
         self.asked.append(set(keys))
         self.lists.append({list_id.split("/")[2] for list_id in generations})
+        await asyncio.sleep(self.seconds)
         return await self.store.members_among(generations, keys)
+
+    async def ping(self) -> None:
+        await self.store.ping()
 
 
 @pytest.fixture
@@ -66,11 +73,15 @@ def a_list(key: str) -> dict[str, Any]:
 
 
 async def put(
-    snapshots: SnapshotService, owner: Principal, *flags: dict[str, Any], lists: tuple[str, ...] = ()
+    snapshots: SnapshotService,
+    owner: Principal,
+    *flags: dict[str, Any],
+    lists: tuple[str, ...] = (),
+    environment: EnvironmentRef = PRODUCTION,
 ) -> None:
     data = {"flags": {f["key"]: f for f in flags}, "segments": {key: a_list(key) for key in lists}}
-    imports = ImportService(snapshots._store, EnvironmentEditor(snapshots._store, snapshots))  # noqa: SLF001 - the same store, behind the same door
-    await imports.import_flag_data(owner, PRODUCTION, data, ImportMode.REPLACE)
+    imports = ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots))
+    await imports.import_flag_data(owner, environment, data, ImportMode.REPLACE)
 
 
 async def fill(store: FickleStore, key: str, *members: str) -> None:
@@ -134,11 +145,33 @@ async def test_a_list_that_is_made_again_with_the_same_generation_is_asked_again
     assert (await evaluation.evaluate(Caller(owner, 1), WHERE, "f", ADA)).value is False
 
 
+async def test_lists_of_one_key_and_revision_in_two_environments_are_told_apart(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    test = EnvironmentRef(PRODUCTION.project, "test")
+    flag = a_flag("f", segment="beta")
+    await put(snapshots, owner, flag, lists=("beta",))
+    await put(snapshots, owner, flag, lists=("beta",), environment=test)  # which tells production of it too
+    await put(snapshots, owner, flag, lists=("beta", "vip"), environment=test)
+    await fill(counting.store, "beta", "ada")
+    for _ in range(2):
+        answers = [
+            await evaluation.evaluate_flags(Caller(owner, 1), Where(environment), ADA)
+            for environment in (PRODUCTION, test)
+        ]
+        assert answers[0].revision == answers[1].revision
+        assert [served(answer) for answer in answers] == [{"f": True}, {"f": False}]
+
+
 async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
     await put(snapshots, owner, a_flag("f", segment="beta"), a_flag("plain"), lists=("beta",))
     await fill(counting.store, "beta", "ada")
+
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
     counting.store.is_away = True
     caller = Caller(owner, 1_000)
     away = await evaluation.evaluate_flags(caller, WHERE, ADA)
@@ -146,6 +179,7 @@ async def test_what_was_answered_while_the_lists_were_away_is_not_kept(
     assert away.evaluations[0].reason.big_segments_status is BigSegmentsStatus.STORE_ERROR
     assert caller.basis is None
     counting.store.is_away = False
+    await eventually(is_away, expected=False)
     back = await evaluation.evaluate_flags(caller, WHERE, ADA)
     assert served(back) == {"f": True, "plain": True}
     assert caller.basis == Basis(PRODUCTION, back.revision, None)
@@ -174,3 +208,50 @@ async def test_a_store_that_is_known_to_be_away_is_not_asked_and_what_is_cached_
     counting.store.is_away = False
     await eventually(is_away, expected=False)
     assert await ask("bob") == (True, BigSegmentsStatus.HEALTHY)
+
+
+async def status_of(evaluation: EvaluationService, owner: Principal, key: str) -> BigSegmentsStatus | None:
+    answer = await evaluation.evaluate(Caller(owner, 1), WHERE, "f", {"kind": "user", "key": key})
+    return answer.reason.big_segments_status
+
+
+async def test_nobody_waits_long_for_a_store_that_stopped_answering_and_the_next_not_at_all(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    counting.store.is_hanging = True
+    async with asyncio.timeout(patience.LOOK_SECONDS + patience.LIFE_SECONDS + 1):
+        assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.STORE_ERROR
+    async with asyncio.timeout(patience.LOOK_SECONDS):
+        for key in ("ada", "bob", "cy"):
+            assert await status_of(evaluation, owner, key) is BigSegmentsStatus.STORE_ERROR
+    assert counting.asked == [{"ada"}]
+    counting.store.is_hanging = False
+    await eventually(lambda: status_of(evaluation, owner, "ada"), BigSegmentsStatus.HEALTHY)
+
+
+async def test_a_store_that_takes_its_time_but_lives_is_waited_for(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    counting.seconds = patience.LOOK_SECONDS * 2.5
+    assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.HEALTHY
+
+
+async def test_what_the_store_cannot_tell_of_some_contexts_spoils_no_others(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    await fill(counting.store, "beta", "ada", "bob")
+    assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.HEALTHY
+    counting.store.is_hanging = True
+    contexts: list[Json] = [{"kind": "user", "key": key} for key in ("bob", "ada")]
+    for _ in range(2):
+        caller = Caller(owner, 2)
+        batch = await evaluation.evaluate_batch(caller, WHERE, contexts)
+        answers = [result.evaluations[0] for result in batch.results]
+        assert [(answer.value, answer.reason.big_segments_status) for answer in answers] == [
+            (False, BigSegmentsStatus.STORE_ERROR),
+            (True, BigSegmentsStatus.HEALTHY),
+        ]
+        assert caller.basis is None

@@ -1,6 +1,8 @@
 """Snapshots follow the store, and outlast it."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -10,16 +12,21 @@ import pytest
 from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.principals import Principal
 from domain.errors import NotFoundError, UnavailableError
+from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.services.access import LOOKS_A_SECOND
+from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, Where
+from domain.services.flags import FlagService, NewFlag
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
+from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore, evaluation_of
 
 ADA = {"kind": "user", "key": "ada"}
@@ -57,6 +64,19 @@ async def test_a_change_of_another_process_is_followed(
     revision = await import_value(elsewhere, owner, 1)
     await eventually(served_by(snapshots), revision)
     assert (await snapshots.get(PRODUCTION)).flags["f"].variations[0].value == 1
+
+
+async def test_what_did_not_change_is_not_compiled_again(
+    snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    async def imported(**values: object) -> Snapshot:
+        report = await elsewhere.import_flag_data(owner, PRODUCTION, {"flagValues": values}, ImportMode.MERGE)
+        return await snapshots.refresh(PRODUCTION, report.revision)
+
+    before = await imported(f=1, g=1)
+    after = await imported(g=2)
+    assert after.compiled_flag(after.flags["f"]) is before.compiled_flag(before.flags["f"]) is not None
+    assert after.compiled_flag(after.flags["g"]) is not before.compiled_flag(before.flags["g"])
 
 
 async def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_when_it_is_back(
@@ -108,6 +128,49 @@ async def test_an_unexpected_fault_does_not_end_the_following(
     assert fickle.fault is None
 
 
+async def test_a_store_that_is_known_to_be_away_is_not_asked(
+    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
+    imports = ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots))
+    revision = await import_value(imports, owner, 1)
+    flags = FlagService(EnvironmentEditor(snapshots.store, snapshots), TargetLimit(10))
+    fickle.is_away = True
+    await eventually(is_away, expected=True)
+    asked = fickle.calls
+    for edit in (
+        import_value(imports, owner, 2),
+        flags.create(owner, NewFlag(project="default", name="New")),
+        AccessEditor(snapshots).edit(owner, AccessEdit(action="createRole", resource="*", decide=lambda _: [])),
+        snapshots.get(PRODUCTION, at_least=revision + 9),
+        snapshots.access.latest(),
+    ):
+        with pytest.raises(UnavailableError):
+            await edit
+    assert fickle.calls == asked
+    fickle.is_away = False
+    await eventually(is_away, expected=False)
+    assert await import_value(imports, owner, 2) > revision
+
+
+async def test_what_cannot_be_served_can_still_be_mended(
+    fickle: FickleStore, snapshots: SnapshotService, elsewhere: ImportService, owner: Principal
+) -> None:
+    async def fault() -> object:
+        return fickle.fault
+
+    fickle.fault = RuntimeError("a bug")
+    await import_value(elsewhere, owner, 1)
+    await eventually(fault, None)
+    assert (
+        await import_value(ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots)), owner, 2)
+        == 2
+    )
+    assert not snapshots.is_store_away
+
+
 async def test_a_change_that_is_stored_is_no_failure_though_it_cannot_be_served_yet(
     fickle: FickleStore, snapshots: SnapshotService, owner: Principal
 ) -> None:
@@ -155,6 +218,28 @@ async def test_a_new_credential_is_known_soon_and_a_deleted_one_no_longer(
     entry = AuditEntry(actor="test", action="deleteToken", resource="second")
     await store.commit(Commit(writes=(Delete(credential),), revise=access, entry=entry))
     await eventually(known, None)
+
+
+async def test_invented_secrets_are_no_load_on_the_store(
+    fickle: FickleStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
+    asked = fickle.calls
+    began = time.monotonic()
+    for number in range(100):
+        assert await snapshots.access.principal(f"invented-{number}") is None
+    seconds = math.ceil(time.monotonic() - began) + 1
+    assert 0 < fickle.calls - asked <= LOOKS_A_SECOND * seconds
+    fickle.is_away = True
+    await eventually(is_away, expected=True)
+    asked = fickle.calls
+    await asyncio.sleep(1)  # it may be looked again by then
+    assert await snapshots.access.principal("invented") is None
+    assert owner.credential is not None
+    assert await snapshots.access.principal(owner.credential.id) == owner
+    assert fickle.calls == asked
 
 
 async def test_a_store_that_lost_what_is_served_is_not_followed_and_not_ready(
