@@ -34,7 +34,7 @@ from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.access import Wanted
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, check_comment
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, check_comment
 from domain.services.list_effects import (
     ChangedList,
     Effect,
@@ -221,11 +221,12 @@ class ListChanges:
         """
         change, counts = running.change, effect.counts
         ref, key = change.environment, change.segment_key
-        done = completed(change, counts, is_unchanged=effect.is_unchanged)
+        done = change
         uses: list[tuple[str, Entity]] = []
         implied: list[Save | Delete] = []
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        async def decide(snapshots: Snapshots) -> Writes:
+            nonlocal done
             snapshot = snapshots[ref]
             if effect.check is not None:
                 effect.check(snapshot)
@@ -237,7 +238,9 @@ class ListChanges:
                 # What a tool calls its cohort comes with the members, and needs no permission of its own.
                 uses[:] = [(SegmentAction.UPDATE_INCLUDED, before)]
                 implied[:] = [saved]
-            return [saved, Save(done, change.version), *applied(running)]
+            last = await running.end()
+            done = completed(last, counts, is_unchanged=effect.is_unchanged)
+            return [saved, Save(done, last.version), *applied(running)]
 
         edit = Edit(
             action=change.action,
@@ -249,7 +252,8 @@ class ListChanges:
             uses=uses,
             implied=implied,
         )
-        snapshot = await self._editor.edit(principal, ref, edit)
+        async with running.staying_alive():  # it may wait for its turn
+            snapshot = await self._editor.edit(principal, ref, edit)
         running.change = done
         return ChangedList(snapshot.segments[key], done, snapshot.revision)
 

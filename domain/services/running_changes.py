@@ -1,11 +1,13 @@
 """A change of a large list under way: how far it is, and whether its process is alive."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import replace
 
 from domain.clock import now_ms
+from domain.errors import DomainError
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
@@ -41,6 +43,8 @@ class RunningChange:
     ) -> None:
         self._store = store
         self._last = time.monotonic()
+        self._beat = asyncio.Lock()
+        self._is_ending = False
         self.change = change
         self.creates = creates
         self.applies = applies
@@ -72,10 +76,34 @@ class RunningChange:
         Raises:
             VersionConflictError: The change was cancelled.
         """
-        if time.monotonic() - self._last < _BEAT_SECONDS:
+        if self._is_ending or time.monotonic() - self._last < _BEAT_SECONDS:
             return
-        self.change = await save_change(self._store, replace(self.change, counts=self.counts, beat_ms=now_ms()))
-        self._last = time.monotonic()
+        async with self._beat:
+            told = replace(self.change, counts=self.counts, beat_ms=now_ms())
+            self.change = await save_change(self._store, told)
+            self._last = time.monotonic()
+
+    @contextlib.asynccontextmanager
+    async def staying_alive(self) -> AsyncIterator[None]:
+        """Tell that its process is alive while it waits for its end, until `end` is called."""
+        beating = asyncio.create_task(self._beat_on())
+        try:
+            yield
+        finally:
+            beating.cancel()
+            await asyncio.wait({beating})
+
+    async def end(self) -> ListChange:
+        """Tell nothing more, and return the change as it is stored now."""
+        self._is_ending = True
+        async with self._beat:  # what is being told is stored
+            return self.change
+
+    async def _beat_on(self) -> None:
+        while not self._is_ending:
+            await asyncio.sleep(_BEAT_SECONDS)
+            with contextlib.suppress(DomainError):  # if it was cancelled, its end fails
+                await self.alive()
 
     async def during(self, work: Awaitable[None]) -> None:
         """Wait for what may take long, and tell meanwhile that its process is alive.

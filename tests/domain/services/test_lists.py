@@ -17,7 +17,7 @@ from domain.ports import Commit, Delete, Save, Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import EnvironmentEditor
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -28,6 +28,8 @@ from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
 BETA = f"{PRODUCTION}/amplitude-beta"
+MANY_BEATS = 10
+"""More than a small change has other occasions for."""
 
 
 @dataclass
@@ -121,6 +123,36 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
     begun_and_over = 2
     assert undone.version > killed.version + begun_and_over
     assert done.version > begun_and_over + 1, "it beat for adding, and for removing"
+
+
+async def test_a_change_beats_while_it_waits_for_its_turn_to_take_effect(
+    store: Store, snapshots: SnapshotService, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = EnvironmentEditor(store, snapshots)
+    syncs = SyncService(store, snapshots, editor)
+    await syncs.take_in(owner, PRODUCTION, joins("ann"))
+    monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.01)
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def decide(_: Snapshots) -> Writes:
+        begun.set()
+        await over.wait()
+        return []
+
+    long = Edit(action="updateFlag", resource="r", scope=str(PRODUCTION), decide=decide)
+    editing = asyncio.create_task(editor.edit(owner, PRODUCTION, long))
+    await begun.wait()
+    syncing = asyncio.create_task(syncs.take_in(owner, PRODUCTION, joins("bob")))
+    versions: set[int] = set()
+    for _ in range(200):
+        await asyncio.sleep(0.02)
+        versions |= {change.version for change in await store.list_open_changes()}
+        if len(versions) > MANY_BEATS:
+            break
+    over.set()
+    await asyncio.gather(editing, syncing)
+    assert len(versions) > MANY_BEATS
+    assert [change.state.name for change in await changes_of(store)] == ["COMPLETED", "COMPLETED"]
 
 
 async def test_a_change_that_is_cancelled_twice_stays_with_the_process_that_undoes_it(
