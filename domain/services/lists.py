@@ -31,7 +31,7 @@ from domain.services.list_effects import ChangedList, Effect, change_resource, n
 from domain.services.list_files import FileReading, read_list_file
 from domain.services.list_members import CHUNK, write_keys
 from domain.services.list_uploads import Receive, let_come, takes_no_file
-from domain.services.running_changes import RunningChange, is_dead, save_change
+from domain.services.running_changes import RunningChange, is_overdue, save_change
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -102,7 +102,7 @@ class ListService:
         if waiting.actor != principal.actor:
             message = "only who began an import may upload its file"
             raise ForbiddenError(message, [("uploadSegmentImport", change_resource(waiting))])
-        if waiting.state is not ListChangeState.WAITING or is_dead(waiting):
+        if waiting.state is not ListChangeState.WAITING or is_overdue(waiting):
             raise takes_no_file(waiting)
         await self._changes.authorize(principal, waiting)
         try:

@@ -98,10 +98,9 @@ async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
         passed += 0.5
         return 0.0
 
-    killed = await left_running(services, store, owner)
+    await left_running(services, store, owner)
     for module in (changes_module, running_module):
-        monkeypatch.setattr(module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
-    monkeypatch.setattr(changes_module, "time", SimpleNamespace(monotonic=lambda: passed))
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: passed))
     monkeypatch.setattr(changes_module, "random", SimpleNamespace(uniform=uniform))
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     assert passed > 4, "a process may beat as seldom as that, and must not be taken for dead"
@@ -116,8 +115,7 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
     """Whoever took it for dead would write into a list that it still works on."""
     killed = await left_running(services, store, owner)
     monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.0)
-    for module in (changes_module, running_module):
-        monkeypatch.setattr(module, "now_ms", lambda: killed.beat_ms + 11_000)
+    monkeypatch.setattr(running_module, "_DEAD_SECONDS", 0.05)
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     _, undone, done = await changes_of(store)
     begun_and_over = 2
