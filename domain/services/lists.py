@@ -25,7 +25,6 @@ from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
 from domain.ports import KeySpool, Store, kind_of
-from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
 from domain.services.list_files import FileReading, read_list_file
@@ -45,7 +44,7 @@ class ListService:
     Args:
         store: Where members are kept.
         snapshots: What is served.
-        editor: Makes the edits that let a generation take effect.
+        changes: What changes of lists pass through.
         new_spool: Makes what sorts the keys of a file.
         max_removal_percent: How much of a list that flags use may go without `acknowledge_removal`.
     """
@@ -54,14 +53,14 @@ class ListService:
         self,
         store: Store,
         snapshots: SnapshotService,
-        editor: EnvironmentEditor,
+        changes: ListChanges,
         new_spool: Callable[[], KeySpool],
         *,
         max_removal_percent: int,
     ) -> None:
         self._store = store
         self._access = snapshots.access
-        self._changes = ListChanges(store, snapshots, editor)
+        self._changes = changes
         self._new_spool = new_spool
         self._max_removal_percent = max_removal_percent
 

@@ -47,9 +47,10 @@ class Process:
         snapshots = SnapshotService(store)
         editor = EnvironmentEditor(store, snapshots)
         self.segments = SegmentService(store, editor, TargetLimit(10))
-        self.lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-        self.syncs = SyncService(store, snapshots, editor)
-        self.recovery = ListRecoveryService(store, ListChanges(store, snapshots, editor), self.syncs)
+        changes = ListChanges(store, snapshots, editor)
+        self.lists = ListService(store, snapshots, changes, TemporaryKeySpool, max_removal_percent=50)
+        self.syncs = SyncService(store, snapshots, changes)
+        self.recovery = ListRecoveryService(store, changes, self.syncs)
 
 
 class DyingStore:

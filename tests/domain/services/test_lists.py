@@ -18,6 +18,7 @@ from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes
+from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -42,8 +43,9 @@ class Services:
 def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
     store = cast("Store", fickle)
     editor = EnvironmentEditor(store, snapshots)
-    lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-    return Services(lists, SyncService(store, snapshots, editor))
+    changes = ListChanges(store, snapshots, editor)
+    lists = ListService(store, snapshots, changes, TemporaryKeySpool, max_removal_percent=50)
+    return Services(lists, SyncService(store, snapshots, changes))
 
 
 def joins(*keys: str) -> CohortMessage:
@@ -127,7 +129,7 @@ async def test_a_change_beats_while_it_waits_for_its_turn_to_take_effect(
     store: Store, snapshots: SnapshotService, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     editor = EnvironmentEditor(store, snapshots)
-    syncs = SyncService(store, snapshots, editor)
+    syncs = SyncService(store, snapshots, ListChanges(store, snapshots, editor))
     await syncs.take_in(owner, PRODUCTION, joins("ann"))
     monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.01)
     begun, over = asyncio.Event(), asyncio.Event()
