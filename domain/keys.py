@@ -65,3 +65,8 @@ class EnvironmentRef:
     def __str__(self) -> str:
         """Render `project/environment`; neither part can hold a slash."""
         return f"{self.project}/{self.environment}"
+
+    @property
+    def resource(self) -> str:
+        """It in the words of policies."""
+        return f"proj/{self.project}:env/{self.environment}"

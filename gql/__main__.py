@@ -34,7 +34,7 @@ from domain.ports import Store
 from domain.services.editing import EnvironmentEditor
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportReport, ImportService
-from domain.services.list_changes import NewListChange
+from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
@@ -178,7 +178,7 @@ def import_members(  # noqa: PLR0913 - a command's options
         lists = ListService(
             opened,
             snapshots,
-            EnvironmentEditor(opened, snapshots),
+            ListChanges(opened, snapshots, EnvironmentEditor(opened, snapshots)),
             TemporaryKeySpool,
             max_removal_percent=settings.max_removal_percent,
         )

@@ -108,14 +108,15 @@ class Backend:
         editor = EnvironmentEditor(store, snapshots)
         access_editor = AccessEditor(snapshots)
         imports = ImportService(store, editor)
+        changes = ListChanges(store, snapshots, editor)
         lists = ListService(
             store,
             snapshots,
-            editor,
+            changes,
             TemporaryKeySpool,
             max_removal_percent=self.settings.max_removal_percent,
         )
-        syncs = SyncService(store, snapshots, editor)
+        syncs = SyncService(store, snapshots, changes)
         owner = await self._set_up(store)
         if owner is not None:
             await _until_available(lambda: examples.load(owner, imports, lists, syncs))
@@ -162,7 +163,7 @@ class Backend:
             group.create_task(contexts.run())
             group.create_task(self._upkeep.run())
             group.create_task(syncs.run())
-            group.create_task(ListRecoveryService(store, ListChanges(store, snapshots, editor), syncs).run())
+            group.create_task(ListRecoveryService(store, changes, syncs).run())
             group.create_task(repeat(self._count_caches, _COUNT_SECONDS, "counting what the caches did failed"))
 
     async def _set_up(self, store: Store) -> Principal | None:

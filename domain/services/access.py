@@ -293,4 +293,4 @@ def _by_id(entities: Sequence[T]) -> Mapping[str, T]:
 
 def _name(place: EnvironmentRef | str) -> str:
     """Name a project or an environment in the words of policies."""
-    return f"proj/{place}" if isinstance(place, str) else f"proj/{place.project}:env/{place.environment}"
+    return f"proj/{place}" if isinstance(place, str) else place.resource

@@ -79,7 +79,7 @@ def _removal(environment: EnvironmentRef | None) -> AccessEdit:
             if credential.environment == environment and credential.superseded and credential.is_expired(now_ms())
         ]
 
-    name = ACCOUNT if environment is None else f"proj/{environment.project}:env/{environment.environment}"
+    name = ACCOUNT if environment is None else environment.resource
     return AccessEdit(
         action="removeExpiredSecrets",
         resource=name,

@@ -350,4 +350,4 @@ def _stored(edit: Edit, snapshots: Snapshots, entity: Entity) -> Entity | None:
 
 def resource(environment: EnvironmentRef, kind: str, key: str) -> str:
     """Name a thing of an environment in the words of policies."""
-    return f"proj/{environment.project}:env/{environment.environment}:{kind}/{key}"
+    return f"{environment.resource}:{kind}/{key}"

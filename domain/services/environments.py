@@ -67,7 +67,7 @@ class EnvironmentService:
 
         edit = Edit(
             action="createEnvironment",
-            resource=_resource(ref),
+            resource=ref.resource,
             scope=str(ref),
             decide=decide,
             comment=comment,
@@ -87,7 +87,7 @@ class EnvironmentService:
         """
         await self._editor.access.require_sight(principal, environment, "updateEnvironment")
         before = await self._store.get(Environment, str(environment))
-        after = await self._places.edit(principal, before, change, _resource(environment))
+        after = await self._places.edit(principal, before, change, environment.resource)
         return EnvironmentCatalog(after, await self._snapshots.get(environment))
 
     async def delete(
@@ -124,7 +124,7 @@ class EnvironmentService:
 
         edit = Edit(
             action="deleteEnvironment",
-            resource=_resource(environment),
+            resource=environment.resource,
             scope=str(environment),
             decide=decide,
             comment=comment,
@@ -165,7 +165,3 @@ async def forget_contents(store: Store, emptied: Iterable[Snapshot]) -> None:
         await store.forget_contexts(snapshot.environment)
         for segment in snapshot.large_lists:
             await store.discard_members(segment.list_id, None)
-
-
-def _resource(environment: EnvironmentRef) -> str:
-    return f"proj/{environment.project}:env/{environment.environment}"

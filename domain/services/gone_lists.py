@@ -10,7 +10,6 @@ from domain.errors import VersionConflictError
 from domain.model.lists import ListChange
 from domain.model.segments import Segment, segment_id_of
 from domain.ports import Commit, Delete, Store
-from domain.services.running_changes import is_dead
 
 
 async def records_of(store: Store, segment: Segment) -> Sequence[Delete]:
@@ -27,8 +26,8 @@ async def discard_gone_lists(store: Store) -> None:
     """
     for list_id in await store.list_ids():
         changes = await store.list_all(ListChange, list_id)
-        if any(change.is_running and change.is_open and not is_dead(change) for change in changes):
-            continue  # it may be about to make the segment; if not, it undoes what it wrote
+        if any(change.is_running and change.is_open for change in changes):
+            continue  # it may be about to make the segment; if not, what it wrote is undone
         # Asked after that: what made the segment has done so by now, in one commit with the end of its change.
         segment = await store.find(Segment, segment_id_of(list_id))
         if segment is None or not segment.unbounded or segment.list_id != list_id:

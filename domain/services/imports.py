@@ -103,7 +103,7 @@ class ImportService:
 
         edit = Edit(
             action="importFlagData",
-            resource=_resource(environment),
+            resource=environment.resource,
             scope=str(environment),
             decide=decide,
             comment=comment,
@@ -147,7 +147,3 @@ class ImportService:
         )
         await asyncio.to_thread(plan.add_all, read)
         return plan
-
-
-def _resource(environment: EnvironmentRef) -> str:
-    return f"proj/{environment.project}:env/{environment.environment}"

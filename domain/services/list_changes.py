@@ -34,7 +34,7 @@ from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.access import Wanted
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, check_comment
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, check_comment
 from domain.services.list_effects import (
     ChangedList,
     Effect,
@@ -46,7 +46,7 @@ from domain.services.list_effects import (
     summary_of,
 )
 from domain.services.list_undoing import undo
-from domain.services.running_changes import RunningChange, is_dead, why_dead
+from domain.services.running_changes import RunningChange, SignsOfLife, why_dead
 from domain.services.snapshots import SnapshotService
 
 CHANGES_KEPT = 100
@@ -98,6 +98,7 @@ class ListChanges:
         self._editor = editor
         # Changes of this process take turns, so that only other processes are waited for by trying.
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # gone with who holds them
+        self._signs = SignsOfLife()
 
     async def find(
         self, principal: Principal, action: str, environment: EnvironmentRef, key: str
@@ -221,11 +222,12 @@ class ListChanges:
         """
         change, counts = running.change, effect.counts
         ref, key = change.environment, change.segment_key
-        done = completed(change, counts, is_unchanged=effect.is_unchanged)
+        done = change
         uses: list[tuple[str, Entity]] = []
         implied: list[Save | Delete] = []
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        async def decide(snapshots: Snapshots) -> Writes:
+            nonlocal done
             snapshot = snapshots[ref]
             if effect.check is not None:
                 effect.check(snapshot)
@@ -237,7 +239,9 @@ class ListChanges:
                 # What a tool calls its cohort comes with the members, and needs no permission of its own.
                 uses[:] = [(SegmentAction.UPDATE_INCLUDED, before)]
                 implied[:] = [saved]
-            return [saved, Save(done, change.version), *applied(running)]
+            last = await running.end()
+            done = completed(last, counts, is_unchanged=effect.is_unchanged)
+            return [saved, Save(done, last.version), *applied(running)]
 
         edit = Edit(
             action=change.action,
@@ -249,7 +253,8 @@ class ListChanges:
             uses=uses,
             implied=implied,
         )
-        snapshot = await self._editor.edit(principal, ref, edit)
+        async with running.staying_alive():  # it may wait for its turn
+            snapshot = await self._editor.edit(principal, ref, edit)
         running.change = done
         return ChangedList(snapshot.segments[key], done, snapshot.revision)
 
@@ -277,10 +282,12 @@ class ListChanges:
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        for change in await self._store.list_open_changes():
-            if is_dead(change):
+        changes = await self._store.list_open_changes()
+        self._signs.keep(changes)
+        for change in changes:
+            if self._signs.is_dead(change):
                 with contextlib.suppress(NotFoundError, VersionConflictError):  # others were quicker
-                    await undo(self._store, change, why_dead(change), change.counts)
+                    await undo(self._store, change, why_dead(change), change.counts, is_dead=True)
 
     async def _begin(
         self,
@@ -323,6 +330,7 @@ class ListChanges:
             await self._store.commit(Commit(writes=(Save(change, None), *forgotten), entry=None))
         except (AlreadyExistsError, VersionConflictError):
             raise _others_turn(new.segment_key) from None
+        self._signs.begin(change)
         running = RunningChange(self._store, change, creates=new.creates, applies=new.applies)
         if new.creates is None:
             await self._clear_away(principal, running, last)
@@ -333,12 +341,13 @@ class ListChanges:
         last = changes[-1] if changes else None
         if last is None or not last.is_open:
             return last
-        if not is_dead(last):
-            if last.is_from_file and last.state is not ListChangeState.CANCELLING:
+        if not self._signs.is_dead(last):
+            is_import = last.is_from_file and last.state is not ListChangeState.CANCELLING
+            if is_import and self._signs.is_alive(last):
                 raise InUseError("segment", last.segment_key, [UsedBy("import", last.id, str(last.environment))])
             raise _others_turn(last.segment_key)
         try:
-            undone = await undo(self._store, last, why_dead(last), last.counts)
+            undone = await undo(self._store, last, why_dead(last), last.counts, is_dead=True)
         except (NotFoundError, VersionConflictError):  # others were quicker
             undone = None
         if undone is None:

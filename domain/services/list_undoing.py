@@ -8,12 +8,16 @@ from domain.errors import VersionConflictError
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
 from domain.ports import Commit, Delete, Store
-from domain.services.running_changes import RunningChange, is_dead, save_change
+from domain.services.running_changes import RunningChange, save_change
 from domain.services.tries import Tries
 
 
-async def undo(store: Store, change: ListChange, error: str, counts: ListCounts) -> ListChange | None:
+async def undo(
+    store: Store, change: ListChange, error: str, counts: ListCounts, *, is_dead: bool = False
+) -> ListChange | None:
     """Undo a change, and give its list free; return None if it took effect, or others undo it.
+
+    One that is taken for dead is left alone if it gave a sign of life meanwhile.
 
     Raises:
         NotFoundError: There is no such change any more.
@@ -24,7 +28,7 @@ async def undo(store: Store, change: ListChange, error: str, counts: ListCounts)
     while True:
         await tries.next()
         stored = await store.get(ListChange, change.id)
-        if not stored.is_open or (is_dead(change) and not is_dead(stored)):
+        if not stored.is_open or (is_dead and stored.version != change.version):
             return None
         # Whoever began to undo it, and died of that, said why: nobody cancelled it.
         is_cancelled = stored.state is ListChangeState.CANCELLING and stored.error is None

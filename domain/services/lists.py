@@ -25,13 +25,12 @@ from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
 from domain.ports import KeySpool, Store, kind_of
-from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
 from domain.services.list_files import FileReading, read_list_file
 from domain.services.list_members import CHUNK, write_keys
 from domain.services.list_uploads import Receive, let_come, takes_no_file
-from domain.services.running_changes import RunningChange, is_dead, save_change
+from domain.services.running_changes import RunningChange, is_overdue, save_change
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -45,7 +44,7 @@ class ListService:
     Args:
         store: Where members are kept.
         snapshots: What is served.
-        editor: Makes the edits that let a generation take effect.
+        changes: What changes of lists pass through.
         new_spool: Makes what sorts the keys of a file.
         max_removal_percent: How much of a list that flags use may go without `acknowledge_removal`.
     """
@@ -54,14 +53,14 @@ class ListService:
         self,
         store: Store,
         snapshots: SnapshotService,
-        editor: EnvironmentEditor,
+        changes: ListChanges,
         new_spool: Callable[[], KeySpool],
         *,
         max_removal_percent: int,
     ) -> None:
         self._store = store
         self._access = snapshots.access
-        self._changes = ListChanges(store, snapshots, editor)
+        self._changes = changes
         self._new_spool = new_spool
         self._max_removal_percent = max_removal_percent
 
@@ -102,7 +101,7 @@ class ListService:
         if waiting.actor != principal.actor:
             message = "only who began an import may upload its file"
             raise ForbiddenError(message, [("uploadSegmentImport", change_resource(waiting))])
-        if waiting.state is not ListChangeState.WAITING or is_dead(waiting):
+        if waiting.state is not ListChangeState.WAITING or is_overdue(waiting):
             raise takes_no_file(waiting)
         await self._changes.authorize(principal, waiting)
         try:

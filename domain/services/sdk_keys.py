@@ -71,7 +71,7 @@ class SdkKeyService:
 
         edit = AccessEdit(
             action="rotateSdkKey",
-            resource=f"proj/{environment.project}:env/{environment.environment}",
+            resource=environment.resource,
             scope=str(environment),
             decide=decide,
             comment=comment,

@@ -71,7 +71,7 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
     commit = Commit(
         writes=writes,
         revise=frozenset({ACCESS_SCOPE}),
-        entry=AuditEntry(actor="system", action="setUp", resource=DEFAULT_PROJECT, changes=changes),
+        entry=AuditEntry(actor="system", action="setUp", resource=f"proj/{DEFAULT_PROJECT}", changes=changes),
     )
     try:
         await store.commit(commit)

@@ -29,7 +29,6 @@ from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
 from domain.ports import Commit, Delete, Save, Store, kind_of
 from domain.services.cohorts import Cohort, CohortMessage, CohortSync
-from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import SYNC, ListChanges, NewListChange
 from domain.services.list_effects import Effect, next_generation
 from domain.services.list_members import write_joined_and_left
@@ -50,11 +49,11 @@ _FORGOTTEN_AT_A_TIME = 1_000
 class SyncService:
     """Takes in what external tools say of their cohorts."""
 
-    def __init__(self, store: Store, snapshots: SnapshotService, editor: EnvironmentEditor) -> None:
+    def __init__(self, store: Store, snapshots: SnapshotService, changes: ListChanges) -> None:
         self._store = store
         self._snapshots = snapshots
         self._access = snapshots.access
-        self._changes = ListChanges(store, snapshots, editor)
+        self._changes = changes
         self._accepted = asyncio.Event()
 
     async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> None:

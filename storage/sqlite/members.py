@@ -12,7 +12,10 @@ _DISCARD = """
 DELETE FROM members WHERE (list, key, since) IN (
   SELECT list, key, since FROM members WHERE list = :list AND since > :generation LIMIT :chunk)
 """
-_REJOIN = "UPDATE members SET until = NULL WHERE list = :list AND until > :generation"
+_REJOIN = """
+UPDATE members SET until = NULL WHERE (list, key, since) IN (
+  SELECT list, key, since FROM members WHERE list = :list AND until > :generation LIMIT :chunk)
+"""
 _PURGE = """
 DELETE FROM members WHERE (list, key, since) IN (
   SELECT list, key, since FROM members WHERE list = :list AND until <= :generation LIMIT :chunk)
@@ -61,10 +64,12 @@ async def discard_some(writer: aiosqlite.Connection, list_id: str, generation: i
     """Do a part of Store.discard_members that holds nobody up for long; tell whether there is more."""
     wanted = {"list": list_id, "generation": generation, "chunk": _CHUNK}
     async with transaction(writer):
-        await fetch(writer, _REJOIN, wanted)
         await fetch(writer, _DISCARD, wanted)
-        [(deleted,)] = await fetch(writer, "SELECT changes()")
-    return bool(deleted)
+        [(changed,)] = await fetch(writer, "SELECT changes()")
+        if not changed:
+            await fetch(writer, _REJOIN, wanted)
+            [(changed,)] = await fetch(writer, "SELECT changes()")
+    return bool(changed)
 
 
 async def purge_some(writer: aiosqlite.Connection, list_id: str, generation: int) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
 from domain.errors import InvalidInputError, UnavailableError
@@ -17,7 +18,7 @@ from domain.model.flags import Flag
 from domain.ports import Store
 from storage import open_store
 from storage.codec import encode_text
-from storage.sqlite import connection
+from storage.sqlite import connection, members
 from storage.sqlite.contexts import AMONG, COUNT
 from storage.sqlite.entries import entries_query
 from tests.storage.builders import SHOP, a_commit, a_flag, an_entry, create, replace_at
@@ -237,3 +238,27 @@ async def test_contexts_are_looked_up_by_all_of_an_index(tmp_path: Path) -> None
         searches = [line.partition("(")[2] for line in plan if line.startswith("SEARCH")]
         assert searches == [f"environment=? AND kind=? AND {name}=?)" for name in names], plan
         assert not [line for line in plan if "ORDER BY" in line], "the first are the first of the index"
+
+
+async def test_an_overwrite_is_undone_in_parts_that_hold_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows: list[int] = []
+
+    @asynccontextmanager
+    async def counted(writer: aiosqlite.Connection) -> AsyncIterator[None]:
+        before = writer.total_changes
+        async with connection.transaction(writer):
+            yield
+        rows.append(writer.total_changes - before)
+
+    monkeypatch.setattr(members, "_CHUNK", 2)
+    store = await opened(tmp_path / "store.db")
+    await store.add_members("beta", 1, [*"abcde"])
+    await store.remove_members("beta", 2, [*"abcde"])
+    await store.add_members("beta", 2, [*"fghij"])
+    monkeypatch.setattr(members, "transaction", counted)
+    await store.discard_members("beta", 1)
+    left = await store.list_members("beta", 2, first=99)
+    await store.close()
+    assert (left, rows) == ([*"abcde"], [2, 2, 1, 2, 2, 1, 0])

@@ -15,7 +15,7 @@ from domain.services.editing import EnvironmentEditor
 from domain.services.gone_lists import discard_gone_lists
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
-from domain.services.list_changes import NewListChange
+from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -34,7 +34,9 @@ class Process:
         editor = EnvironmentEditor(store, snapshots)
         self.owner = owner
         self.segments = SegmentService(store, editor, TargetLimit(10))
-        self.lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
+        self.lists = ListService(
+            store, snapshots, ListChanges(store, snapshots, editor), TemporaryKeySpool, max_removal_percent=50
+        )
         self.imports = ImportService(store, editor)
 
     async def create(self) -> None:

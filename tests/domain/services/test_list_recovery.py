@@ -1,8 +1,10 @@
 """What crashes leave of changes of large lists, and who clears it away; two processes at a time."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,11 +12,12 @@ import pytest
 from domain.access.principals import ANONYMOUS, Principal
 from domain.access.roles import BaseRole, Grants
 from domain.clock import now_ms
-from domain.errors import ForbiddenError, InvalidInputError, UnauthenticatedError, UnavailableError
+from domain.errors import ForbiddenError, InUseError, InvalidInputError, UnauthenticatedError, UnavailableError
 from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
 from domain.ports import Commit, Save, Store
+from domain.services import running_changes as running_module
 from domain.services import syncs as syncs_module
 from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
@@ -44,9 +47,10 @@ class Process:
         snapshots = SnapshotService(store)
         editor = EnvironmentEditor(store, snapshots)
         self.segments = SegmentService(store, editor, TargetLimit(10))
-        self.lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-        self.syncs = SyncService(store, snapshots, editor)
-        self.recovery = ListRecoveryService(store, ListChanges(store, snapshots, editor), self.syncs)
+        changes = ListChanges(store, snapshots, editor)
+        self.lists = ListService(store, snapshots, changes, TemporaryKeySpool, max_removal_percent=50)
+        self.syncs = SyncService(store, snapshots, changes)
+        self.recovery = ListRecoveryService(store, changes, self.syncs)
 
 
 class DyingStore:
@@ -93,9 +97,9 @@ async def members(store: Store, segment_id: str) -> list[str]:
 
 
 async def left_open(
-    store: Store, here: Process, owner: Principal, state: ListChangeState, seconds_ago: float
+    store: Store, here: Process, owner: Principal, state: ListChangeState, seconds_ago: float = 0
 ) -> ListChange:
-    """Leave a list as a process does that died so long ago."""
+    """Leave a list as a process does that died so long ago by its clock."""
     new = NewSegment(name="beta", list_context_kind="user")
     await here.segments.create(owner, PRODUCTION, new)
     await here.lists.edit_keys(owner, PRODUCTION, "beta", ListMode.MERGE, ["ann"])
@@ -108,21 +112,39 @@ async def left_open(
     return left
 
 
+@pytest.fixture
+def let_pass(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """What lets so many seconds pass by the clock of this process."""
+
+    def let(seconds: float) -> None:
+        monkeypatch.setattr(running_module, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + seconds))
+
+    return let
+
+
 @pytest.mark.parametrize(
     "case",
     [
-        ("RUNNING", 11, "FAILED"),
-        ("CANCELLING", 11, "CANCELLED"),
-        ("WAITING", 3_601, "FAILED"),
-        ("RUNNING", 5, "RUNNING"),
-        ("WAITING", 3_500, "WAITING"),
+        ("RUNNING", 0, 11, "FAILED"),
+        ("RUNNING", -60, 11, "FAILED"),
+        ("CANCELLING", 0, 11, "CANCELLED"),
+        ("WAITING", 3_601, 0, "FAILED"),
+        ("RUNNING", 0, 9, "RUNNING"),
+        ("RUNNING", 60, 9, "RUNNING"),
+        ("WAITING", 3_500, 60, "WAITING"),
     ],
 )
-async def test_a_change_that_lost_its_process_is_undone_and_no_other(
-    here: Process, store: Store, owner: Principal, case: tuple[str, float, str]
+async def test_a_change_that_lost_its_process_is_undone_and_no_other_whatever_the_clock_of_that(
+    here: Process,
+    store: Store,
+    owner: Principal,
+    let_pass: Callable[[float], None],
+    case: tuple[str, float, float, str],
 ) -> None:
-    state, seconds_ago, after = case
+    state, seconds_ago, passed, after = case
     left = await left_open(store, here, owner, ListChangeState[state], seconds_ago)
+    await here.recovery.clean_up()
+    let_pass(passed)
     await here.recovery.clean_up()
     found = await store.get(ListChange, left.id)
     assert found.state.name == after
@@ -133,23 +155,57 @@ async def test_a_change_that_lost_its_process_is_undone_and_no_other(
     assert await store.list_open_changes() == ([] if is_undone else [left])
 
 
-async def test_several_processes_undo_a_change_once(here: Process, store: Store, owner: Principal) -> None:
-    left = await left_open(store, here, owner, ListChangeState.RUNNING, 60)
-    await asyncio.gather(*[Process(store).recovery.clean_up() for _ in range(4)])
+async def test_a_change_that_beats_is_not_undone(
+    here: Process, store: Store, owner: Principal, let_pass: Callable[[float], None]
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
+    for seconds in (0, 9, 18, 27):
+        let_pass(seconds)
+        await here.recovery.clean_up()
+        left = await save_change(store, left)
+    assert await store.list_open_changes() == [left]
+
+
+async def test_a_second_import_is_refused_once_the_first_is_seen_to_beat(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
+    left = await save_change(store, replace(left, action=START_IMPORT))
+    new = NewListChange(segment_key="beta", mode=ListMode.MERGE)
+    starting = asyncio.create_task(here.lists.start(owner, PRODUCTION, new))
+    await asyncio.wait({starting}, timeout=0.3)
+    assert not starting.done(), "its process may be gone"
+    await save_change(store, left)
+    with pytest.raises(InUseError):
+        await starting
+
+
+async def test_several_processes_undo_a_change_once(
+    here: Process, store: Store, owner: Principal, let_pass: Callable[[float], None]
+) -> None:
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
+    processes = [Process(store) for _ in range(4)]
+    for seconds in (0, 11):
+        let_pass(seconds)
+        await asyncio.gather(*[process.recovery.clean_up() for process in processes])
     found = await store.get(ListChange, left.id)
     steps = 2  # it is being undone, and it is undone
     assert (found.state, found.version) == (ListChangeState.FAILED, left.version + steps)
 
 
 async def test_what_nobody_cancelled_has_failed_though_its_undoing_is_cut_short(
-    here: Process, store: Store, owner: Principal
+    here: Process, store: Store, owner: Principal, let_pass: Callable[[float], None]
 ) -> None:
-    left = await left_open(store, here, owner, ListChangeState.RUNNING, 60)
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
+    dying = Process(DyingStore(store, "discard_members"))
+    await dying.recovery.clean_up()
+    let_pass(11)
     with pytest.raises(UnavailableError):
-        await Process(DyingStore(store, "discard_members")).recovery.clean_up()
+        await dying.recovery.clean_up()
     undoing = await store.get(ListChange, left.id)
     assert undoing.state is ListChangeState.CANCELLING
-    await save_change(store, replace(undoing, beat_ms=1))
+    await here.recovery.clean_up()
+    let_pass(22)
     await here.recovery.clean_up()
     found = await store.get(ListChange, left.id)
     assert (found.state, found.error) == (ListChangeState.FAILED, "the process that made it is gone")
@@ -159,7 +215,7 @@ async def test_what_nobody_cancelled_has_failed_though_its_undoing_is_cut_short(
 async def test_whoever_cancels_an_import_at_the_same_time_learns_that_it_is_cancelled(
     here: Process, store: Store, owner: Principal, state: ListChangeState
 ) -> None:
-    left = await left_open(store, here, owner, state, 1)
+    left = await left_open(store, here, owner, state)
     there = Process(store)
     cancels = [process.lists.cancel(owner, left.id) for process in (here, there) * 4]
     for answer in await asyncio.gather(*cancels, return_exceptions=True):
@@ -172,7 +228,7 @@ async def test_whoever_cancels_an_import_at_the_same_time_learns_that_it_is_canc
 async def test_an_import_that_gives_a_sign_of_life_meanwhile_is_cancelled(
     here: Process, store: Store, owner: Principal
 ) -> None:
-    left = await left_open(store, here, owner, ListChangeState.RUNNING, 1)
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
 
     async def beat() -> None:
         await save_change(store, replace(left, beat_ms=now_ms()))
@@ -185,7 +241,7 @@ async def test_an_import_that_gives_a_sign_of_life_meanwhile_is_cancelled(
 async def test_an_import_that_takes_effect_meanwhile_is_over(
     here: Process, store: Store, owner: Principal
 ) -> None:
-    left = await left_open(store, here, owner, ListChangeState.RUNNING, 1)
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
 
     async def complete() -> None:
         await save_change(store, replace(left, state=ListChangeState.COMPLETED, finished_ms=now_ms()))
@@ -197,7 +253,7 @@ async def test_an_import_that_takes_effect_meanwhile_is_over(
 async def test_a_change_that_fails_while_it_is_cancelled_gives_its_list_free(
     here: Process, store: Store, owner: Principal
 ) -> None:
-    left = await left_open(store, here, owner, ListChangeState.RUNNING, 1)
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
     interposed = Interposed(store, "commit", lambda: here.lists.cancel(owner, left.id))
     await undo(cast("Store", interposed), left, "it failed", ListCounts())
     assert (await store.get(ListChange, left.id)).state is ListChangeState.CANCELLED
@@ -220,24 +276,25 @@ async def test_keys_wait_for_the_turn_of_a_change_that_takes_no_file(
 
 
 async def test_an_import_waits_until_the_one_before_is_undone(
-    here: Process, store: Store, owner: Principal
+    here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = await left_open(store, here, owner, ListChangeState.CANCELLING, 9.9)
+    monkeypatch.setattr(running_module, "_DEAD_SECONDS", 0.2)
+    left = await left_open(store, here, owner, ListChangeState.CANCELLING)
     started = await here.lists.start(owner, PRODUCTION, NewListChange(segment_key="beta", mode=ListMode.MERGE))
     assert started.generation == left.generation + 1
     assert (await store.get(ListChange, left.id)).state is ListChangeState.CANCELLED
 
 
 async def test_a_first_sync_that_is_cut_short_leaves_nothing(
-    here: Process, store: Store, owner: Principal
+    here: Process, store: Store, owner: Principal, let_pass: Callable[[float], None]
 ) -> None:
     dying = DyingStore(store, "add_members")
     with pytest.raises(UnavailableError):
         await Process(dying).syncs.take_in(owner, PRODUCTION, message("ann"))
     assert await store.find(Segment, SYNCED) is None, "no reader sees a segment without its members"
-    [left] = await store.list_open_changes()
-    await store.commit(Commit(writes=(Save(replace(left, beat_ms=1, version=2), 1),), entry=None))
-    await here.recovery.clean_up()
+    for seconds in (0, 11):
+        let_pass(seconds)
+        await here.recovery.clean_up()
     assert (await store.list_ids(), await store.list_open_changes()) == ([], [])
 
 
@@ -249,14 +306,16 @@ async def test_a_first_sync_under_way_is_not_swept(store: Store, owner: Principa
 
 
 async def test_what_a_deletion_that_was_cut_short_left_is_forgotten(
-    here: Process, store: Store, owner: Principal
+    here: Process, store: Store, owner: Principal, let_pass: Callable[[float], None]
 ) -> None:
-    left = await left_open(store, here, owner, ListChangeState.RUNNING, 60)
+    left = await left_open(store, here, owner, ListChangeState.RUNNING)
     dying = DyingStore(store, "commit")
     with pytest.raises(UnavailableError):
         await Process(dying).segments.delete(owner, PRODUCTION, "beta")
     assert await store.list_ids() == [left.scope]
-    await here.recovery.clean_up()
+    for seconds in (0, 11):
+        let_pass(seconds)
+        await here.recovery.clean_up()
     assert await store.list_ids() == []
 
 

@@ -12,7 +12,7 @@ from domain.model.lists import ListChange, ListMode
 from domain.ports import Commit, Save, Store
 from domain.services import list_uploads
 from domain.services.editing import EnvironmentEditor
-from domain.services.list_changes import NewListChange
+from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -30,7 +30,9 @@ async def lists(fickle: FickleStore, snapshots: SnapshotService, owner: Principa
     editor = EnvironmentEditor(fickle, snapshots)
     segments = SegmentService(fickle, editor, TargetLimit(10))
     await segments.create(owner, PRODUCTION, NewSegment(name="beta", list_context_kind="user"))
-    return ListService(fickle, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
+    return ListService(
+        fickle, snapshots, ListChanges(fickle, snapshots, editor), TemporaryKeySpool, max_removal_percent=50
+    )
 
 
 async def test_an_import_whose_file_begins_to_come_late_is_not_taken_for_dead(

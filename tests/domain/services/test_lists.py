@@ -17,7 +17,8 @@ from domain.ports import Commit, Delete, Save, Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import EnvironmentEditor
+from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes
+from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -28,6 +29,8 @@ from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
 
 BETA = f"{PRODUCTION}/amplitude-beta"
+MANY_BEATS = 10
+"""More than a small change has other occasions for."""
 
 
 @dataclass
@@ -40,8 +43,9 @@ class Services:
 def services(fickle: FickleStore, snapshots: SnapshotService) -> Services:
     store = cast("Store", fickle)
     editor = EnvironmentEditor(store, snapshots)
-    lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
-    return Services(lists, SyncService(store, snapshots, editor))
+    changes = ListChanges(store, snapshots, editor)
+    lists = ListService(store, snapshots, changes, TemporaryKeySpool, max_removal_percent=50)
+    return Services(lists, SyncService(store, snapshots, changes))
 
 
 def joins(*keys: str) -> CohortMessage:
@@ -96,10 +100,9 @@ async def test_a_sync_outwaits_the_process_that_died_in_the_one_before(
         passed += 0.5
         return 0.0
 
-    killed = await left_running(services, store, owner)
+    await left_running(services, store, owner)
     for module in (changes_module, running_module):
-        monkeypatch.setattr(module, "now_ms", lambda: killed.beat_ms + int(passed * 1000))
-    monkeypatch.setattr(changes_module, "time", SimpleNamespace(monotonic=lambda: passed))
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: passed))
     monkeypatch.setattr(changes_module, "random", SimpleNamespace(uniform=uniform))
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     assert passed > 4, "a process may beat as seldom as that, and must not be taken for dead"
@@ -114,13 +117,42 @@ async def test_a_change_that_takes_long_beats_while_it_clears_writes_and_undoes(
     """Whoever took it for dead would write into a list that it still works on."""
     killed = await left_running(services, store, owner)
     monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.0)
-    for module in (changes_module, running_module):
-        monkeypatch.setattr(module, "now_ms", lambda: killed.beat_ms + 11_000)
+    monkeypatch.setattr(running_module, "_DEAD_SECONDS", 0.05)
     await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
     _, undone, done = await changes_of(store)
     begun_and_over = 2
     assert undone.version > killed.version + begun_and_over
     assert done.version > begun_and_over + 1, "it beat for adding, and for removing"
+
+
+async def test_a_change_beats_while_it_waits_for_its_turn_to_take_effect(
+    store: Store, snapshots: SnapshotService, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = EnvironmentEditor(store, snapshots)
+    syncs = SyncService(store, snapshots, ListChanges(store, snapshots, editor))
+    await syncs.take_in(owner, PRODUCTION, joins("ann"))
+    monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.01)
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def decide(_: Snapshots) -> Writes:
+        begun.set()
+        await over.wait()
+        return []
+
+    long = Edit(action="updateFlag", resource="r", scope=str(PRODUCTION), decide=decide)
+    editing = asyncio.create_task(editor.edit(owner, PRODUCTION, long))
+    await begun.wait()
+    syncing = asyncio.create_task(syncs.take_in(owner, PRODUCTION, joins("bob")))
+    versions: set[int] = set()
+    for _ in range(200):
+        await asyncio.sleep(0.02)
+        versions |= {change.version for change in await store.list_open_changes()}
+        if len(versions) > MANY_BEATS:
+            break
+    over.set()
+    await asyncio.gather(editing, syncing)
+    assert len(versions) > MANY_BEATS
+    assert [change.state.name for change in await changes_of(store)] == ["COMPLETED", "COMPLETED"]
 
 
 async def test_a_change_that_is_cancelled_twice_stays_with_the_process_that_undoes_it(

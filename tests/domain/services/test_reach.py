@@ -28,6 +28,7 @@ from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.flag_copies import FlagCopy, FlagCopyService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentBulkEdit, SegmentEdit, SegmentService
 from domain.services.setup import PRODUCTION, set_up_store
@@ -113,10 +114,11 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
     await set_up_store(store)
     snapshots = SnapshotService(store)
     editor = EnvironmentEditor(store, snapshots)
-    lists = ListService(store, snapshots, editor, TemporaryKeySpool, max_removal_percent=50)
+    changes = ListChanges(store, snapshots, editor)
+    lists = ListService(store, snapshots, changes, TemporaryKeySpool, max_removal_percent=50)
     segments = SegmentService(store, editor, TargetLimit(100))
     imports = ImportService(store, editor)
-    services = Services(segments, imports, lists, SyncService(store, snapshots, editor), FlagCopyService(editor))
+    services = Services(segments, imports, lists, SyncService(store, snapshots, changes), FlagCopyService(editor))
     await imports.import_flag_data(OPERATOR, PRODUCTION, DATA, ImportMode.MERGE)
     await imports.import_flag_data(OPERATOR, TEST, {"flags": DATA["flags"]}, ImportMode.MERGE)
     await segments.create(OPERATOR, PRODUCTION, NewSegment(name="list", list_context_kind="user"))

@@ -9,6 +9,7 @@ import pytest
 from domain.errors import UnavailableError
 from domain.services import syncs
 from domain.services.editing import EnvironmentEditor
+from domain.services.list_changes import ListChanges
 from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
@@ -41,7 +42,8 @@ async def test_a_fault_does_not_end_syncs(
 ) -> None:
     monkeypatch.setattr(syncs, "_LOOK_SECONDS", 0.01)
     store: Any = fickle
-    running = asyncio.create_task(SyncService(store, snapshots, EnvironmentEditor(store, snapshots)).run())
+    changes = ListChanges(store, snapshots, EnvironmentEditor(store, snapshots))
+    running = asyncio.create_task(SyncService(store, snapshots, changes).run())
     fickle.fault = ValueError("what is stored cannot be read")
 
     async def was_met() -> bool:

@@ -25,3 +25,9 @@ async def test_a_store_that_is_set_up_keeps_its_secrets(store: Store) -> None:
     await set_up_store(store, "a secret of my own")
     assert await set_up_store(store, "another secret") is None
     assert await store.find(Credential, hash_secret("another secret")) is None
+
+
+async def test_the_log_begins_with_the_project_by_its_name_in_policies(store: Store) -> None:
+    await set_up_store(store)
+    [entry] = await store.list_entries(None, first=9)
+    assert (entry.action, entry.resource) == ("setUp", "proj/default")
