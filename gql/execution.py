@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Sized
 from dataclasses import is_dataclass
 from datetime import datetime
+from inspect import isawaitable
 from typing import Any, NoReturn, TypeAlias, cast
 
 from graphql import (
@@ -33,6 +34,8 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCor
 from strawberry.types.field import StrawberryField
 
 from domain.errors import LimitExceededError
+from domain.services.evaluation import BatchEvaluation
+from gql.batches import complete_batch, is_long_batch
 from gql.budget import SEARCH_COST, SERVICE_COST, ResultBudget
 
 Coercion: TypeAlias = Callable[[Any], Any]
@@ -92,6 +95,8 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
             if is_settled:
                 self._known[key] = known
         _, complete, cost = known
+        if complete is not None and result.__class__ is BatchEvaluation and is_long_batch(result):
+            return self._complete_batch(complete, return_type, field_details_list, info, path, result)
         if complete is not None:
             try:
                 completed: dict[str, Any] = complete(result, self._budget)
@@ -101,6 +106,22 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
                 return completed
         self._budget.spend(cost)
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+
+    async def _complete_batch(  # noqa: PLR0913, PLR0917 - what it completes, and how
+        self,
+        complete: Completer,
+        return_type: GraphQLObjectType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        batch: BatchEvaluation,
+    ) -> dict[str, Any]:
+        """Complete a long batch in turns with other requests; on anything unusual as graphql-core does."""
+        try:
+            return await complete_batch(complete, batch, self._budget)
+        except Exception:  # noqa: BLE001 - stock execution meets the same fault, and tells where it is
+            done = super().complete_object_value(return_type, field_details_list, info, path, batch, None)
+            return await done if isawaitable(done) else done
 
     def complete_awaitable_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
         self,

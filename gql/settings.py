@@ -83,7 +83,9 @@ class Settings(BaseSettings):
     max_sync_batch_bytes: int = Field(
         4_194_304, ge=1, description="Bytes of a batch of a cohort's members; Amplitude's webhook is a body."
     )
-    max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
+    max_batch_evaluations: int = Field(
+        50_000, ge=1, description="Contexts x flags of one request, large ones counting for several."
+    )
     max_targets: int = Field(
         15_000, ge=1, description="Individual targets of a segment or a flag; an import may bring more."
     )

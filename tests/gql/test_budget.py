@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,27 @@ def test_the_length_of_lists_does_not_make_an_answer_dear(tmp_path: Path) -> Non
             answer = server.post(f"{{ {HERE} {{ segments {{ nodes {{ {selection} }} }} }} }}")
             assert not answer.errors, name
             assert processor_seconds(server) - before < 1, name  # measured at 0.13 at most
+
+
+def test_a_long_evaluation_ends_when_its_time_is_over_and_others_are_answered_meanwhile(tmp_path: Path) -> None:
+    """A chain of 400 segments for each of 20,000 contexts took a minute, and everybody waited."""
+    with Server(f"sqlite:///{tmp_path}/x.db", max_query_seconds="2") as server:
+        chain = tuple(
+            {"key": f"s{n}", "rules": [{"clauses": a_rule_on_segments(f"s{n - 1}")["clauses"]}] if n else []}
+            for n in range(400)
+        )
+        flag = a_flag("f", rules=[a_rule_on_segments("s399")])
+        assert not server.import_flags(data_of(flag, segments=chain)).errors
+        query = f"query ($c: [JSON!]!) {{ evaluateBatch({PLACE}, contexts: $c) {{ revision }} }}"
+        before = processor_seconds(server)
+        with ThreadPoolExecutor() as pool:
+            long = pool.submit(server.post, query, c=[{"key": f"u{n}"} for n in range(20_000)])
+            others = 0
+            while not long.done():
+                assert server.client.get("/healthz").status_code == 200
+                others += 1
+        answer = long.result()
+        assert answer.code == "LIMIT_EXCEEDED"
+        assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_QUERY_SECONDS"
+        assert others >= 5
+        assert processor_seconds(server) - before < 4
