@@ -303,7 +303,8 @@ class EvaluationService:
             self._contexts.remember(snapshot.environment, context)
             subject = snapshot.subject(context, now_ms=now)
             subjects.append(subject)
-            answers.append(await _in_turns(turns, work, subject, keys))
+            is_short = len(keys) <= _PIECE and not turns.is_over
+            answers.append(work(subject, keys) if is_short else await _in_turns(turns, work, subject, keys))
         all_known = True
         waiting = [index for index, subject in enumerate(subjects) if subject.asked_in_vain]
         if waiting:
@@ -347,8 +348,8 @@ async def _in_turns(
 def _select(
     visible: Mapping[str, EnvironmentFlag], flag_keys: Sequence[str] | None, tags: Sequence[str] | None
 ) -> list[str]:
-    """Return the keys to evaluate, in order: unknown ones too, if they are asked for by key alone."""
-    keys = list(visible) if flag_keys is None else list(flag_keys)
+    """Return the keys to evaluate, in order, each once: unknown ones too, if they are asked for by key alone."""
+    keys = list(visible) if flag_keys is None else list(dict.fromkeys(flag_keys))
     if tags is None:
         return keys
     wanted = frozenset(tags)
