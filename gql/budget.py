@@ -2,6 +2,8 @@
 
 from collections.abc import Sized
 from dataclasses import dataclass
+from math import ceil
+from time import thread_time
 from typing import Any, TypeVar
 
 import orjson
@@ -28,10 +30,12 @@ class ExecutionLimits:
         result_cost: What its answer may cost, as `ResultBudget` counts.
         query_seconds: How long a query may take. A mutation is never stopped half way.
         page_size: How many items a page may have.
+        result_seconds: How long the processor may take to make its answer.
         response_bytes: How long its answer may be.
     """
 
     result_cost: int = 30_000
+    result_seconds: int = 1
     response_bytes: int = 33_554_432
     query_seconds: int = 30
     page_size: int = 100
@@ -42,19 +46,24 @@ class ResultBudget:
 
     A field that is resolved by itself costs 1, and so does an item of a list; a field with arguments costs 10, and
     one inside others that asks a service 100 more. Of what generated functions complete (docs/adr/0015) 20 fields
-    and items cost 1 together. So 30,000 take about a second of the processor at worst.
+    and items cost 1 together. So 30,000 take about a second of the processor, where no field is dearer than most.
+
+    Some fields are: they walk the graph of all segments, or filter thousands of rules. So the processor's time is
+    counted too, of all that is done at once: then nothing else is done meanwhile.
 
     Values are shared while an answer is made, and written out as often as they were asked for. So names,
     JSON values and texts that are not short are counted too: what is written out is never far too long.
     """
 
-    __slots__ = ("_limit", "_limits", "_sizes", "_spent", "_written")
+    __slots__ = ("_limit", "_limits", "_seconds", "_since", "_sizes", "_spent", "_written")
 
     def __init__(self, limits: ExecutionLimits) -> None:
         self._limits = limits
         self._limit = limits.result_cost
         self._spent = 0
         self._written = 0
+        self._seconds = 0.0
+        self._since: float | None = None
         # The values are kept so that no others can take their ids meanwhile.
         self._sizes: dict[int, tuple[object, int]] = {}
 
@@ -71,6 +80,39 @@ class ResultBudget:
                 setting="EARLYBIRD_MAX_RESULT_COST",
                 limit=self._limit,
                 actual=self._spent,
+            )
+
+    def begin(self) -> bool:
+        """Begin to do something at once; tell whether it is not a part of something else.
+
+        Raises:
+            LimitExceededError: The processor has had too much to do already.
+        """
+        self.check_time()
+        if self._since is not None:
+            return False
+        self._since = thread_time()
+        return True
+
+    def end(self) -> None:
+        """End what was begun, and is not a part of something else."""
+        if self._since is not None:
+            self._seconds += thread_time() - self._since
+            self._since = None
+
+    def check_time(self) -> None:
+        """Look at the processor's clock.
+
+        Raises:
+            LimitExceededError: The processor has had too much to do already.
+        """
+        seconds = self._seconds if self._since is None else self._seconds + thread_time() - self._since
+        if seconds > self._limits.result_seconds:
+            raise LimitExceededError(
+                "The processor's seconds for the answer, as far as made",
+                setting="EARLYBIRD_MAX_RESULT_SECONDS",
+                limit=self._limits.result_seconds,
+                actual=ceil(seconds),
             )
 
     def write(self, count: int) -> None:
@@ -108,6 +150,8 @@ class ResultBudget:
         Raises:
             LimitExceededError: The answer costs too much, or is too long.
         """
+        if self._since is not None:
+            self.check_time()
         self.spend(len(items) * fields // COMPILED_FIELDS)
         self.write(len(items) * size)
         return items

@@ -44,6 +44,7 @@ from gql.budget import (
     ExecutionLimits,
     ResultBudget,
 )
+from gql.deadlines import go_on
 
 Coercion: TypeAlias = Callable[[Any, ResultBudget], Any]
 Completer: TypeAlias = Callable[[Any, ResultBudget], Any]
@@ -113,7 +114,14 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
                 return completed
         self._budget.spend(cost)
         self._budget.write(size)
-        return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+        is_outermost = self._budget.begin()
+        try:
+            return super().complete_object_value(
+                return_type, field_details_list, info, path, result, position_context
+            )
+        finally:
+            if is_outermost:
+                self._budget.end()
 
     async def _complete_batch(  # noqa: PLR0913, PLR0917 - what it completes, and how
         self,
@@ -154,7 +162,17 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
             if isinstance(result, Coroutine):
                 result.close()  # it will never be begun
             raise
-        return await result
+        if not isinstance(result, Coroutine):
+            return await result
+        is_outermost = self._budget.begin()
+        try:  # what it does before it waits for something is done at once
+            awaited = result.send(None)
+        except StopIteration as done:
+            return done.value
+        finally:
+            if is_outermost:
+                self._budget.end()
+        return await go_on(result, awaited)
 
     def complete_iterable_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
         self,
@@ -172,6 +190,7 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
 
     def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - graphql-core's is static
         """Complete a scalar or an enum, and count how long it is."""
+        self._budget.check_time()
         completed = super().complete_leaf_value(return_type, result)
         self._budget.write_value(completed)
         return completed

@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     max_result_cost: int = Field(
         _EXECUTION_LIMITS.result_cost, ge=1, description="What an answer may cost: fields and items of lists."
     )
+    max_result_seconds: int = Field(
+        _EXECUTION_LIMITS.result_seconds, ge=1, description="How long the processor may take to make an answer."
+    )
     max_response_bytes: int = Field(_EXECUTION_LIMITS.response_bytes, ge=1, description="Bytes of an answer.")
     max_query_seconds: int = Field(_EXECUTION_LIMITS.query_seconds, ge=1, description="How long a query may take.")
     max_page_size: int = Field(
@@ -198,6 +201,7 @@ class Settings(BaseSettings):
             result_cost=self.max_result_cost,
             query_seconds=self.max_query_seconds,
             page_size=self.max_page_size,
+            result_seconds=self.max_result_seconds,
             response_bytes=self.max_response_bytes,
         )
 
