@@ -19,6 +19,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from domain.access.principals import PrincipalKind
 from domain.errors import ErrorCode
 from domain.ports import Cache
 from gql.answers import (
@@ -131,7 +132,13 @@ class GraphQLView(GraphQL[object, None]):
     async def _answer(self, request: Request, media_type: str, *, reading: bool) -> Response:
         """Answer an operation as it was answered before, or run it."""
         context = await self.context_factory(request)
-        question: bytes = request.scope["query_string"] if reading else await read_body(request, self.body_limits)
+        question: bytes = (
+            request.scope["query_string"]
+            if reading
+            else await read_body(
+                request, self.body_limits, is_anonymous=context.principal.kind is PrincipalKind.ANONYMOUS
+            )
+        )
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
             self.metrics.count_operation(OperationType.QUERY)
@@ -163,7 +170,6 @@ class GraphQLView(GraphQL[object, None]):
         """Leave an answer out; what a mutation changed holds."""
         error = limit_error([too_long(self.limits, size)])
         self.metrics.count_errors([ErrorCode.LIMIT_EXCEEDED.value])
-        note_errors([ErrorCode.LIMIT_EXCEEDED.value])
         return json_response({"data": None, "errors": [error.formatted]}, 200, media_type)
 
     async def _execute(self, body: Mapping[str, Any], context: object, *, reading: bool) -> ExecutionResult:

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     max_sync_batch_bytes: int = Field(
         4_194_304, ge=1, description="Bytes of a batch of a cohort's members; Amplitude's webhook is a body."
     )
+    max_anonymous_body_bytes: int = Field(
+        65_536, ge=1, description="Bytes of a request's body if it carries no secret."
+    )
+    max_incoming_bytes: int = Field(
+        268_435_456, ge=1, description="Bytes of all bodies that are coming in, in each process."
+    )
     max_batch_evaluations: int = Field(
         50_000, ge=1, description="Contexts x flags of one request, large ones counting for several."
     )
@@ -213,7 +219,12 @@ class Settings(BaseSettings):
     @property
     def body_limits(self) -> BodyLimits:
         """The limits on requests' bodies."""
-        return BodyLimits(max_bytes=self.max_body_bytes, max_seconds=self.max_body_seconds)
+        return BodyLimits(
+            max_bytes=self.max_body_bytes,
+            max_seconds=self.max_body_seconds,
+            anonymous_bytes=self.max_anonymous_body_bytes,
+            incoming_bytes=self.max_incoming_bytes,
+        )
 
     @property
     def file_limits(self) -> BodyLimits:

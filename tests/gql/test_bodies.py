@@ -97,3 +97,73 @@ def status_of_one_more(server: Server) -> int:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return int(connection.recv(65_536).split()[1])
+
+
+def head_of(path: str, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+SECRET = f"Authorization: Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "setting", "limit", "actual"),
+    [
+        ((SECRET, "Content-Length: 99999999"), "MAX_BODY_BYTES", 16_777_216, 99_999_999),
+        ((SECRET, "Content-Length: 16777217", "Expect: 100-continue"), "MAX_BODY_BYTES", 16_777_216, 16_777_217),
+        (("Content-Length: 65537",), "MAX_ANONYMOUS_BODY_BYTES", 65_536, 65_537),
+    ],
+)
+def test_a_body_that_says_that_it_is_too_long_is_refused_unread(
+    impatient: Server, headers: tuple[str, ...], setting: str, limit: int, actual: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=SECONDS / 2) as connection:
+        connection.sendall(head_of("/graphql", *headers))
+        top, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert top.split()[1] == b"413"
+    assert json.loads(body)["errors"][0]["extensions"] == {
+        "code": "LIMIT_EXCEEDED",
+        "setting": f"EARLYBIRD_{setting}",
+        "limit": limit,
+        "actual": actual,
+    }
+
+
+def test_without_a_secret_a_body_that_does_not_say_how_long_it_is_is_read_no_further_than_it_may(
+    impatient: Server,
+) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=10) as connection:
+        connection.sendall(head_of("/graphql", "Transfer-Encoding: chunked"))
+        connection.sendall(b"11171\r\n" + b" " * 70_001 + b"\r\n")
+        top, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert top.split()[1] == b"413"
+    assert json.loads(body)["errors"][0]["extensions"]["setting"] == "EARLYBIRD_MAX_ANONYMOUS_BODY_BYTES"
+
+
+def test_without_a_token_nothing_of_a_cohort_is_read(impatient: Server) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=SECONDS / 2) as connection:
+        connection.sendall(head_of("/api/v2/segment-targets/amplitude", "Content-Length: 1000"))
+        assert connection.recv(65_536).split()[1] == b"401"
+
+
+def test_large_bodies_that_come_in_together_have_a_limit_and_small_ones_are_answered(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", max_incoming_bytes="500000") as server, ExitStack() as opened:
+        head = head_of("/graphql", SECRET, "Content-Length: 300000")
+
+        def begin() -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            connection.sendall(head + b" " * 290_000)
+            return opened.enter_context(connection)
+
+        first, second = begin(), begin()
+        top, _, body = second.makefile("rb").read().partition(b"\r\n\r\n")
+        assert top.split()[1] == b"503"
+        extensions = json.loads(body)["errors"][0]["extensions"]
+        assert (extensions["setting"], extensions["limit"]) == ("EARLYBIRD_MAX_INCOMING_BYTES", 500_000)
+        assert server.post("{ __typename }").data == {"__typename": "Query"}
+        first.sendall(QUERY.rjust(10_000))
+        assert first.recv(65_536).split()[1] == b"200"
+        third = begin()  # there is room again
+        third.sendall(QUERY.rjust(10_000))
+        assert third.recv(65_536).split()[1] == b"200"
