@@ -116,6 +116,8 @@ class Settings(BaseSettings):
     max_body_seconds: int = Field(
         30, ge=1, description="How long a request's body may take, and a piece of a file of members."
     )
+    max_header_seconds: int = Field(10, ge=1, description="How long the head of a request may take.")
+    max_header_bytes: int = Field(65_536, ge=1, description="Bytes of a request's head.")
     max_context_size: int = Field(
         _CONTEXT_LIMITS.size,
         ge=1,
