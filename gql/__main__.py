@@ -40,6 +40,7 @@ from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
 from gql.documents import read_documents
 from gql.examples import read_examples
+from gql.heads import HeadLimitingProtocol
 from gql.logs import configure_logging
 from gql.metrics import FOLDER
 from gql.schema import build_schema
@@ -119,6 +120,7 @@ def serve(
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
+            http=HeadLimitingProtocol,
             log_level=settings.log_level,
             log_config=None,  # its lines are ours too
             access_log=False,

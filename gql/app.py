@@ -375,6 +375,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         context_factory=backend.request_context,
         responses=backend.responses,
         body_limits=settings.body_limits,
+        limits=settings.execution_limits,
         documents=_documents(settings),
         ide=settings.ide,
         metrics=metrics,

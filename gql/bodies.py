@@ -18,42 +18,71 @@ class BodyLimits:
     Attributes:
         max_bytes: The most bytes.
         max_seconds: How long all of them may take.
+        anonymous_bytes: The most bytes of who shows no secret.
+        incoming_bytes: The most bytes of all bodies together that are on their way to this process; those with no
+            more than `anonymous_bytes` are taken in all the same.
     """
 
     max_bytes: int
     max_seconds: int
+    anonymous_bytes: int = 65_536
+    incoming_bytes: int = 268_435_456
 
 
-async def read_body(request: Request, limits: BodyLimits) -> bytes:
-    """Read a body as a whole.
+class _Incoming:
+    """How much of bodies that are not complete this process holds."""
+
+    count = 0
+
+
+async def read_body(request: Request, limits: BodyLimits, *, is_anonymous: bool = False) -> bytes:
+    """Read a body as a whole; one that says itself that it is too long is not asked for.
 
     Raises:
-        RefusedRequestError: It is too long, or too slow.
+        RefusedRequestError: It is too long, or too slow, or others take the room.
     """
+    setting, limit = "MAX_BODY_BYTES", limits.max_bytes
+    if is_anonymous and limits.anonymous_bytes < limit:
+        setting, limit = "MAX_ANONYMOUS_BODY_BYTES", limits.anonymous_bytes
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit:
+        raise too_large("The request body's bytes", setting, limit, int(length))
     try:
-        return await within(limits.max_seconds, _read(request.receive, limits.max_bytes))
+        return await within(limits.max_seconds, _read(request.receive, limits, setting, limit))
     except TimeoutError:
         raise too_slow(limits.max_seconds) from None
 
 
-async def _read(receive: Receive, max_bytes: int) -> bytes:
+async def _read(receive: Receive, limits: BodyLimits, setting: str, limit: int) -> bytes:
     """Do what Starlette's `stream` does, without the cost of its generator."""
     body = bytearray()
     is_over = False
-    while not is_over:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        body += message.get("body", b"")
-        is_over = not message.get("more_body", False)
-        if len(body) > max_bytes:
-            raise too_large("The request body's bytes, as far as read", "MAX_BODY_BYTES", max_bytes, len(body))
-    return bytes(body)
+    try:
+        while not is_over:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            chunk = message.get("body", b"")
+            body += chunk
+            _Incoming.count += len(chunk)
+            is_over = not message.get("more_body", False)
+            if len(body) > limit:
+                raise too_large("The request body's bytes, as far as read", setting, limit, len(body))
+            if _Incoming.count > limits.incoming_bytes and len(body) > limits.anonymous_bytes:
+                raise _no_room(limits.incoming_bytes, _Incoming.count)
+        return bytes(body)
+    finally:
+        _Incoming.count -= len(body)
 
 
 def too_large(what: str, setting: str, limit: int, actual: int) -> RefusedRequestError:
     """Refuse a body that is longer than a setting says."""
     return _refusal(413, LimitExceededError(what, setting=f"EARLYBIRD_{setting}", limit=limit, actual=actual))
+
+
+def _no_room(limit: int, actual: int) -> RefusedRequestError:
+    what, setting = "The bytes of all bodies that come in now", "EARLYBIRD_MAX_INCOMING_BYTES"
+    return _refusal(503, LimitExceededError(what, setting=setting, limit=limit, actual=actual))
 
 
 def too_slow(seconds: int) -> RefusedRequestError:

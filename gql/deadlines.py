@@ -21,11 +21,11 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
         result: T = done.value
         return result
     async with asyncio.timeout(seconds):
-        return await _go_on(work, awaited)
+        return await go_on(work, awaited)
 
 
 @coroutine
-def _go_on(work: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, None, T]:  # noqa: ANN401 - the event loop's own
+def go_on(work: Coroutine[Any, Any, T], awaited: Any) -> Generator[Any, None, T]:  # noqa: ANN401 - the event loop's own
     """Go on with work that has begun, and waits for something."""
     while True:
         try:

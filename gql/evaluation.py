@@ -99,7 +99,7 @@ class ContextEvaluationsView:
         description="The context's fully qualified key; null if the context is invalid."
     )
     evaluations: list[EvaluationView] = strawberry.field(
-        description="In the order of `flagKeys`, else by flag key."
+        description="In the order of `flagKeys`, each flag once, else by flag key."
     )
     error: EvaluationErrorKind | None = strawberry.field(
         description="Why nothing could be evaluated; each evaluation's reason then says so too."

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Sized
 from dataclasses import is_dataclass
 from datetime import datetime
+from inspect import isawaitable
 from typing import Any, NoReturn, TypeAlias, cast
 
 from graphql import (
@@ -33,9 +34,19 @@ from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCor
 from strawberry.types.field import StrawberryField
 
 from domain.errors import LimitExceededError
-from gql.budget import SEARCH_COST, SERVICE_COST, ResultBudget
+from domain.services.evaluation import BatchEvaluation
+from gql.batches import complete_batch, is_long_batch
+from gql.budget import (
+    FIELD_BYTES,
+    SEARCH_COST,
+    SERVICE_COST,
+    SHORT_TEXT,
+    ExecutionLimits,
+    ResultBudget,
+)
+from gql.deadlines import go_on
 
-Coercion: TypeAlias = Callable[[Any], Any]
+Coercion: TypeAlias = Callable[[Any, ResultBudget], Any]
 Completer: TypeAlias = Callable[[Any, ResultBudget], Any]
 # The type, the ids of the nodes that select from it, and the variables that @skip and @include may ask for.
 Selection: TypeAlias = tuple[GraphQLObjectType, tuple[int, ...], tuple[tuple[str, bool | None], ...]]
@@ -46,11 +57,11 @@ _DIRECTIVES = frozenset({"skip", "include"})
 _INERT = frozenset({str, int, float, bool, dict, list, tuple, datetime})
 # How a value that is its own answer is told; `{0}` stands for the value.
 _IS_COERCED = {
-    "String": "{0}.__class__ is str",
-    "ID": "{0}.__class__ is str",
+    "String": f"{{0}}.__class__ is str and len({{0}}) < {SHORT_TEXT}",
+    "ID": f"{{0}}.__class__ is str and len({{0}}) < {SHORT_TEXT}",
     "Boolean": "{0}.__class__ is bool",
     "Int": "{0}.__class__ is int and -2147483648 <= {0} <= 2147483647",
-    "JSON": "{0}.__class__ is bool or {0}.__class__ is str",
+    "JSON": f"{{0}}.__class__ is bool or {{0}}.__class__ is str and len({{0}}) < {SHORT_TEXT}",
 }
 # Kept by the selection, beside the nodes, whose ids no others can take meanwhile, and whether it was tried to
 # generate one; the least used make room.
@@ -72,7 +83,7 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         super().__init__(*args, **kwargs)
         self._budget = budget
         # The lists are kept so that no others can take their ids while this request runs.
-        self._known: dict[tuple[int, int], tuple[list[FieldDetails], Completer | None, int]] = {}
+        self._known: dict[tuple[int, int], tuple[list[FieldDetails], Completer | None, int, int]] = {}
 
     def complete_object_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
         self,
@@ -87,11 +98,13 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         key = (id(return_type), id(field_details_list))
         if (known := self._known.get(key)) is None:
             is_settled, completer = self._completer(return_type, field_details_list)
-            cost = 1 if completer else self._cost(return_type, field_details_list)
-            known = (field_details_list, completer, cost)
+            cost, size = (1, 0) if completer else self._cost(return_type, field_details_list)
+            known = (field_details_list, completer, cost, size)
             if is_settled:
                 self._known[key] = known
-        _, complete, cost = known
+        _, complete, cost, size = known
+        if complete is not None and result.__class__ is BatchEvaluation and is_long_batch(result):
+            return self._complete_batch(complete, return_type, field_details_list, info, path, result)
         if complete is not None:
             try:
                 completed: dict[str, Any] = complete(result, self._budget)
@@ -100,7 +113,31 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
             else:
                 return completed
         self._budget.spend(cost)
-        return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
+        self._budget.write(size)
+        is_outermost = self._budget.begin()
+        try:
+            return super().complete_object_value(
+                return_type, field_details_list, info, path, result, position_context
+            )
+        finally:
+            if is_outermost:
+                self._budget.end()
+
+    async def _complete_batch(  # noqa: PLR0913, PLR0917 - what it completes, and how
+        self,
+        complete: Completer,
+        return_type: GraphQLObjectType,
+        field_details_list: list[FieldDetails],
+        info: GraphQLResolveInfo[Any],
+        path: Path,
+        batch: BatchEvaluation,
+    ) -> dict[str, Any]:
+        """Complete a long batch in turns with other requests; on anything unusual as graphql-core does."""
+        try:
+            return await complete_batch(complete, batch, self._budget)
+        except Exception:  # noqa: BLE001 - stock execution meets the same fault, and tells where it is
+            done = super().complete_object_value(return_type, field_details_list, info, path, batch, None)
+            return await done if isawaitable(done) else done
 
     def complete_awaitable_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
         self,
@@ -125,7 +162,17 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
             if isinstance(result, Coroutine):
                 result.close()  # it will never be begun
             raise
-        return await result
+        if not isinstance(result, Coroutine):
+            return await result
+        is_outermost = self._budget.begin()
+        try:  # what it does before it waits for something is done at once
+            awaited = result.send(None)
+        except StopIteration as done:
+            return done.value
+        finally:
+            if is_outermost:
+                self._budget.end()
+        return await go_on(result, awaited)
 
     def complete_iterable_value(  # noqa: PLR0913, PLR0917 - graphql-core's own signature
         self,
@@ -141,13 +188,21 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
             self._budget.spend(len(items))
         return super().complete_iterable_value(item_type, field_details_list, info, path, items, position_context)
 
-    def _cost(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> int:
-        """Count what the fields of an object cost that is not completed by a generated function."""
+    def complete_leaf_value(self, return_type: GraphQLLeafType, result: Any) -> Any:  # type: ignore[override]  # noqa: ANN401 - graphql-core's is static
+        """Complete a scalar or an enum, and count how long it is."""
+        self._budget.check_time()
+        completed = super().complete_leaf_value(return_type, result)
+        self._budget.write_value(completed)
+        return completed
+
+    def _cost(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> tuple[int, int]:
+        """Count what an object's fields cost that no generated function completes, and the bytes around them."""
         if object_type.name.startswith("__"):
-            return 1  # introspection reads what is there
-        selected = self.collect_subfields(object_type, fields).grouped_field_set.values()
-        known = (object_type.fields.get(details[0].node.name.value) for details in selected)
-        return sum(SEARCH_COST if field and field.args else 1 for field in known)
+            return 1, 0  # introspection reads what is there
+        selected = self.collect_subfields(object_type, fields).grouped_field_set
+        known = (object_type.fields.get(details[0].node.name.value) for details in selected.values())
+        cost = sum(SEARCH_COST if field and field.args else 1 for field in known)
+        return cost, sum(len(name) + FIELD_BYTES for name in selected)
 
     def _completer(
         self, return_type: GraphQLObjectType, fields: list[FieldDetails]
@@ -197,7 +252,9 @@ def completer_of(
     selection_set = SelectionSetNode(selections=(node,))
     operation = OperationDefinitionNode(operation=OperationType.QUERY, selection_set=selection_set)
     document = DocumentNode(definitions=(operation, *fragments))
-    executor = CompiledExecution.build(schema, document, budget=ResultBudget(0))  # it only collects fields
+    executor = CompiledExecution.build(
+        schema, document, budget=ResultBudget(ExecutionLimits())
+    )  # it only collects fields
     try:
         return _Compiler(cast("CompiledExecution", executor)).compile_value(
             return_type, [FieldDetails(node, None)]
@@ -212,6 +269,7 @@ class _Compiler:
     def __init__(self, executor: CompiledExecution) -> None:
         self.executor = executor
         self._fields = 0  # of the item, or else the object, that is being written
+        self._size = 0  # of the same, in bytes
         self.names: dict[str, Any] = {"unusual": _unusual, "objects": _objects, "check": _check_object}
 
     def compile(self, object_type: GraphQLObjectType, fields: list[FieldDetails]) -> Completer:
@@ -220,7 +278,12 @@ class _Compiler:
         Raises:
             _NotPlainError: The selection holds more than attributes.
         """
-        completer: Completer = self.names[self._function(object_type, fields)]
+        name = self._function(object_type, fields)
+        exec(  # noqa: S102 - as in _function
+            f"def complete(source, budget):\n    budget.write({self._size})\n    return {name}(source, budget)\n",
+            self.names,
+        )
+        completer: Completer = self.names["complete"]
         return completer
 
     def compile_value(self, return_type: GraphQLOutputType, fields: list[FieldDetails]) -> Completer:
@@ -246,6 +309,7 @@ class _Compiler:
             return_type = object_type.fields[selected[0].node.name.value].type
             entries.append(f"{response_name!r}: {self._expression(return_type, selected, f'v{number}')}")
         self._fields += len(entries)
+        self._size += sum(len(response_name) + FIELD_BYTES for response_name in grouped)
         name = f"complete_{len(self.names)}"
         check = "    if source.__class__ not in objects: check(source.__class__)\n"
         if object_type.is_type_of:
@@ -282,10 +346,10 @@ class _Compiler:
         absent = f"None if {value} is None else " if nullable else ""
         if isinstance(return_type, GraphQLList):
             item = f"{value}i"
-            around, self._fields = self._fields, 0
+            around, self._fields, self._size = (self._fields, self._size), 0, 0
             completed = self._expression(return_type.of_type, selected, item)
-            counted = f"budget.items({value}, {1 + self._fields})"
-            self._fields = around
+            counted = f"budget.items({value}, {1 + self._fields}, {self._size})"
+            self._fields, self._size = around
             known = f"{value}.__class__ is tuple or {value}.__class__ is list"
             return f"{absent}[{completed} for {item} in {counted}] if {known} else unusual()"
         if isinstance(return_type, GraphQLObjectType):
@@ -303,17 +367,21 @@ class _Compiler:
             return f"{name}[id({value})]"  # an unknown value is a KeyError
         self.names[name] = _coercion(leaf_type, nullable=nullable)
         check = _IS_COERCED.get(leaf_type.name)
-        return f"{value} if {check.format(value)} else {name}({value})" if check else f"{name}({value})"
+        coerced = f"{name}({value}, budget)"
+        return f"{value} if {check.format(value)} else {coerced}" if check else coerced
 
 
 def _coercion(leaf_type: GraphQLLeafType, *, nullable: bool) -> Coercion:
     coerce = leaf_type.coerce_output_value
 
-    def coerced(value: object) -> object:
+    def coerced(value: object, budget: ResultBudget) -> object:
         if value is None and nullable:
             return None
         completed = coerce(value) if value.__class__ in _INERT else _unusual()
-        return _unusual() if completed is None else completed
+        if completed is None:
+            _unusual()
+        budget.write_value(completed)
+        return completed
 
     return coerced
 

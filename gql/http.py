@@ -19,6 +19,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from domain.access.principals import PrincipalKind
+from domain.errors import ErrorCode
 from domain.ports import Cache
 from gql.answers import (
     JSON,
@@ -29,12 +31,13 @@ from gql.answers import (
     refusal_of,
 )
 from gql.bodies import BodyLimits, read_body
+from gql.budget import ExecutionLimits, too_long
 from gql.context import RequestContext
 from gql.documents import Documents
 from gql.errors import INTERNAL
 from gql.headers import header, header_list
 from gql.ide import ide_page
-from gql.limits import shortened
+from gql.limits import limit_error, shortened
 from gql.metrics import Metrics
 from gql.operations import DirectResult
 from gql.request_record import note_errors, note_operation
@@ -46,6 +49,7 @@ ALLOWED = "GET, HEAD, POST, OPTIONS"
 READS = frozenset({OperationType.QUERY})
 READS_AND_WRITES = READS | {OperationType.MUTATION}
 ANY_DOCUMENT = Documents()
+DEFAULT_LIMITS = ExecutionLimits()
 _LONGEST_WORDS = 100
 
 
@@ -58,6 +62,7 @@ class GraphQLView(GraphQL[object, None]):
         context_factory: Makes what resolvers see as `info.context`; a `DomainError` it raises is the answer.
         responses: Answers to evaluation.
         body_limits: What is read of a request's body.
+        limits: How long an answer may be.
         documents: Finds the document that a request sends or names.
         ide: Whether browsers are answered with the IDE's page.
         metrics: Where errors are counted.
@@ -70,6 +75,7 @@ class GraphQLView(GraphQL[object, None]):
         context_factory: Callable[[Request], Awaitable[RequestContext]],
         responses: Cache[bytes],
         body_limits: BodyLimits,
+        limits: ExecutionLimits = DEFAULT_LIMITS,
         documents: Documents = ANY_DOCUMENT,
         ide: bool = True,
         metrics: Metrics | None = None,
@@ -78,6 +84,7 @@ class GraphQLView(GraphQL[object, None]):
         self.context_factory = context_factory
         self.responses = responses
         self.body_limits = body_limits
+        self.limits = limits
         self.documents = documents
         self.ide = ide
         self.metrics = metrics or Metrics()
@@ -125,7 +132,13 @@ class GraphQLView(GraphQL[object, None]):
     async def _answer(self, request: Request, media_type: str, *, reading: bool) -> Response:
         """Answer an operation as it was answered before, or run it."""
         context = await self.context_factory(request)
-        question: bytes = request.scope["query_string"] if reading else await read_body(request, self.body_limits)
+        question: bytes = (
+            request.scope["query_string"]
+            if reading
+            else await read_body(
+                request, self.body_limits, is_anonymous=context.principal.kind is PrincipalKind.ANONYMOUS
+            )
+        )
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
             self.metrics.count_operation(OperationType.QUERY)
@@ -139,6 +152,8 @@ class GraphQLView(GraphQL[object, None]):
             self.metrics.count_errors(codes)
             note_errors(map(str, codes))
             answer = orjson.dumps(await self.process_result(request, result))
+            if len(answer) > self.limits.response_bytes:
+                return self._too_long(len(answer), media_type)
             if isinstance(result, DirectResult) and not errors:
                 await keep_response(self.responses, key, answer, context)
             return byte_response(answer, 200, media_type)
@@ -150,6 +165,12 @@ class GraphQLView(GraphQL[object, None]):
         if any(error["extensions"]["code"] == INTERNAL for error in answered):
             status = 500
         return json_response({"errors": answered}, status, media_type)
+
+    def _too_long(self, size: int, media_type: str) -> Response:
+        """Leave an answer out; what a mutation changed holds."""
+        error = limit_error([too_long(self.limits, size)])
+        self.metrics.count_errors([ErrorCode.LIMIT_EXCEEDED.value])
+        return json_response({"data": None, "errors": [error.formatted]}, 200, media_type)
 
     async def _execute(self, body: Mapping[str, Any], context: object, *, reading: bool) -> ExecutionResult:
         try:

@@ -33,6 +33,7 @@ from strawberry.types.arguments import StrawberryArgument, convert_arguments
 from strawberry.types.field import StrawberryField
 
 from domain.errors import LimitExceededError
+from gql.batches import complete_batch, is_long_batch
 from gql.budget import ResultBudget
 from gql.execution import Completer, completer_of
 from gql.limits import document_counts
@@ -102,11 +103,15 @@ class DirectOperation:
         except Exception as error:  # noqa: BLE001 - as stock execution does
             return DirectResult(None, [located_error(error, [self.node], [self.name])])
         try:
-            return DirectResult({self.name: self.complete(found, budget)}, None)
+            if is_long_batch(found):
+                data = await complete_batch(self.complete, found, budget)
+            else:
+                data = self.complete(found, budget)
         except LimitExceededError as error:
             return DirectResult(None, [located_error(error, [self.node], [self.name])])
         except Exception:  # noqa: BLE001 - stock execution meets the same fault, and tells where it is
             return None
+        return DirectResult({self.name: data}, None)
 
 
 def direct_operation(

@@ -201,7 +201,7 @@ class Schema(strawberry.Schema):
         page_size.set(self.execution_limits.page_size)
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
         if direct is not None:
-            budget = ResultBudget(self.execution_limits.result_cost)
+            budget = ResultBudget(self.execution_limits)
             executed = await direct.run(context_value, variable_values or {}, budget)
             if executed is not None:
                 return executed
@@ -217,7 +217,7 @@ class Schema(strawberry.Schema):
             operation_extensions=operation_extensions,
             max_coercion_errors=1,
             hide_suggestions=not self.disclosure.suggestions,
-            budget=ResultBudget(self.execution_limits.result_cost),
+            budget=ResultBudget(self.execution_limits),
         )
         done = await result if isawaitable(result) else result
         return ExecutionResult(done.data, done.errors)

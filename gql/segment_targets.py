@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from domain.errors import ErrorCode, InvalidInputError, Violation
 from domain.services.cohorts import CohortMessage, environment_of
+from domain.services.list_changes import SYNC
 from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
 from gql.bodies import BodyLimits, read_body, too_large
 from gql.cohort_messages import read_batch, read_webhook
@@ -43,6 +44,7 @@ def segment_target_routes(
         try:
             context = await request_context(request)
             syncs = context.services.syncs
+            context.principal.require_management(SYNC, "proj/*")  # before anything of the body is read
             body = await read_body(request, body_limits)
             # A message of Amplitude's webhook may be of any size, and has a second to be answered in.
             is_webhook = b'"in_cohort"' in body

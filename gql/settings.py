@@ -83,7 +83,15 @@ class Settings(BaseSettings):
     max_sync_batch_bytes: int = Field(
         4_194_304, ge=1, description="Bytes of a batch of a cohort's members; Amplitude's webhook is a body."
     )
-    max_batch_evaluations: int = Field(50_000, ge=1, description="Contexts x flags of one request.")
+    max_anonymous_body_bytes: int = Field(
+        65_536, ge=1, description="Bytes of a request's body if it carries no secret."
+    )
+    max_incoming_bytes: int = Field(
+        268_435_456, ge=1, description="Bytes of all bodies that are coming in, in each process."
+    )
+    max_batch_evaluations: int = Field(
+        50_000, ge=1, description="Contexts x flags of one request, large ones counting for several."
+    )
     max_targets: int = Field(
         15_000, ge=1, description="Individual targets of a segment or a flag; an import may bring more."
     )
@@ -108,6 +116,8 @@ class Settings(BaseSettings):
     max_body_seconds: int = Field(
         30, ge=1, description="How long a request's body may take, and a piece of a file of members."
     )
+    max_header_seconds: int = Field(10, ge=1, description="How long the head of a request may take.")
+    max_header_bytes: int = Field(65_536, ge=1, description="Bytes of a request's head.")
     max_context_size: int = Field(
         _CONTEXT_LIMITS.size,
         ge=1,
@@ -119,6 +129,10 @@ class Settings(BaseSettings):
     max_result_cost: int = Field(
         _EXECUTION_LIMITS.result_cost, ge=1, description="What an answer may cost: fields and items of lists."
     )
+    max_result_seconds: int = Field(
+        _EXECUTION_LIMITS.result_seconds, ge=1, description="How long the processor may take to make an answer."
+    )
+    max_response_bytes: int = Field(_EXECUTION_LIMITS.response_bytes, ge=1, description="Bytes of an answer.")
     max_query_seconds: int = Field(_EXECUTION_LIMITS.query_seconds, ge=1, description="How long a query may take.")
     max_page_size: int = Field(
         _EXECUTION_LIMITS.page_size, ge=1, le=10_000, description="Items of a page, and ids of `nodes`."
@@ -195,6 +209,8 @@ class Settings(BaseSettings):
             result_cost=self.max_result_cost,
             query_seconds=self.max_query_seconds,
             page_size=self.max_page_size,
+            result_seconds=self.max_result_seconds,
+            response_bytes=self.max_response_bytes,
         )
 
     @property
@@ -205,7 +221,12 @@ class Settings(BaseSettings):
     @property
     def body_limits(self) -> BodyLimits:
         """The limits on requests' bodies."""
-        return BodyLimits(max_bytes=self.max_body_bytes, max_seconds=self.max_body_seconds)
+        return BodyLimits(
+            max_bytes=self.max_body_bytes,
+            max_seconds=self.max_body_seconds,
+            anonymous_bytes=self.max_anonymous_body_bytes,
+            incoming_bytes=self.max_incoming_bytes,
+        )
 
     @property
     def file_limits(self) -> BodyLimits:

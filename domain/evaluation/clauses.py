@@ -5,11 +5,13 @@ from typing import Any
 
 from domain.evaluation.bucketing import read_path
 from domain.evaluation.operators import SEGMENT_MATCH, Matcher, compile_operator
-from domain.evaluation.subject import MalformedError, Predicate, Subject
+from domain.evaluation.subject import MalformedError, Predicate, Subject, comparables
 from domain.model.references import parse_attribute
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Clause
 
 _PLAIN = frozenset({str, bool})
+_FEW = 8
+"""How many elements are tried one by one; longer lists are gone through once for all clauses."""
 
 
 def compile_clauses(clauses: Sequence[Clause]) -> Predicate:
@@ -45,7 +47,8 @@ def compile_clause(clause: Clause) -> Predicate:
         and all(value.__class__ in _PLAIN for value in clause.values)
     ):
         return _is_one_of(kind, names[0], frozenset(clause.values))  # type: ignore[arg-type]  # strings and booleans
-    return _on_attribute(kind, names, matcher, negate=clause.negate)
+    wanted = comparables(clause.values) if clause.op == "in" else None
+    return _on_attribute(kind, names, matcher, wanted, negate=clause.negate)
 
 
 def _malformed(_subject: Subject) -> bool:
@@ -79,6 +82,7 @@ def _on_kinds(matcher: Matcher, *, negate: bool) -> Predicate:
 
 def _is_one_of(kind: str, name: str, wanted: frozenset[str | bool]) -> Predicate:
     """The commonest clauses, without the calls that the general one makes; 1 is not true (semantics 2.9)."""
+    comparable = comparables(wanted)
 
     def matches(subject: Subject) -> bool:
         attributes = subject.individuals.get(kind)
@@ -86,14 +90,26 @@ def _is_one_of(kind: str, name: str, wanted: frozenset[str | bool]) -> Predicate
             return False
         value: Any = attributes.get(name)
         if value.__class__ is list:
+            if len(value) > _FEW:
+                return not comparable.isdisjoint(subject.elements(value).comparable)
             return any(item.__class__ in _PLAIN and item in wanted for item in value)
         return value.__class__ in _PLAIN and value in wanted
 
     return matches
 
 
-def _on_attribute(kind: str, names: tuple[str, ...], matcher: Matcher, *, negate: bool) -> Predicate:
-    """A missing kind or value never matches, negated or not; an array matches by any element."""
+def _on_attribute(
+    kind: str, names: tuple[str, ...], matcher: Matcher, wanted: frozenset[object] | None, *, negate: bool
+) -> Predicate:
+    """A missing kind or value never matches, negated or not; an array matches by any element.
+
+    Args:
+        kind: Whose attribute.
+        names: The way to it.
+        matcher: Tells whether one value matches.
+        wanted: What matches, made comparable, where the operator is `in`.
+        negate: Whether the clause is.
+    """
     name = names[0] if len(names) == 1 else None
 
     def matches(subject: Subject) -> bool:
@@ -104,7 +120,12 @@ def _on_attribute(kind: str, names: tuple[str, ...], matcher: Matcher, *, negate
         if value is None:
             return False
         if value.__class__ is list:
-            return any(map(matcher, value)) is not negate
+            if len(value) <= _FEW:
+                return any(map(matcher, value)) is not negate
+            elements = subject.elements(value)
+            if wanted is not None:
+                return wanted.isdisjoint(elements.comparable) is negate
+            return any(map(matcher, elements.distinct)) is not negate
         return matcher(value) is not negate
 
     return matches

@@ -152,9 +152,10 @@ class Snapshot:
         """Evaluate several flags, in the order asked."""
         return [self.evaluate(key, subject, client_side=client_side) for key in flag_keys]
 
-    def memberships(self, subject: Subject) -> list[SegmentMembership]:
-        """Tell for every segment whether the subject is in it, and why."""
-        return [self._membership(segment, subject) for segment in self.segments.values()]
+    def memberships(self, subject: Subject, keys: Iterable[str] | None = None) -> list[SegmentMembership]:
+        """Tell for some segments, or for every one, whether the subject is in it, and why."""
+        asked = self.segments if keys is None else keys
+        return [self._membership(self.segments[key], subject) for key in asked]
 
     def _membership(self, segment: EnvironmentSegment, subject: Subject) -> SegmentMembership:
         subject.status = None

@@ -1,8 +1,8 @@
 """The subject of an evaluation: one context with what was found out about it so far, at one revision."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, worst_status
 from domain.model.contexts import Context
@@ -16,6 +16,9 @@ Predicate: TypeAlias = Callable[["Subject"], bool]
 
 CompiledFlag: TypeAlias = Callable[["Subject"], Evaluation]
 """Evaluates a flag; raises MalformedError if what it reaches is broken (a bad variation index is an answer)."""
+
+
+_PLAIN = frozenset({str, bool, int, float})
 
 
 class MalformedError(Exception):
@@ -37,6 +40,28 @@ class Membership:
 NOT_CONFIGURED = Membership(BigSegmentsStatus.NOT_CONFIGURED)
 
 
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """The elements of a list in a context that a clause can match, each once.
+
+    Attributes:
+        distinct: As they are: strings, booleans and numbers.
+        comparable: The same as `comparables` makes them.
+    """
+
+    distinct: Sequence[Any]
+    comparable: frozenset[object]
+
+
+def comparables(values: Iterable[Any]) -> frozenset[object]:
+    """Return values so that `in` matches what is equal: 1 is not true, and numbers are doubles (semantics 2.9)."""
+    return frozenset(map(_comparable, (value for value in values if value.__class__ in _PLAIN)))
+
+
+def _comparable(value: Any) -> object:  # noqa: ANN401 - a string, a boolean or a number
+    return value if value.__class__ is str else (bool, value) if value.__class__ is bool else float(value)
+
+
 class Subject:
     """A context under evaluation. Segments and prerequisites are decided once; not for use by two threads.
 
@@ -44,6 +69,7 @@ class Subject:
         individuals: The context's attributes by kind.
         user_key: The key of kind user, if there is one.
         decided_segments: By key, whether the context is in it; None while being decided, or where it is broken.
+        elements_of_lists: By the id of a list in the context, its elements.
         decided_flags: By key, a prerequisite's evaluation; None while being decided, or where it is broken.
         statuses: By segment or flag, the worst status of the large lists that deciding it consulted.
         status: The same for the evaluation that is under way.
@@ -56,6 +82,7 @@ class Subject:
         "asked_in_vain",
         "decided_flags",
         "decided_segments",
+        "elements_of_lists",
         "flags",
         "individuals",
         "memberships",
@@ -84,6 +111,7 @@ class Subject:
         self.memberships = memberships
         self.decided_segments: dict[str, bool | None] = {}
         self.decided_flags: dict[str, Evaluation | None] = {}
+        self.elements_of_lists: dict[int, Elements] | None = None
         self.statuses: dict[CompiledFlag | Predicate, BigSegmentsStatus] = {}
         self.status: BigSegmentsStatus | None = None
         self.asked_in_vain = False
@@ -151,6 +179,17 @@ class Subject:
                 self._note(flag, self.status, before)
         decided[key] = result
         return result
+
+    def elements(self, items: list[Any]) -> Elements:
+        """Return the elements of a list in the context, which is gone through once, however many clauses ask."""
+        known = self.elements_of_lists
+        if known is None:
+            known = self.elements_of_lists = {}
+        found = known.get(id(items))
+        if found is None:
+            plain = {(item.__class__, item): item for item in items if item.__class__ in _PLAIN}
+            found = known[id(items)] = Elements(tuple(plain.values()), comparables(plain.values()))
+        return found
 
     def is_before(self, at_ms: int) -> bool:
         """Tell whether a moment is still to come; then answers hold no longer than until then."""

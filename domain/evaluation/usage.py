@@ -137,18 +137,26 @@ class SegmentUsageNode:
         return f"{self.flag.key}\0{self.rule_index:08}\0{self.negated:d}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentUsage:
-    """What refers to a segment.
+    """What refers to a segment: directly, or through other segments too. It is found when it is asked for."""
 
-    Attributes:
-        rules: The rules of flags that are not archived, by flag and rule; a rule for those who are in the segment
-            and for those who are not has two nodes.
-        segments: The segments that refer to it, by key.
-    """
+    key: str
+    transitive: bool
+    _index: "UsageIndex"
 
-    rules: Sequence[SegmentUsageNode]
-    segments: Sequence[EnvironmentSegment]
+    @cached_property
+    def rules(self) -> Sequence[SegmentUsageNode]:
+        """The rules of flags that are not archived, by flag and rule.
+
+        A rule for those who are in the segment and for those who are not has two nodes.
+        """
+        return self._index.rules_using(self.key, transitive=self.transitive)
+
+    @cached_property
+    def segments(self) -> Sequence[EnvironmentSegment]:
+        """The segments that refer to it, by key."""
+        return self._index.segments_using(self.key, transitive=self.transitive)
 
     def rules_that(
         self, *, on: bool | None = None, tags: Collection[str] | None = None, variation: int | None = None
@@ -165,7 +173,7 @@ class SegmentUsage:
     @property
     def flag_count(self) -> int:
         """The number of flags that target the segment."""
-        return len({node.flag.key for node in self.rules})
+        return self._index.flag_count(self.key, transitive=self.transitive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +194,7 @@ class FlagVariations:
         return [variations[place] for place in sorted(self.places)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class EarlyAccessProgram:
     """A segment that is an early access program, with the flags that target it, directly or through others."""
 
@@ -201,14 +209,14 @@ class EarlyAccessProgram:
     @property
     def flag_count(self) -> int:
         """The number of flags that target it."""
-        return len({flag.key for flag, _, _ in self._index.uses(self.segment.key)})
+        return self._index.flag_count(self.segment.key, transitive=True)
 
-    @property
+    @cached_property
     def usage(self) -> Sequence[SegmentUsageNode]:
         """The rules that target it, by flag and rule."""
         return self._index.rules_using(self.segment.key, transitive=True)
 
-    @property
+    @cached_property
     def variations(self) -> Sequence[FlagVariations]:
         """What its members get: the variations that rules of flags that are on serve to those in it, by flag."""
         return self._index.variations_for_members(self.segment.key)
@@ -232,6 +240,7 @@ class UsageIndex:
     ) -> None:
         self._flags = flags
         self._segments = segments
+        self._flag_counts: dict[tuple[str, bool], int] = {}
         self.rules_of_flags: References = References(flags, None if before is None else before.rules_of_flags)
         self.rules_of_segments: References = References(
             segments, None if before is None else before.rules_of_segments
@@ -243,8 +252,7 @@ class UsageIndex:
 
     def usage(self, key: str, *, transitive: bool) -> SegmentUsage:
         """Return what refers to a segment."""
-        rules = self.rules_using(key, transitive=transitive)
-        return SegmentUsage(rules, self.segments_using(key, transitive=transitive))
+        return SegmentUsage(key, transitive, self)
 
     def is_used(self, key: str) -> bool:
         """Tell whether a rule of a flag, archived ones included, or of another segment names the segment."""
@@ -284,6 +292,14 @@ class UsageIndex:
             if place not in nodes:
                 nodes[place] = SegmentUsageNode(flag, reference.rule_index, negated, reached, self)
         return [nodes[place] for place in sorted(nodes)]
+
+    def flag_count(self, key: str, *, transitive: bool) -> int:
+        """Count the flags that target the segment; each segment's are counted once."""
+        known = self._flag_counts.get((key, transitive))
+        if known is None:
+            known = len({flag.key for flag, _, _ in self.uses(key, transitive=transitive)})
+            self._flag_counts[key, transitive] = known
+        return known
 
     def variations_for_members(self, key: str) -> list[FlagVariations]:
         """Return which variations flags that are on serve to those in the segment, by flag."""

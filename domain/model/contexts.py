@@ -51,8 +51,8 @@ class ContextLimits:
     size: int = 65_536
     depth: int = 100
 
-    def check(self, data: Json) -> None:
-        """Refuse what is too large to be a context.
+    def check(self, data: Json) -> int:
+        """Refuse what is too large to be a context, and return its size.
 
         Raises:
             LimitExceededError: It is too long, or else nested too deep.
@@ -64,6 +64,7 @@ class ContextLimits:
                 raise LimitExceededError(
                     f"the context's {name.lower()}, as far as counted", setting=setting, limit=limit, actual=actual
                 )
+        return size
 
     def check_default(self, data: Json) -> None:
         """Refuse a default, which is held to a context's size.

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -94,16 +94,15 @@ class ContextService:
         """What was stored lately: a hash of it, and when."""
         self._is_away = False
 
-    def remember(self, environment: EnvironmentRef, contexts: Iterable[Context]) -> None:
-        """Take contexts that were met in, without waiting for anything; anonymous ones are not remembered."""
+    def remember(self, environment: EnvironmentRef, context: Context) -> None:
+        """Take a context that was met in, without waiting for anything; anonymous ones are not remembered."""
         if not self._retention_ms:
             return
-        for context in contexts:
-            for kind, attributes in context.individuals.items():
-                key = str(attributes["key"])  # an old user's may be empty
-                if key and not attributes["anonymous"]:
-                    private = context.private_attributes.get(kind, ())
-                    self._waiting.put((environment, kind, key), (attributes, private))
+        for kind, attributes in context.individuals.items():
+            key = str(attributes["key"])  # an old user's may be empty
+            if key and not attributes["anonymous"]:
+                private = context.private_attributes.get(kind, ())
+                self._waiting.put((environment, kind, key), (attributes, private))
 
     async def run(self) -> None:
         """Store what was met about each second, and forget what has become old each hour, until cancelled."""

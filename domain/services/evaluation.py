@@ -18,10 +18,15 @@ from domain.model.flags import EnvironmentFlag
 from domain.services.contexts import ContextService
 from domain.services.memberships import MembershipService
 from domain.services.snapshots import SnapshotService
+from domain.services.turns import Turns
 
 T = TypeVar("T")
 
 DEFAULT_CONTEXT_LIMITS = ContextLimits()
+USUAL_SIZE = 1_024
+"""A context counts as one for each so much of its size."""
+_PIECE = 50
+"""For how many flags a context is evaluated before anybody looks at the clock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,20 @@ class Caller:
         Raises:
             LimitExceededError: They are more than the request has left.
         """
+        self._take(evaluations)
+        if self.count is not None:
+            self.count(evaluations)
+
+    def spend_on_size(self, size: int, evaluations: int) -> None:
+        """Count evaluations once more for each 1,024 that their context's size has beyond the usual.
+
+        Raises:
+            LimitExceededError: They are more than the request has left.
+        """
+        if size > USUAL_SIZE:
+            self._take((size - 1) // USUAL_SIZE * evaluations)
+
+    def _take(self, evaluations: int) -> None:
         self._evaluations += evaluations
         if self._evaluations > self.evaluations_limit:
             raise LimitExceededError(
@@ -96,8 +115,6 @@ class Caller:
                 limit=self.evaluations_limit,
                 actual=self._evaluations,
             )
-        if self.count is not None:
-            self.count(evaluations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +168,16 @@ class EvaluationService:
         self.context_limits.check_default(default)
         if is_nested_too_deep(default):
             raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
-        parsed = self._read(context)
+        parsed, size = self._read(context)
         caller.spend(1)
+        caller.spend_on_size(size, 1)
         client_side = caller.principal.is_client_side
-        [(evaluation, _)] = await self._answer(
+        [([evaluation], _)] = await self._answer(
             caller,
             snapshot,
             [parsed],
             [flag_key],
-            lambda subject: snapshot.evaluate(flag_key, subject, client_side=client_side),
+            lambda subject, keys: snapshot.evaluate_all(keys, subject, client_side=client_side),
         )
         return evaluation if evaluation.variation_index is not None else replace(evaluation, value=default)
 
@@ -179,16 +197,17 @@ class EvaluationService:
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         snapshot = await self._snapshot(caller, where, "evaluateFlags")
-        parsed = self._read(context)
+        parsed, size = self._read(context)
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(keys))
+        caller.spend_on_size(size, len(keys))
         [(evaluations, end)] = await self._answer(
             caller,
             snapshot,
             [parsed],
             keys,
-            lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
+            lambda subject, some: snapshot.evaluate_all(some, subject, client_side=client_side),
         )
         return _of_context(snapshot, parsed, evaluations, end)
 
@@ -209,27 +228,36 @@ class EvaluationService:
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(contexts) * max(1, len(keys)))  # a context costs its reading, even without flags
+        turns = Turns()
         parsed: list[Context | DomainError] = []
         for index, context in enumerate(contexts):
+            if turns.is_over:
+                await turns.next()
             try:
-                parsed.append(self._read(context, ("contexts", index)))
+                found, size = self._read(context, ("contexts", index))
             except (InvalidInputError, LimitExceededError) as error:
                 parsed.append(error)
+            else:
+                caller.spend_on_size(size, len(keys))
+                parsed.append(found)
         answers = iter(
             await self._answer(
                 caller,
                 snapshot,
                 [context for context in parsed if isinstance(context, Context)],
                 keys,
-                lambda subject: snapshot.evaluate_all(keys, subject, client_side=client_side),
+                lambda subject, some: snapshot.evaluate_all(some, subject, client_side=client_side),
             )
         )
-        results = [
-            _of_context(snapshot, context, *next(answers))
-            if isinstance(context, Context)
-            else _spoiled(snapshot, keys, context)
-            for context in parsed
-        ]
+        results = []
+        for read in parsed:
+            if turns.is_over:
+                await turns.next()
+            results.append(
+                _of_context(snapshot, read, *next(answers))
+                if isinstance(read, Context)
+                else _spoiled(snapshot, keys, read)
+            )
         ends = [result.valid_until for result in results if result.valid_until is not None]
         return BatchEvaluation(
             revision=snapshot.revision, results=results, valid_until=min(ends) if ends else None
@@ -247,8 +275,9 @@ class EvaluationService:
         ref = caller.principal.evaluates_in(where.environment, "segmentMemberships")
         caller.principal.require_server_side("segmentMemberships", str(ref))
         snapshot = await self._snapshot(caller, where, "segmentMemberships")
-        parsed = self._read(context)
+        parsed, size = self._read(context)
         caller.spend(len(snapshot.segments))
+        caller.spend_on_size(size, len(snapshot.segments))
         [(memberships, _)] = await self._answer(caller, snapshot, [parsed], None, snapshot.memberships)
         return memberships
 
@@ -258,17 +287,24 @@ class EvaluationService:
         snapshot: Snapshot,
         contexts: Sequence[Context],
         flag_keys: Sequence[str] | None,
-        work: Callable[[Subject], T],
-    ) -> list[tuple[T, int | None]]:
+        work: Callable[[Subject, Sequence[str]], list[T]],
+    ) -> list[tuple[list[T], int | None]]:
         """Do the work for each context; again, with what the store knows of them, where it met a large list.
 
         It evaluates the flags named, or (None) asks for any segment.
-        All of it is done at one moment. Beside each answer stands how long it holds, in epoch milliseconds.
+        All of it is done as of one moment, in turns with others. Beside each answer stands how long it holds, in
+        epoch milliseconds.
         """
-        self._contexts.remember(snapshot.environment, contexts)
+        keys = list(snapshot.segments) if flag_keys is None else flag_keys
         now = now_ms()
-        subjects = [snapshot.subject(context, now_ms=now) for context in contexts]
-        answers = [work(subject) for subject in subjects]
+        turns = Turns()
+        subjects, answers = [], []
+        for context in contexts:
+            self._contexts.remember(snapshot.environment, context)
+            subject = snapshot.subject(context, now_ms=now)
+            subjects.append(subject)
+            is_short = len(keys) <= _PIECE and not turns.is_over
+            answers.append(work(subject, keys) if is_short else await _in_turns(turns, work, subject, keys))
         all_known = True
         waiting = [index for index, subject in enumerate(subjects) if subject.asked_in_vain]
         if waiting:
@@ -278,16 +314,17 @@ class EvaluationService:
             all_known = all(known.status is BigSegmentsStatus.HEALTHY for known in memberships.values())
             for index in waiting:
                 subjects[index] = snapshot.subject(contexts[index], memberships, now_ms=now)
-                answers[index] = work(subjects[index])
+                answers[index] = await _in_turns(turns, work, subjects[index], keys)
         ends = [subject.valid_until_ms for subject in subjects if subject.valid_until_ms is not None]
         end = min(ends) if ends else None
         # What was answered without the lists is not kept: the store may be back.
         caller.basis = Basis(snapshot.environment, snapshot.revision, end) if all_known else None
         return [(answer, subject.valid_until_ms) for answer, subject in zip(answers, subjects, strict=True)]
 
-    def _read(self, context: Json, path: tuple[str | int, ...] = ("context",)) -> Context:
-        self.context_limits.check(context)
-        return parse_context(context, path)
+    def _read(self, context: Json, path: tuple[str | int, ...] = ("context",)) -> tuple[Context, int]:
+        """Read a context, and tell its size."""
+        size = self.context_limits.check(context)
+        return parse_context(context, path), size
 
     async def _snapshot(self, caller: Caller, where: Where, action: str) -> Snapshot:
         environment = caller.principal.evaluates_in(where.environment, action)
@@ -296,11 +333,23 @@ class EvaluationService:
         return await self._snapshots.get(environment, at_least=where.at_least_revision or 0)
 
 
+async def _in_turns(
+    turns: Turns, work: Callable[[Subject, Sequence[str]], list[T]], subject: Subject, keys: Sequence[str]
+) -> list[T]:
+    """Do the work for one context, some keys at a time."""
+    found: list[T] = []
+    for start in range(0, len(keys), _PIECE):
+        if turns.is_over:
+            await turns.next()
+        found += work(subject, keys[start : start + _PIECE])
+    return found
+
+
 def _select(
     visible: Mapping[str, EnvironmentFlag], flag_keys: Sequence[str] | None, tags: Sequence[str] | None
 ) -> list[str]:
-    """Return the keys to evaluate, in order: unknown ones too, if they are asked for by key alone."""
-    keys = list(visible) if flag_keys is None else list(flag_keys)
+    """Return the keys to evaluate, in order, each once: unknown ones too, if they are asked for by key alone."""
+    keys = list(visible) if flag_keys is None else list(dict.fromkeys(flag_keys))
     if tags is None:
         return keys
     wanted = frozenset(tags)

@@ -97,3 +97,174 @@ def status_of_one_more(server: Server) -> int:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         return int(connection.recv(65_536).split()[1])
+
+
+def head_of(path: str, *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+SECRET = f"Authorization: Bearer {TOKEN}"
+
+
+@pytest.mark.parametrize(
+    ("headers", "setting", "limit", "actual"),
+    [
+        ((SECRET, "Content-Length: 99999999"), "MAX_BODY_BYTES", 16_777_216, 99_999_999),
+        ((SECRET, "Content-Length: 16777217", "Expect: 100-continue"), "MAX_BODY_BYTES", 16_777_216, 16_777_217),
+        (("Content-Length: 65537",), "MAX_ANONYMOUS_BODY_BYTES", 65_536, 65_537),
+    ],
+)
+def test_a_body_that_says_that_it_is_too_long_is_refused_unread(
+    impatient: Server, headers: tuple[str, ...], setting: str, limit: int, actual: int
+) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=SECONDS / 2) as connection:
+        connection.sendall(head_of("/graphql", *headers))
+        top, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert top.split()[1] == b"413"
+    assert json.loads(body)["errors"][0]["extensions"] == {
+        "code": "LIMIT_EXCEEDED",
+        "setting": f"EARLYBIRD_{setting}",
+        "limit": limit,
+        "actual": actual,
+    }
+
+
+def test_without_a_secret_a_body_that_does_not_say_how_long_it_is_is_read_no_further_than_it_may(
+    impatient: Server,
+) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=10) as connection:
+        connection.sendall(head_of("/graphql", "Transfer-Encoding: chunked"))
+        connection.sendall(b"11171\r\n" + b" " * 70_001 + b"\r\n")
+        top, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert top.split()[1] == b"413"
+    assert json.loads(body)["errors"][0]["extensions"]["setting"] == "EARLYBIRD_MAX_ANONYMOUS_BODY_BYTES"
+
+
+def test_without_a_token_nothing_of_a_cohort_is_read(impatient: Server) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=SECONDS / 2) as connection:
+        connection.sendall(head_of("/api/v2/segment-targets/amplitude", "Content-Length: 1000"))
+        assert connection.recv(65_536).split()[1] == b"401"
+
+
+def test_large_bodies_that_come_in_together_have_a_limit_and_small_ones_are_answered(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", max_incoming_bytes="500000") as server, ExitStack() as opened:
+        head = head_of("/graphql", SECRET, "Content-Length: 300000")
+
+        def begin() -> socket.socket:
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            connection.sendall(head + b" " * 290_000)
+            return opened.enter_context(connection)
+
+        first, second = begin(), begin()
+        top, _, body = second.makefile("rb").read().partition(b"\r\n\r\n")
+        assert top.split()[1] == b"503"
+        extensions = json.loads(body)["errors"][0]["extensions"]
+        assert (extensions["setting"], extensions["limit"]) == ("EARLYBIRD_MAX_INCOMING_BYTES", 500_000)
+        assert server.post("{ __typename }").data == {"__typename": "Query"}
+        first.sendall(QUERY.rjust(10_000))
+        assert first.recv(65_536).split()[1] == b"200"
+        third = begin()  # there is room again
+        third.sendall(QUERY.rjust(10_000))
+        assert third.recv(65_536).split()[1] == b"200"
+
+
+@pytest.fixture(scope="module")
+def curt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service that waits two seconds for a head, which may have 20 kB."""
+    store = f"sqlite:///{tmp_path_factory.mktemp('curt')}/x.db"
+    with Server(store, max_header_seconds="2", max_header_bytes="20000", max_connections="3") as server:
+        server.client.close()
+        yield server
+
+
+def closes(connection: socket.socket) -> bool:
+    """Whether the service closes a connection without a word."""
+    with suppress(ConnectionResetError):
+        return connection.recv(65_536) == b""
+    return True
+
+
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+
+
+def test_connections_that_say_nothing_are_closed_and_others_find_room(curt: Server) -> None:
+    with ExitStack() as silent:
+        idle = [
+            silent.enter_context(socket.create_connection(("127.0.0.1", curt.port), timeout=8)) for _ in range(3)
+        ]
+        assert status_of_one_more(curt) == 503
+        assert all(map(closes, idle))
+        assert status_of_one_more(curt) == 200
+
+
+def alive(connection: socket.socket) -> None:
+    """Read an answer of /healthz, and no more."""
+    answer = b""
+    while not answer.endswith(b'{"status":"alive"}'):
+        piece = connection.recv(65_536)
+        assert piece, answer
+        answer += piece
+
+
+@pytest.mark.parametrize("before", [b"", HEALTHZ + b"\r\n"], ids=["first", "second"])
+@pytest.mark.parametrize(
+    "drip",
+    ["\r\n" * 30, "GET /" + "x" * 30, HEALTHZ.decode() + "X-Long: " + "x" * 30],
+    ids=["empty lines", "a path", "a field"],
+)
+def test_a_head_that_drips_is_given_up_also_after_another_request(curt: Server, before: bytes, drip: str) -> None:
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        if before:
+            connection.sendall(before)
+            alive(connection)
+        with pytest.raises(OSError, match=r"."):  # noqa: PT012 - the service closes it at some moment
+            for byte in drip:
+                connection.sendall(byte.encode())
+                time.sleep(0.2)
+
+
+def test_a_body_that_was_answered_before_its_end_does_not_hold_the_connection(curt: Server) -> None:
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        connection.sendall(head_of("/graphql", "Authorization: Bearer wrong", "Content-Length: 1000"))
+        with pytest.raises(OSError, match=r"."):  # noqa: PT012 - the service closes it at some moment
+            for _ in range(30):
+                connection.sendall(b"x")
+                time.sleep(0.2)
+
+
+def test_a_head_in_pieces_is_answered_and_so_is_a_slow_body_after_it(curt: Server) -> None:
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        for _ in range(3):  # no timer of one request ends another
+            connection.sendall(HEALTHZ)
+            time.sleep(0.8)
+            connection.sendall(b"\r\n")
+            alive(connection)
+        connection.sendall(head_of("/graphql", SECRET, f"Content-Length: {len(QUERY)}"))
+        time.sleep(2.5)
+        connection.sendall(QUERY)
+        assert connection.recv(65_536).split()[1] == b"200"
+
+
+@pytest.mark.parametrize("pieces", [1, 30])
+def test_a_head_that_is_too_large_is_refused_by_name(curt: Server, pieces: int) -> None:
+    field = b"X-Long: " + b"x" * 1_000 + b"\r\n"
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        connection.sendall(HEALTHZ)
+        with suppress(OSError):
+            for _ in range(pieces):
+                connection.sendall(field * (30 // pieces))
+                time.sleep(0.01)
+            connection.sendall(b"\r\n")
+        answer = connection.makefile("rb").read()
+    assert answer.split()[1] == b"431"
+    assert b"EARLYBIRD_MAX_HEADER_BYTES" in answer
+
+
+def test_a_large_body_in_one_piece_with_its_head_is_no_large_head(curt: Server) -> None:
+    body = QUERY.rjust(60_000)
+    request = head_of("/graphql", SECRET, f"Content-Length: {len(body)}") + body
+    last = head_of("/graphql", SECRET, f"Content-Length: {len(body)}", "Connection: close") + body
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        connection.sendall(request + request + last)
+        assert connection.makefile("rb").read().count(b" 200 OK") == 3

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import strawberry
 
-from gql.budget import ExecutionLimits
+from domain.errors import LimitExceededError
+from gql.budget import ExecutionLimits, ResultBudget
 from gql.schema import Schema
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.gql.test_hostile import processor_seconds
@@ -132,7 +134,7 @@ OWNERS = {
 
 def test_no_query_of_an_owner_takes_the_processor_for_long(tmp_path: Path) -> None:
     """Without the limit the first takes 28 s, in 250 characters."""
-    with Server(f"sqlite:///{tmp_path}/x.db") as server:
+    with Server(f"sqlite:///{tmp_path}/x.db", max_result_seconds="9") as server:
         keys = [f"s{n:03}" for n in range(100)]
         segments = tuple(
             {"key": key, "tags": ["eap"], "rules": [a_rule_on_segments(keys[n - 1])] if n % 20 else []}
@@ -166,3 +168,90 @@ def test_the_length_of_lists_does_not_make_an_answer_dear(tmp_path: Path) -> Non
             answer = server.post(f"{{ {HERE} {{ segments {{ nodes {{ {selection} }} }} }} }}")
             assert not answer.errors, name
             assert processor_seconds(server) - before < 1, name  # measured at 0.13 at most
+
+
+@pytest.fixture(scope="module")
+def dense(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A service with 300 segments, each in a hundred others by some way, and 500 flags that target them."""
+    with Server(f"sqlite:///{tmp_path_factory.mktemp('dense')}/x.db", max_result_cost="1000000") as server:
+        keys = [f"s{n}" for n in range(300)]
+        segments = tuple(
+            {
+                "key": key,
+                "tags": ["eap"],
+                "rules": [a_rule_on_segments(keys[(n * m) // 3], negate=m == 2) for m in (1, 2)] if n else [],
+            }
+            for n, key in enumerate(keys)
+        )
+        flags = [
+            a_flag(f"f{n:03}", rules=[a_rule_on_segments(keys[(n * 7 + m * 61) % 300]) for m in range(5)])
+            for n in range(500)
+        ]
+        assert not server.import_flags(data_of(*flags, segments=segments)).errors
+        yield server
+
+
+OF_USAGE = "usage { segments { usage { segments { usage { segments { usage { segments { key } } } } } } } }"
+DEAR = {
+    "walks for next to nothing": f'segment(key: "s1") {{ {OF_USAGE} }}',
+    "filters": "segments(first: 100) { nodes { usage { "
+    + " ".join(f'a{n}: flags(first: 0, tags: ["x{n}"]) {{ totalCount }}' for n in range(90))
+    + " } } }",
+    "what flags depend on": "flags(first: 100) { nodes { "
+    + " ".join(f"a{n}: segments(first: 1) {{ totalCount }}" for n in range(90))
+    + " } }",
+    "what members get": " ".join(
+        f"a{n}: earlyAccessPrograms(first: 100) {{ nodes {{ variations {{ flag {{ key }} }} }} }}"
+        for n in range(40)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DEAR)
+def test_fields_that_are_dearer_than_they_count_end_with_the_processors_time(dense: Server, name: str) -> None:
+    before = processor_seconds(dense)
+    answer = dense.post(f"{{ {HERE} {{ {DEAR[name]} }} }}")
+    assert {e["extensions"]["setting"] for e in answer.errors} == {"EARLYBIRD_MAX_RESULT_SECONDS"}
+    assert (answer.errors[0]["extensions"]["limit"], answer.errors[0]["extensions"]["actual"]) == (1, 2)
+    assert processor_seconds(dense) - before < 3  # what is left of 9,000 fields ends in an error each
+
+
+def test_only_the_time_of_what_is_done_at_once_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.4, 5.0, 5.2, 5.4, 7.0, 7.3])
+    monkeypatch.setattr("gql.budget.thread_time", lambda: next(clock))
+    budget = ResultBudget(ExecutionLimits(result_seconds=1))
+    assert budget.begin()
+    budget.end()  # others have the processor meanwhile
+    assert budget.begin()
+    assert not budget.begin()  # a part of it
+    budget.check_time()
+    with pytest.raises(LimitExceededError) as refused:
+        budget.check_time()
+    assert refused.value.details["actual"] == 3
+    budget.end()
+    with pytest.raises(LimitExceededError):
+        budget.begin()
+
+
+def test_a_long_evaluation_ends_when_its_time_is_over_and_others_are_answered_meanwhile(tmp_path: Path) -> None:
+    """A chain of 400 segments for each of 20,000 contexts took a minute, and everybody waited."""
+    with Server(f"sqlite:///{tmp_path}/x.db", max_query_seconds="2") as server:
+        chain = tuple(
+            {"key": f"s{n}", "rules": [{"clauses": a_rule_on_segments(f"s{n - 1}")["clauses"]}] if n else []}
+            for n in range(400)
+        )
+        flag = a_flag("f", rules=[a_rule_on_segments("s399")])
+        assert not server.import_flags(data_of(flag, segments=chain)).errors
+        query = f"query ($c: [JSON!]!) {{ evaluateBatch({PLACE}, contexts: $c) {{ revision }} }}"
+        before = processor_seconds(server)
+        with ThreadPoolExecutor() as pool:
+            long = pool.submit(server.post, query, c=[{"key": f"u{n}"} for n in range(20_000)])
+            others = 0
+            while not long.done():
+                assert server.client.get("/healthz").status_code == 200
+                others += 1
+        answer = long.result()
+        assert answer.code == "LIMIT_EXCEEDED"
+        assert answer.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_QUERY_SECONDS"
+        assert others >= 5
+        assert processor_seconds(server) - before < 4

@@ -1,5 +1,6 @@
 """Compiled execution must answer as stock execution does, to the byte, whatever is asked and whatever is there."""
 
+import asyncio
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from domain.evaluation.results import Evaluation, EvaluationErrorKind, EvaluationReason, ReasonKind
 from domain.evaluation.snapshot import SegmentMembership
+from domain.services import turns
 from domain.services.evaluation import BatchEvaluation, ContextEvaluations
 from gql.budget import ResultBudget
 from gql.execution import COMPILED_SELECTIONS, CompiledExecution, _completers
@@ -188,6 +190,38 @@ async def test_what_is_not_of_a_nodes_type_is_the_error_that_it_was() -> None:
     ]
     assert ours == theirs
     assert b"Expected value of type 'Segment'" in ours
+
+
+LONG = replace(
+    A_BATCH, results=[replace(A_RESULT, revision=n, evaluations=[AN_EVALUATION] * 3) for n in range(999)]
+)
+
+
+@pytest.mark.parametrize("others", ["", "b: __typename"])
+@pytest.mark.parametrize("last", [A_RESULT, None])
+async def test_a_long_batch_is_completed_in_turns_as_a_short_one_is(
+    monkeypatch: pytest.MonkeyPatch, others: str, last: Any
+) -> None:
+    """Alone, beside another field, and where it cannot be completed as it is."""
+    monkeypatch.setattr(turns, "TURN_SECONDS", 0.0)
+    batch = replace(LONG, results=[*LONG.results, last])
+    query = f"{{ a: evaluateBatch(contexts: []) {{ a: results {{ revision }} b: results {{ evaluations {{ value }} }} }} {others} }}"
+    rounds = 0
+
+    async def count() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    schema = build_schema()
+    for _ in range(2):
+        await answer_once(schema, query, A_BATCH)
+    counting = asyncio.create_task(count())
+    found = await answer_once(schema, query, batch)
+    counting.cancel()
+    assert rounds >= 6  # 166 contexts a turn
+    assert as_bytes(found) == as_bytes(await answer_once(STOCK, query, batch))
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def meet(service: ContextService, *keys: str, **attributes: Json) -> None:
     people: list[dict[str, Any]] = [{"kind": "user", "key": key, **attributes} for key in keys]
-    service.remember(PRODUCTION, [parse_context(person) for person in people])
+    for person in people:
+        service.remember(PRODUCTION, parse_context(person))
 
 
 async def stored(store: Store) -> list[str]:
@@ -198,7 +199,7 @@ async def test_a_shared_email_is_answered_with_some_and_the_number_of_all(
 async def test_what_cannot_be_stored_spoils_nothing_else(service: ContextService, watched: WatchedStore) -> None:
     meet(service, "big", text="x" * 20_000)
     meet(service, "a\ud800", "fine")
-    service.remember(PRODUCTION, [parse_context({"key": ""})])
+    service.remember(PRODUCTION, parse_context({"key": ""}))
     await service.flush()
     assert await stored(watched.store) == ["fine"]
 
