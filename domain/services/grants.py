@@ -11,8 +11,6 @@ from domain.instructions.limits import too_many
 
 GRANTS_LIMIT = 100
 """How many custom roles, and how many project roles, somebody may have."""
-RESOURCES_LIMIT = 500
-"""How many resources all statements of a policy may list: each is compared with each of who gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +57,6 @@ class NewGrants:
 
 def read_policy(statements: Sequence[NewStatement], found: list[Violation]) -> Policy:
     """Read a policy; add what is wrong with it to what was found."""
-    count = sum(len(statement.resources or statement.not_resources or ()) for statement in statements)
-    if too_large := too_many("resources", count, RESOURCES_LIMIT, ("policy",)):
-        found += too_large
-        return Policy()
     try:
         return parse_policy(statements)
     except InvalidInputError as error:
