@@ -9,12 +9,26 @@ from enum import Enum
 from functools import lru_cache
 
 from domain.access.actions import ACTIONS
-from domain.access.resources import Glob, Path, Resource, ResourceSpecifier, parse_specifier
+from domain.access.resources import (
+    WILDCARDS_LIMIT,
+    Glob,
+    Path,
+    Resource,
+    ResourceSpecifier,
+    parse_specifier,
+)
 from domain.errors import InvalidInputError, Violation
+from domain.instructions.limits import too_many
 
 STATEMENTS_LIMIT = 100
 ENTRIES_LIMIT = 100
 """How many resources, and how many actions, a statement may list."""
+POLICY_ENTRIES_LIMIT = 500
+"""How many resources, and how many actions, a policy may list: a decision may look at each of them."""
+CHARACTERS_LIMIT = 20_000
+"""How long all of them may be together."""
+TAG_PATTERNS_LIMIT = 20
+"""How many tags with `*` a policy may list: each is compared with every tag of a thing."""
 
 
 class Effect(Enum):
@@ -123,19 +137,40 @@ def parse_policy(statements: Sequence[NewStatement], path: Path = ("policy",)) -
         InvalidInputError: With every violation, each with the place of the fault: the statement, the field, the
             entry and the character.
     """
-    if len(statements) > STATEMENTS_LIMIT:
-        message = f"has {len(statements)} statements, and {STATEMENTS_LIMIT} are the most"
-        raise InvalidInputError([Violation(path, message)])
-    found: list[Violation] = []
+    found = _size_violations(statements, path)
+    if found:
+        raise InvalidInputError(found)
     parsed: list[Statement] = []
     for index, statement in enumerate(statements):
         try:
             parsed.append(_parse_statement(statement, (*path, index)))
         except InvalidInputError as error:
             found += error.violations
+    patterns = [
+        tag
+        for statement in parsed
+        for text in (*statement.resources, *statement.not_resources)
+        for level in known_specifier(text).levels
+        for tag in level.tags
+        if tag.has_wildcard
+    ]
+    found += too_many("tags with '*'", len(patterns), TAG_PATTERNS_LIMIT, path)
     if found:
         raise InvalidInputError(found)
     return Policy(tuple(parsed))
+
+
+def _size_violations(statements: Sequence[NewStatement], path: Path) -> list[Violation]:
+    """Check how much a policy says: whoever has it is asked by it at each step that he takes."""
+    if found := too_many("statements", len(statements), STATEMENTS_LIMIT, path):
+        return found
+    resources = [text for new in statements for text in (*(new.resources or ()), *(new.not_resources or ()))]
+    actions = [text for new in statements for text in (*(new.actions or ()), *(new.not_actions or ()))]
+    return [
+        *too_many("resources", len(resources), POLICY_ENTRIES_LIMIT, path),
+        *too_many("actions", len(actions), POLICY_ENTRIES_LIMIT, path),
+        *too_many("characters", sum(map(len, (*resources, *actions))), CHARACTERS_LIMIT, path),
+    ]
 
 
 def _parse_statement(new: NewStatement, path: Path) -> Statement:
@@ -195,6 +230,8 @@ def known_specifier(text: str) -> ResourceSpecifier:
 def _action_violations(patterns: Sequence[str], types: Iterable[str], path: Path) -> list[Violation]:
     known = {action for actions in ACTIONS.values() for action in actions}
     possible = {action for type_name in types for action in ACTIONS[type_name]}
+    if long := [index for index, pattern in enumerate(patterns) if pattern.count("*") > WILDCARDS_LIMIT]:
+        return [Violation((*path, index), f"has more than {WILDCARDS_LIMIT} '*'") for index in long]
     return [
         Violation((*path, index), f"{pattern[:60]!r} is an action that none of the statement's resources has")
         if _matches_any(pattern, known)
@@ -214,7 +251,8 @@ def _among(actions: tuple[str, ...], some: tuple[str, ...], all_but: tuple[str, 
     return frozenset(action for action in actions if _is_about(action, some, all_but))
 
 
-def _is_about(action: str, some: Iterable[str], all_but: Iterable[str]) -> bool:
+@lru_cache(maxsize=10_000)
+def _is_about(action: str, some: tuple[str, ...], all_but: tuple[str, ...]) -> bool:
     return _any_matches(some, action) if some else not _any_matches(all_but, action)
 
 

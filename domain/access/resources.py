@@ -4,12 +4,18 @@ A specifier names things of one type: `proj/*` names projects, and nothing that 
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import repeat
 from typing import NoReturn
 
 from domain.errors import InvalidInputError, Violation
 
 SPECIFIER_LENGTH_LIMIT = 2_000
+WILDCARDS_LIMIT = 10
+"""How many `*` a key, a tag or an action may have: each is another look for a part of a name."""
+TAGS_LIMIT = 100
+"""How many tags a level may name: things bear no more."""
 ACCOUNT = "acct"
 """The one resource without a key: the service itself."""
 RESOURCE_TYPES = (
@@ -78,22 +84,37 @@ class Glob:
     """A pattern of names: `*` stands for any characters, or none; all else for itself, case and all."""
 
     text: str
+    _first: str = field(init=False, repr=False, compare=False)
+    _middle: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _last: str | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Split the text once, however often it is asked; `_last` is None if there is no `*`."""
+        first, *others = self.text.split("*")
+        object.__setattr__(self, "_first", first)
+        object.__setattr__(self, "_middle", tuple(part for part in others[:-1] if part))
+        object.__setattr__(self, "_last", others[-1] if others else None)
+
+    @property
+    def has_wildcard(self) -> bool:
+        """Whether it may name several."""
+        return self._last is not None
 
     def matches(self, name: str) -> bool:
         """Tell whether it names `name`. Each part is looked for once, so no pattern makes this slow."""
-        first, *others = self.text.split("*")
-        if not others:
-            return name == first
-        *middle, last = others
-        at, end = len(first), len(name) - len(last)
-        if at > end or not (name.startswith(first) and name.endswith(last)):
+        if self._last is None:
+            return name == self._first
+        if self.text == "*":
+            return True
+        if not (name.startswith(self._first) and name.endswith(self._last)):
             return False
-        for part in middle:
+        at, end = len(self._first), len(name) - len(self._last)
+        for part in self._middle:
             found = name.find(part, at, end)
             if found < 0:
                 return False
             at = found + len(part)
-        return True
+        return at <= end
 
     def overlaps(self, other: "Glob") -> bool:
         """Tell whether there is a name that both name: any two parts fit between beginnings and ends that do."""
@@ -107,6 +128,12 @@ class Glob:
         )
 
 
+@lru_cache(maxsize=1_000)
+def _names_one(pattern: str, names: frozenset[str]) -> bool:
+    """Tell whether a pattern names any of some names; once, in however many specifiers it stands."""
+    return any(map(Glob(pattern).matches, names))
+
+
 @dataclass(frozen=True, slots=True)
 class LevelSpecifier:
     """Names things by a glob of their keys, and globs of tags: they bear a tag for each."""
@@ -114,14 +141,20 @@ class LevelSpecifier:
     type: str
     key: Glob
     tags: tuple[Glob, ...]
+    _plain_tags: frozenset[str] = field(init=False, repr=False, compare=False)
+    _tag_patterns: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Tell tags and patterns of tags apart; tags are looked for together."""
+        patterns = [tag.text for tag in self.tags if tag.has_wildcard]
+        object.__setattr__(self, "_plain_tags", frozenset(tag.text for tag in self.tags).difference(patterns))
+        object.__setattr__(self, "_tag_patterns", tuple(patterns))
 
     def matches(self, level: Level) -> bool:
         """Tell whether it names a thing."""
-        return (
-            self.type == level.type
-            and self.key.matches(level.key)
-            and all(any(glob.matches(tag) for tag in level.tags) for glob in self.tags)
-        )
+        if self.type != level.type or not self.key.matches(level.key) or not self._plain_tags <= level.tags:
+            return False
+        return not self._tag_patterns or all(map(_names_one, self._tag_patterns, repeat(level.tags)))
 
     def as_level(self) -> Level:
         """Return a level whose key and tags are the globs: what names it names all that they name, and no less."""
@@ -145,9 +178,9 @@ class ResourceSpecifier:
 
     def matches(self, resource: Resource) -> bool:
         """Tell whether it names a thing."""
-        return len(self.levels) == len(resource.levels) and all(
-            specifier.matches(level) for specifier, level in zip(self.levels, resource.levels, strict=True)
-        )
+        if len(self.levels) != len(resource.levels):
+            return False
+        return all(map(LevelSpecifier.matches, reversed(self.levels), reversed(resource.levels)))
 
     def as_resource(self) -> Resource:
         """Return a resource that stands for all that it names."""
@@ -217,6 +250,10 @@ def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:
             _refuse(path, f"needs a tag at character {at + 1}")
         globs.append(Glob(tag))
         at += len(tag) + 1
+    if len(globs) > TAGS_LIMIT:
+        _refuse(path, f"names {len(globs)} tags of one level, and {TAGS_LIMIT} are the most")
+    if any(name.count("*") > WILDCARDS_LIMIT for name in (key, *(glob.text for glob in globs))):
+        _refuse(path, f"has more than {WILDCARDS_LIMIT} '*' in a key or a tag")
     return LevelSpecifier(type_name, Glob(key), tuple(globs))
 
 

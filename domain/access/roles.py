@@ -1,7 +1,7 @@
 """Roles: named policies. Those that come with the service are written in the language of the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache, lru_cache
 
@@ -180,6 +180,10 @@ class Grants:
         )
         custom = [custom_roles[key].granted for key in self.custom_roles if key in custom_roles]
         return Rights((base, *custom, *(grant.granted for grant in self.project_roles)))
+
+    def without_project(self, key: str) -> "Grants":
+        """Return them without those in a project."""
+        return replace(self, project_roles=tuple(grant for grant in self.project_roles if grant.project != key))
 
     @property
     def resource_tag(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from domain.access.directory import AccessDirectory
-from domain.access.gifts import not_had
+from domain.access.escalation import escalations
 from domain.access.needs import Surroundings, change_of, directory_with, needs
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight
@@ -72,7 +72,7 @@ class AccessEditor:
                 changes = [change_of(write, directory.stored) for write in writes]
                 sight.principal.authorize_all(needs(changes, Surroundings(directory, {})))
                 after = directory_with(directory, changes)
-                if beyond := not_had(changes, after, sight.principal):
+                if beyond := escalations(changes, after, sight.principal):
                     message = "you may not give what you may not do yourself"
                     raise ForbiddenError(message, [(lack.action, str(lack.resource)) for lack in beyond])
                 _refuse_without_owner(after)

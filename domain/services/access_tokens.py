@@ -8,11 +8,13 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret, n
 from domain.access.members import Member, new_id
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
+from domain.access.resources import Path
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
 from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.instructions.details import name_violations
+from domain.instructions.limits import too_many
 from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
@@ -20,6 +22,11 @@ from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import Writes, below_input, check_version
 from domain.services.grace import grace_violations, superseded
 from domain.services.grants import NewGrants, read_policy
+
+MEMBER_TOKENS_LIMIT = 100
+"""How many secrets a member may have, those in a grace period too: each has a policy that is kept in memory."""
+SERVICE_TOKENS_LIMIT = 1_000
+"""How many secrets all services may have."""
 
 _RESOURCES = "service-token/*"
 _KIND = CredentialKind.ACCESS_TOKEN
@@ -136,6 +143,7 @@ class AccessTokenService:
             nonlocal created
             found = name_violations(new.name, ("name",))
             found += _expiry_violations(new.expires_ms)
+            found += _room_violations(created, sight, ())
             found += new.grants.violations(sight)
             policy = None if new.policy is None else read_policy(new.policy, found)
             has_no_roles = new.grants.says_nothing
@@ -212,6 +220,8 @@ class AccessTokenService:
             nonlocal after
             before = _checked(sight, token_id, reset.expected_version)
             violations = grace_violations(reset.grace_ms) + _expiry_violations(reset.expires_ms)
+            if reset.grace_ms:
+                violations += _room_violations(before, sight, ("gracePeriodSeconds",))
             if reset.expires_ms is None and before.is_expired(now_ms()):
                 violations.append(Violation(("expiresAt",), "is needed: the token has expired"))
             if violations:
@@ -304,6 +314,15 @@ def _expiry_violations(expires_ms: int | None) -> list[Violation]:
     if expires_ms is None or expires_ms > now_ms():
         return []
     return [Violation(("expiresAt",), "is past")]
+
+
+def _room_violations(token: Credential, sight: AccessSight, path: Path) -> list[Violation]:
+    """Return what is wrong with another secret of whoever a token is of."""
+    secrets = [c for c in sight.directory.credentials.values() if c.is_access_token]
+    count = 1 + sum(secret.member_id == token.member_id for secret in secrets)
+    if token.member_id is None:
+        return too_many("secrets of services", count, SERVICE_TOKENS_LIMIT, path)
+    return too_many("secrets of the member", count, MEMBER_TOKENS_LIMIT, path)
 
 
 def _refuse_taken(token: Credential, action: str, sight: AccessSight) -> None:

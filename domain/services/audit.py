@@ -28,12 +28,12 @@ _SUBJECT_TYPES = ("Project", "Environment", "Flag", "Segment")
 _THINGS = ("Flag", "Segment")
 """Those of which an entry's changes concern one or two; of the others they may concern all."""
 
-_FindBefore: TypeAlias = Callable[[Entity], Entity | None]
+FindBefore: TypeAlias = Callable[[Entity], Entity | None]
 """Returns what is stored in the place of an entity that is there."""
 
 
 def told_by(
-    entry: AuditEntry, writes: Sequence[Save | Delete], find_before: _FindBefore
+    entry: AuditEntry, writes: Sequence[Save | Delete], find_before: FindBefore
 ) -> tuple[AuditEntry, Sequence[Save]]:
     """Return an entry that tells what writes change, with the storing of what it has no room for.
 
@@ -56,13 +56,13 @@ def told_by(
     return entry, [Save(page, None) for page in pages]
 
 
-def describe_changes(writes: Sequence[Save | Delete], find_before: _FindBefore) -> tuple[EntityChange, ...]:
+def describe_changes(writes: Sequence[Save | Delete], find_before: FindBefore) -> tuple[EntityChange, ...]:
     """Tell what some writes change, in the space that an entry has."""
     return _describe_all(writes, find_before, ENTRY_CHARACTERS)
 
 
 def _describe_all(
-    writes: Sequence[Save | Delete], find_before: _FindBefore, characters: int
+    writes: Sequence[Save | Delete], find_before: FindBefore, characters: int
 ) -> tuple[EntityChange, ...]:
     changes: list[EntityChange] = []
     for write in writes:
@@ -88,7 +88,7 @@ def told(writes: Sequence[Save | Delete]) -> Sequence[Save | Delete]:
     return [write for write in writes if not isinstance(write.entity, PROGRESS)]
 
 
-def _describe(write: Save | Delete, find_before: _FindBefore, room: Room) -> EntityChange:
+def _describe(write: Save | Delete, find_before: FindBefore, room: Room) -> EntityChange:
     entity = write.entity
     before = entity if isinstance(write, Delete) else None
     version_before = entity.version if isinstance(write, Delete) else write.expected_version

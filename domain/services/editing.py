@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
+from domain.access.directory import AccessDirectory
 from domain.access.needs import change_of
 from domain.access.principals import Principal
 from domain.clock import now_ms
@@ -33,7 +34,7 @@ from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
 from domain.services.access import Wanted
-from domain.services.audit import told_by
+from domain.services.audit import FindBefore, told_by
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -59,6 +60,7 @@ class Edit:
             It may wait for what it has to ask the store.
         summary: What the audit log's entry says beside, in JSON types.
         revise: Scopes, beside the environments, whose revision grows; the decision may fill them in.
+        based_on: Revisions, by scopes of `revise`, that it is decided on beside; the decision fills them in.
         rereads: Whether it is decided on more than the environments: on what it asks the store for, each time.
         flags: By key, flags of the project that it is decided on wherever they are; the decision fills them in.
         uses: Actions on things as they are that need permission too; the decision fills them in.
@@ -72,6 +74,7 @@ class Edit:
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
     revise: Collection[str] = ()
+    based_on: dict[str, int] = field(default_factory=dict)
     rereads: bool = False
     flags: dict[str, Flag] = field(default_factory=dict)
     uses: list[tuple[str, Entity]] = field(default_factory=list)
@@ -182,7 +185,8 @@ class EnvironmentEditor:
                     decided = edit.decide(snapshots)
                     writes = await decided if isinstance(decided, Awaitable) else decided
                     # To tell what thousands of writes want or change takes a while; evaluations go on meanwhile.
-                    wanted = await asyncio.to_thread(_wanted, edit, snapshots, writes)
+                    find_before = partial(_stored, edit, snapshots, self.access.known)
+                    wanted = await asyncio.to_thread(_wanted, edit, snapshots, writes, find_before)
                     await self.access.authorize(principal, wanted)
                 except DomainError:
                     # What another process has just done may be the reason; nothing is refused on what was before.
@@ -194,7 +198,7 @@ class EnvironmentEditor:
                         continue
                     return await outcome({ref: snapshot.revision for ref, snapshot in snapshots.items()})
                 try:
-                    commit = await asyncio.to_thread(_commit, principal, edit, snapshots, writes)
+                    commit = await asyncio.to_thread(_commit, principal, edit, snapshots, writes, find_before)
                     revisions = await self._snapshots.commit(commit)
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
@@ -286,9 +290,9 @@ def check_comment(comment: str) -> None:
         raise below_input(found)
 
 
-def _wanted(edit: Edit, snapshots: Snapshots, writes: Writes) -> Wanted:
+def _wanted(edit: Edit, snapshots: Snapshots, writes: Writes, find_before: FindBefore) -> Wanted:
     needing = [write for write in writes if write not in edit.implied]
-    changes = [change_of(write, partial(_stored, edit, snapshots)) for write in needing]
+    changes = [change_of(write, find_before) for write in needing]
     return Wanted(
         environments=snapshots.keys(),
         changes=changes,
@@ -307,7 +311,9 @@ def _flag_key(thing: Entity) -> str:
     return thing.flag_key if isinstance(thing, Targeting) else thing.key if isinstance(thing, Flag) else ""
 
 
-def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes) -> Commit:
+def _commit(
+    principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes, find_before: FindBefore
+) -> Commit:
     entry, beside = told_by(
         AuditEntry(
             actor=principal.actor,
@@ -318,12 +324,12 @@ def _commit(principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writ
             summary=edit.summary,
         ),
         writes,
-        partial(_stored, edit, snapshots),
+        find_before,
     )
     return Commit(
         writes=(*writes, *beside),
         revise=frozenset(map(str, snapshots)).union(edit.revise),
-        based_on={str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
+        based_on=edit.based_on | {str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
         entry=entry,
     )
 
@@ -335,8 +341,8 @@ def _removed(writes: Writes) -> set[EnvironmentRef]:
     }
 
 
-def _stored(edit: Edit, snapshots: Snapshots, entity: Entity) -> Entity | None:
-    """Return what is in the place of an entity of the environments, as the edit was decided on it."""
+def _stored(edit: Edit, snapshots: Snapshots, directory: AccessDirectory, entity: Entity) -> Entity | None:
+    """Return what is in the place of an entity, as the edit was decided on it."""
     for snapshot in snapshots.values():
         if isinstance(entity, Flag) and entity.key in snapshot.flags:
             return snapshot.flags[entity.key].flag
@@ -345,7 +351,7 @@ def _stored(edit: Edit, snapshots: Snapshots, entity: Entity) -> Entity | None:
                 return snapshot.flags[entity.flag_key].targeting
             if isinstance(entity, Segment) and entity.key in snapshot.segments:
                 return snapshot.segments[entity.key].segment
-    return edit.flags.get(entity.key) if isinstance(entity, Flag) else None
+    return edit.flags.get(entity.key) if isinstance(entity, Flag) else directory.stored(entity)
 
 
 def resource(environment: EnvironmentRef, kind: str, key: str) -> str:

@@ -1,18 +1,21 @@
 """Which roles somebody is to have, checked against those that there are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from domain.access.credentials import Credential
+from domain.access.directory import AccessDirectory
+from domain.access.members import Member
 from domain.access.policies import NewStatement, Policy, parse_policy
 from domain.access.roles import BaseRole, Grants, ProjectGrant
 from domain.access.sight import AccessSight
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.limits import too_many
+from domain.ports import Save
+from domain.services.editing import Writes
 
 GRANTS_LIMIT = 100
 """How many custom roles, and how many project roles, somebody may have."""
-RESOURCES_LIMIT = 500
-"""How many resources all statements of a policy may list: each is compared with each of who gives it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +60,21 @@ class NewGrants:
         )
 
 
+def without_project(directory: AccessDirectory, key: str) -> Writes:
+    """Return how members and access tokens lose the roles that they have in a project."""
+    return [
+        Save(replace(holder, grants=left, version=holder.version + 1), holder.version)
+        for holder in _holders(directory)
+        if holder.grants is not None and (left := holder.grants.without_project(key)) != holder.grants
+    ]
+
+
+def _holders(directory: AccessDirectory) -> list[Member | Credential]:
+    return [*directory.members.values(), *directory.credentials.values()]
+
+
 def read_policy(statements: Sequence[NewStatement], found: list[Violation]) -> Policy:
     """Read a policy; add what is wrong with it to what was found."""
-    count = sum(len(statement.resources or statement.not_resources or ()) for statement in statements)
-    if too_large := too_many("resources", count, RESOURCES_LIMIT, ("policy",)):
-        found += too_large
-        return Policy()
     try:
         return parse_policy(statements)
     except InvalidInputError as error:

@@ -14,6 +14,7 @@ from domain.services.access import Wanted
 from domain.services.audit import told_by
 from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
+from domain.services.grants import without_project
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService
 
@@ -96,6 +97,8 @@ class ProjectService:
     ) -> str:
         """Delete a project with its flags and environments and everything in those; return the id that it had.
 
+        The roles that somebody has in it go too: a project that gets its key later is another one.
+
         Raises:
             NotFoundError: There is no such project.
             VersionConflictError: It is not at the version expected.
@@ -115,7 +118,10 @@ class ProjectService:
             writes += map(Delete, await self._store.list_all(Environment, key))
             for snapshot in snapshots.values():
                 writes += await contents_of(self._store, snapshot)
-            return writes
+            directory = await self._snapshots.access.latest()
+            edit.based_on[ACCESS_SCOPE] = directory.revision
+            edit.implied[:] = without_project(directory, key)
+            return [*writes, *edit.implied]
 
         edit = Edit(
             action="deleteProject",
@@ -124,6 +130,7 @@ class ProjectService:
             decide=decide,
             comment=comment,
             revise=frozenset({ACCESS_SCOPE}),
+            rereads=True,
         )
         await self._editor.edit_project(principal, key, edit)
         await forget_contents(self._store, emptied.values())

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.domain.access.builders import allow
 from tests.gql.conftest import a_flag, data_of
+from tests.gql.grants import a_token_with, change
 from tests.servers import Answer, Server
 
 CREATE_PROJECT = """mutation ($input: CreateProjectInput!) { createProject(input: $input) {
@@ -198,6 +200,33 @@ def test_the_last_environment_goes_with_its_project_only(service: Server) -> Non
     assert service.post(DELETE_PROJECT, input={"project": "last"}).code == "NOT_FOUND"
     a_project(service, "last", environments=[{"name": "Only"}])
     assert keys_of(service, "last", "only") == []
+
+
+def test_nobody_has_a_role_of_a_project_in_its_successor(service: Server) -> None:
+    a_project(service, "reborn")
+    roles = [{"project": "reborn", "role": "MAINTAINER"}, {"project": "default", "role": "VIEWER"}]
+    email = "heir@acme.com"
+    change(service, "createMember", "member { id }", email=email, projectRoles=roles)
+    wishes: list[dict[str, Any]] = [{"memberEmail": email}, {"isService": True, "projectRoles": roles}]
+    secrets = [
+        change(service, "createAccessToken", "secret", name="heir", **wish)["createAccessToken"]["secret"]
+        for wish in wishes
+    ]
+    sees = '{ project(key: "reborn") { key } }'
+    assert all(service.post(sees, token=secret)["project"] for secret in secrets)
+    deleter = a_token_with(service, [allow("proj/reborn", actions=["viewProject", "deleteProject"])])
+    assert not service.post(DELETE_PROJECT, token=deleter, input={"project": "reborn"}).errors
+    [entry] = [entry for entry in entries(service, "reborn") if entry["action"] == "deleteProject"]
+    left = {
+        (told["kind"], told["versionBefore"], told["versionAfter"])
+        for told in entry["changes"]
+        if {field["path"].partition("[")[0] for field in told["fields"]} == {"grants.projectRoles"}
+    }
+    assert left == {("member", 1, 2), ("credential", 1, 2)}
+    a_project(service, "reborn")
+    for secret in secrets:
+        assert service.post(sees, token=secret).data == {"project": None}
+        assert service.post('{ project(key: "default") { key } }', token=secret)["project"]
 
 
 def test_a_tag_leads_to_everything_that_bears_it(service: Server) -> None:

@@ -209,6 +209,8 @@ def test_several_permissions_are_asked_for_at_once_and_every_fault_is_told(servi
     ]
     assert violations[0]["message"].startswith("'update*' is no action on things of the type 'proj:env:segment'")
     assert "100 are the most" in service.post(query, token=holder, r=[wanted[0]] * 101).errors[0]["message"]
+    long = {"action": "viewProject", "resource": f"proj/{'a' * 250}"}
+    assert "would be 25500 characters" in service.post(query, token=holder, r=[long] * 100).errors[0]["message"]
 
 
 THINGS = f"""{{ project(key: "default") {{ viewerCan }} {HERE} {{ viewerCan

@@ -1,13 +1,15 @@
 """Policies decide as LaunchDarkly's do (semantics 3.4)."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.access.policies import Effect, NewStatement, Policy, parse_policy
-from domain.access.resources import Resource, resource_of
+from domain.access.principals import Permission, Principal
+from domain.access.resources import Resource, parse_resource, resource_of
 from domain.errors import InvalidInputError
 from tests.domain.access.builders import (
     ALL_ACTIONS,
@@ -124,3 +126,54 @@ def test_every_fault_is_named_with_its_statement_field_and_entry() -> None:
     ]
     with pytest.raises(InvalidInputError, match="101 statements"):
         parse_policy([allow(SEGMENTS)] * 101)
+
+
+def denials_of(specifiers: list[str]) -> list[NewStatement]:
+    return [deny(*specifiers[at : at + 100]) for at in range(0, len(specifiers), 100)]
+
+
+LONG = "a" * 150
+PATTERNS = "*a" * 9
+WORST = {
+    "patterns of keys": (
+        [f"proj/{PATTERNS}*{number}" for number in range(499)],
+        [f"proj/{number}{LONG}b" for number in range(100)],
+    ),
+    "patterns of tags": (
+        [f"proj/*;*{number}*!" for number in range(20)] + [f"proj/*{number}b" for number in range(479)],
+        [f"proj/p{number};" + ",".join(f"{tag}b{number}" for tag in range(35)) for number in range(100)],
+    ),
+    "many tags": (
+        ["proj/*;" + ",".join(f"{tag:02}" for tag in range(99)) + f",{number}x" for number in range(60)],
+        ["proj/p;" + ",".join(f"{tag:02}" for tag in range(60))] * 100,
+    ),
+}
+
+
+@pytest.mark.parametrize(("specifiers", "asked"), WORST.values(), ids=WORST)
+def test_no_policy_makes_decisions_slow(specifiers: list[str], asked: list[str]) -> None:
+    things = [parse_resource(name) for name in asked]
+    policy = a_policy(allow("proj/*"), *denials_of(specifiers))
+    somebody = Principal(actor="x", rights=(rights_of(policy),))
+    assert somebody.can(Permission("updateTags", things[0]))
+    started = time.process_time()
+    assert all(somebody.can(Permission("updateTags", thing)) for thing in things)
+    assert time.process_time() - started < 0.25  # measured at 84 ms at most, and at seconds without the limits
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ([allow(*["proj/a"] * 100)] * 5 + [allow("proj/a")], "would be 501 resources"),
+        ([allow("proj/a", actions=["viewProject"] * 100)] * 6, "would be 600 actions"),
+        ([allow("proj/" + "a" * 1_900)] * 11, "would be 20966 characters"),
+        ([allow("proj/" + "*a" * 11)], "has more than 10 '\\*' in a key or a tag"),
+        ([allow("proj/a;" + "*a" * 11)], "has more than 10 '\\*' in a key or a tag"),
+        ([allow("proj/a", actions=["*" * 11])], r"actions\[0\]: has more than 10 '\*'"),
+        ([allow("proj/a;" + ",".join("b" * 101))], "names 101 tags of one level"),
+        ([allow("proj/a;b*")] * 21, "would be 21 tags with '\\*'"),
+    ],
+)
+def test_a_policy_is_bounded_as_a_whole(policy: list[NewStatement], message: str) -> None:
+    with pytest.raises(InvalidInputError, match=message):
+        parse_policy(policy)

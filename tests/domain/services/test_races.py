@@ -2,11 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
+from domain.access.members import Member
 from domain.access.principals import Principal
+from domain.access.roles import Grants, ProjectGrant, ProjectRole
 from domain.errors import InvalidInputError, NotFoundError
 from domain.instructions.details import UpdateName
 from domain.instructions.flag_details import RemoveVariation
@@ -15,15 +18,18 @@ from domain.keys import EnvironmentRef
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Store
+from domain.services.access_editing import AccessEditor
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.environments import EnvironmentService
 from domain.services.flags import FlagEdit, FlagService, NewFlag, TargetingEdit
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.places import NewPlace, PlaceEdit
+from domain.services.projects import ProjectService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
+from tests.domain.services.test_access_editing import saving
 
 TEST = EnvironmentRef("default", "test")
 
@@ -146,3 +152,22 @@ async def test_an_import_is_planned_again_when_a_variation_goes_meanwhile(store:
     flag = (await snapshots.refresh(PRODUCTION, 1_000_000)).flags["f"]
     assert flag.variations[flag.off_variation or 0].value == "b"
     assert [variation.value for variation in flag.flag.variations] == ["a", "c"]
+
+
+async def test_a_role_that_is_given_while_its_project_is_deleted_goes_with_it(
+    store: Store, owner: Principal
+) -> None:
+    service = SnapshotService(store)
+    member = Member(email="ann@acme.com")
+    editor = AccessEditor(service)
+    await editor.edit(owner, saving(member))
+    grants = Grants(project_roles=(ProjectGrant("default", ProjectRole.VIEWER),))
+
+    async def give() -> None:
+        await editor.edit(owner, saving(replace(member, grants=grants)))
+
+    interposed = cast("Store", Interposed(store, "commit", give))
+    snapshots = SnapshotService(interposed)
+    projects = ProjectService(interposed, snapshots, EnvironmentEditor(interposed, snapshots))
+    await projects.delete(owner, "default")
+    assert (await store.get(Member, member.id)).grants == Grants()

@@ -1,4 +1,4 @@
-"""What an edit gives: nobody gives more than he has himself, by a role, a policy or a secret that he is shown.
+"""Privilege escalation is prevented: nobody gives more than he has, by a role, a policy or a secret he is shown.
 
 What policies allow is compared by what they say, for every resource that there could be. Where it cannot be told
 that somebody has something, he has it not.
@@ -20,7 +20,7 @@ from domain.access.roles import EVERYTHING, BaseRole, Role, base_role_policy
 from domain.errors import VIOLATIONS_LIMIT
 
 
-def not_had(changes: Sequence[Change], directory: AccessDirectory, principal: Principal) -> list[Permission]:
+def escalations(changes: Sequence[Change], directory: AccessDirectory, principal: Principal) -> list[Permission]:
     """Return what changes would give that who makes them has not, each an action on all that a specifier names.
 
     Args:
@@ -33,7 +33,7 @@ def not_had(changes: Sequence[Change], directory: AccessDirectory, principal: Pr
         given = _given(change, directory)
         for own in principal.rights if given else ():
             # A token may do what each of its rights allows: that one of them is had is enough.
-            lacks = [[lack for policy in rights.policies for lack in lacking(own, policy)] for rights in given]
+            lacks = [[lack for policy in rights.policies for lack in uncovered(own, policy)] for rights in given]
             fewest = min(lacks, key=len)
             found |= dict.fromkeys(fewest)
     return list(found)
@@ -70,7 +70,7 @@ def _token_rights(token: Credential, directory: AccessDirectory) -> list[Rights]
     return [rights, own] if token.is_restricted else [rights]
 
 
-def lacking(rights: Rights, policy: Policy) -> list[Permission]:
+def uncovered(rights: Rights, policy: Policy) -> list[Permission]:
     """Return what a policy allows and rights do not, each an action on all that a specifier names."""
     if policy in rights.policies or base_role_policy(BaseRole.OWNER) in rights.policies:
         return []

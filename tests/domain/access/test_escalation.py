@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.access.actions import ACTIONS
 from domain.access.credentials import Credential, CredentialKind
 from domain.access.directory import AccessDirectory
-from domain.access.gifts import lacking, not_had
+from domain.access.escalation import escalations, uncovered
 from domain.access.members import Member
 from domain.access.needs import Change
 from domain.access.policies import Effect, NewStatement, Policy, parse_policy
@@ -30,7 +30,7 @@ from tests.domain.access.builders import a_policy, allow, deny, resources, right
 
 
 def lacks(given_policy: Policy, *had: Policy) -> set[str]:
-    return {f"{lack.action} {lack.resource}" for lack in lacking(rights_of(*had), given_policy)}
+    return {f"{lack.action} {lack.resource}" for lack in uncovered(rights_of(*had), given_policy)}
 
 
 @st.composite
@@ -62,7 +62,7 @@ def test_what_is_had_by_comparison_is_had_in_each_case(data: st.DataObject) -> N
     policy, had = data.draw(about), rights_of(*data.draw(st.lists(about, min_size=1, max_size=2)))
     for action in ACTIONS[resource.type]:
         if policy.decide(action, resource).allows and not had.allow(action, resource):
-            assert lacking(had, policy)
+            assert uncovered(had, policy)
 
 
 PARTS = st.text("ab*", max_size=5)
@@ -170,7 +170,7 @@ def beyond(change: Change, *rights: Role) -> bool:
     """Tell whether a change gives more than somebody has who may do what each of some roles allows."""
     directory = AccessDirectory(roles={"eap": EAP, "all": ALL}, members={"ann": ANN})
     holder = Principal(actor="x", rights=tuple(Rights((role.granted,)) for role in rights))
-    return bool(not_had([change], directory, holder))
+    return bool(escalations([change], directory, holder))
 
 
 def test_what_a_change_gives_is_what_comes_with_it() -> None:
