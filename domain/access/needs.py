@@ -137,7 +137,11 @@ def directory_with(directory: AccessDirectory, changes: Sequence[Change]) -> Acc
 Fields: TypeAlias = Mapping[str, str]
 
 NEEDED: Mapping[type[Entity], Fields] = {
-    Project: {"name": ProjectAction.UPDATE_NAME, "tags": ProjectAction.UPDATE_TAGS},
+    Project: {
+        "name": ProjectAction.UPDATE_NAME,
+        "tags": ProjectAction.UPDATE_TAGS,
+        "created_ms": ProjectAction.CREATE,
+    },
     Environment: {"name": EnvironmentAction.UPDATE_NAME, "tags": EnvironmentAction.UPDATE_TAGS},
     Flag: {
         "name": FlagAction.UPDATE_NAME,

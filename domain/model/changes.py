@@ -193,11 +193,13 @@ class EntryFilter:
 
     Attributes:
         subjects: What the change touched: at least one of these (see `Commit.subjects`).
+        subjects_since_ms: From which moment on a change counts as one of a subject; from ever if it is not here.
         since_ms: At this moment or later.
         until_ms: Before this moment.
     """
 
     subjects: Collection[str] | None = None
+    subjects_since_ms: Mapping[str, int] = field(default_factory=dict)
     actor: str | None = None
     action: str | None = None
     since_ms: int | None = None

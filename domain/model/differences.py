@@ -28,7 +28,7 @@ _SEPARATOR = 2
 
 _NO_FIELDS = {
     # What identifies the entity, what every change changes, and what nobody reads.
-    *("id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"),
+    *("id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment", "created_ms"),
     # What is told apart.
     *("rules", "targets", "context_targets", "included", "excluded", "included_contexts", "excluded_contexts"),
 }

@@ -7,12 +7,17 @@ from domain.keys import EnvironmentRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """Owns flags and environments."""
+    """Owns flags and environments.
+
+    Attributes:
+        created_ms: When it was created: what is older is of another project that had its key.
+    """
 
     key: str
     version: int = 1
     name: str = ""
     tags: tuple[str, ...] = ()
+    created_ms: int = 0
 
     @property
     def id(self) -> str:

@@ -54,22 +54,21 @@ class SeenProjects:
     """Which projects exist for somebody who wants to do something to the service.
 
     Attributes:
-        all_keys: Those that there are.
-        may_do_it: Whether he may do it.
+        created_ms: When they were created, by key: what is older is of others that had their keys.
+        sees_all: Whether he may do it, and they are all that there are: what is left of projects that are gone,
+            and what is of none, is for him.
     """
 
-    keys: frozenset[str]
-    all_keys: frozenset[str]
-    may_do_it: bool
+    created_ms: Mapping[str, int]
+    sees_all: bool
 
     def includes(self, project: str | None) -> bool:
-        """Tell whether he sees all of a project, or (None) of the service.
+        """Tell whether he sees something of a project, or (None) all of the service."""
+        return self.sees_all or project in self.created_ms
 
-        What is left of projects that are gone, and what is of none, is for those who may do it.
-        """
-        if project is None:
-            return self.may_do_it and self.keys == self.all_keys
-        return project in self.keys or (self.may_do_it and project not in self.all_keys)
+    def since_ms(self, project: str) -> int:
+        """Return from when on he sees what was done in a project."""
+        return 0 if self.sees_all else self.created_ms.get(project, 0)
 
 
 class AccessService:
@@ -191,12 +190,10 @@ class AccessService:
         """
         principal.require_management(action, ACCOUNT)
         directory = await self.directory()
-        resources = {key: project_resource(project) for key, project in directory.projects.items()}
-        return SeenProjects(
-            keys=frozenset(key for key, resource in resources.items() if principal.may_view(resource)),
-            all_keys=frozenset(resources),
-            may_do_it=principal.may(action, resource_of(ACCOUNT)),
-        )
+        projects = directory.projects.values()
+        seen = {place.key: place.created_ms for place in projects if principal.may_view(project_resource(place))}
+        sees_all = len(seen) == len(projects) and principal.may(action, resource_of(ACCOUNT))
+        return SeenProjects(created_ms=seen, sees_all=sees_all)
 
     async def sight(self, principal: Principal, action: str, resource: str) -> AccessSight:
         """Return the directory, as it is in the store now, as a principal sees it.

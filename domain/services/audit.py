@@ -199,15 +199,19 @@ class AuditService:
     async def log(self, principal: Principal, wanted: AuditFilter, page: PageRequest) -> Stretch[AuditEntry]:
         """Page through the entries that pass a filter.
 
+        Who does not see all of the log sees of a project what was done since it was created.
+
         Raises:
             InvalidInputError: As `AuditFilter.to_entries` and `cut_stretch` say.
             DomainError: As `AccessService.seen_projects` and the store say.
         """
         seen = await self._access.seen_projects(principal, AccountAction.VIEW_AUDIT_LOG)
         entries = wanted.to_entries()
-        if not seen.includes(wanted.project_key):
-            keys = seen.keys if wanted.project_key is None else ()
-            entries = replace(entries, subjects=[f"project/{key}" for key in keys])
+        if (key := wanted.project_key) is not None:
+            entries = replace(entries, since_ms=max(wanted.since_ms or 0, seen.since_ms(key)))
+        if not seen.includes(key):
+            since_ms = {f"project/{one}": at for one, at in seen.created_ms.items()} if key is None else {}
+            entries = replace(entries, subjects=since_ms.keys(), subjects_since_ms=since_ms)
         is_of_thing = wanted.node is not None and wanted.node[0] in _THINGS
 
         async def read(first: int, after: str) -> Sequence[AuditEntry]:
@@ -240,6 +244,8 @@ class AuditService:
         found = await self._store.latest_entries(visible, first=first + 1, before=after or "")
         pages: dict[str, ChangesPage] = {}
         for index, (type_name, _) in enumerate(nodes):
+            since_ms = seen.since_ms(wanted[index].project_key or "")
+            found[index] = [entry for entry in found[index] if entry.at_ms >= since_ms]
             if type_name in _THINGS:
                 found[index] = [await self._only_of(entry, subjects[index], pages) for entry in found[index]]
             found[index] = _since_creation(found[index], subjects[index][-1])

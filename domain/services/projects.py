@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from domain.access.credentials import NewSdkKey, new_sdk_keys
 from domain.access.needs import Change
 from domain.access.principals import Principal
+from domain.clock import now_ms
 from domain.errors import Violation
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
@@ -57,7 +58,7 @@ class ProjectService:
         check_comment(comment)
         if violations := _violations(new, environments):
             raise below_input(violations)
-        project = Project(key=new.wanted_key, name=new.name, tags=new.sorted_tags)
+        project = Project(key=new.wanted_key, name=new.name, tags=new.sorted_tags, created_ms=now_ms())
         places = [
             Environment(project=project.key, key=place.wanted_key, name=place.name, tags=place.sorted_tags)
             for place in environments

@@ -36,7 +36,19 @@ def entries_query(scope: str | None, wanted: EntryFilter, *, before: str) -> dic
     ids = {"$lt": min(ends)} if ends else {}
     if wanted.since_ms is not None:
         ids["$gte"] = first_entry_id(wanted.since_ms)
+    if wanted.subjects and wanted.subjects_since_ms:
+        subjects = query.pop("subjects")["$in"]
+        # Each has all conditions on the id, so that the index answers in the order of ids.
+        query["$or"] = [
+            {"subjects": subject, "_id": {**ids, "$gte": max(_since(subject, wanted), ids.get("$gte", ""))}}
+            for subject in subjects
+        ]
+        return query
     return {**query, "_id": ids} if ids else query
+
+
+def _since(subject: str, wanted: EntryFilter) -> str:
+    return first_entry_id(wanted.subjects_since_ms.get(subject, 0))
 
 
 def latest_pipeline(subjects: Sequence[Collection[str]], *, first: int, before: str) -> list[dict[str, Any]]:

@@ -49,8 +49,16 @@ def entries_query(
     if wanted.subjects is None:
         return _PAGE.format(ids=_ENTRIES.format(conditions=joined)), parameters
     subjects = {f"subject{n}": subject for n, subject in enumerate(sorted(set(wanted.subjects)))}
-    on_one = [_ENTRIES_ON.format(name=name, conditions=joined) for name in subjects]
-    return _PAGE.format(ids=_union(on_one)), {**parameters, **subjects}
+    since = {
+        f"since_{name}": first_entry_id(wanted.subjects_since_ms[subject])
+        for name, subject in subjects.items()
+        if subject in wanted.subjects_since_ms
+    }
+    on_one = [
+        _ENTRIES_ON.format(name=name, conditions=joined + f" AND id >= :since_{name}" * (f"since_{name}" in since))
+        for name in subjects
+    ]
+    return _PAGE.format(ids=_union(on_one)), {**parameters, **subjects, **since}
 
 
 def latest_query(subjects: Sequence[Collection[str]], *, first: int, before: str) -> tuple[str, dict[str, Any]]:

@@ -195,3 +195,47 @@ def test_a_reader_sees_everything_and_changes_nothing_and_no_access_is_nothing(s
     assert service.post("{ cacheStatistics { unit } }", token=reader).code == "FORBIDDEN"
     unseen = service.post(query, token=nobody)
     assert (unseen["projects"]["totalCount"], unseen["auditLog"]["nodes"]) == (0, [])
+
+
+def test_the_log_of_a_project_begins_with_its_creation_for_whoever_does_not_see_all_of_it(
+    service: Server,
+) -> None:
+    key = "again"
+    place = {"project": key, "environment": "production"}
+    delete = "mutation ($i: DeleteProjectInput!) { deleteProject(input: $i) { __typename } }"
+    mine = a_token_with(service, [allow("proj/*", actions=["viewProject"]), allow(*EVERYTHING)])
+    auditor = a_token_with(
+        service, [allow("proj/*", actions=["viewProject"]), allow("acct", actions=["viewAuditLog"])]
+    )
+    assert not service.post(CREATE_PROJECT, i={"name": key}).errors
+    old = "passed-on-in-secret"
+    assert not service.post(CREATE_SEGMENT, i={"environment": place, "name": "s", "comment": old}).errors
+    first = "query ($p: String!) { auditLog(project: $p, first: 1) { pageInfo { endCursor } nodes { id } } }"
+    cursor = service.post(first, p=key)["auditLog"]["pageInfo"]["endCursor"]
+    assert not service.post(delete, i={"project": key}).errors
+    nodes = [node_id("Environment", f"{key}/production"), node_id("Segment", f"{key}/production/s")]
+    ways = {
+        "all": "auditLog(first: 100) { nodes { action comment resource } }",
+        "project": "auditLog(project: $p) { nodes { action comment } }",
+        "environment": f"auditLog(environment: {PLACE}) {{ nodes {{ action comment }} }}",
+        "since": 'auditLog(project: $p, since: "2020-01-01T00:00:00Z") { nodes { action comment } }',
+        "page": "auditLog(project: $p, after: $c) { nodes { action comment } }",
+        **{str(n): f'auditLog(nodeId: "{one}") {{ nodes {{ action comment }} }}' for n, one in enumerate(nodes)},
+        "history": "project(key: $p) { history(first: 50) { nodes { action comment } } }",
+        "history page": "project(key: $p) { history(first: 50, after: $c) { nodes { action comment } } }",
+        "history of the environment": 'environment(project: $p, key: "production") { '
+        "history(first: 50) { nodes { action comment } } }",
+    }
+    assert not service.post(CREATE_PROJECT, token=mine, i={"name": key}).errors
+    # A cursor from before is taken, and leads nowhere: it is older than the project.
+    for name, way in ways.items():
+        told = service.post(f"{{ {way} }}".replace("$p", f'"{key}"').replace("$c", f'"{cursor}"'), token=mine)
+        assert not told.errors
+        assert old not in str(told.data), name
+        if name not in {"page", "history page", "1"}:
+            assert "createProject" in str(told.data), name
+    query = f"query ($p: String!) {{ {ways['project']} }}"
+    assert old in str(service.post(query, p=key).data), "who sees all of the log sees what was there before"
+    assert old not in str(service.post(query, token=a_token_with(service, base=BaseRole.WRITER), p=key).data)
+    assert old in str(service.post(query, token=auditor, p=key).data)
+    assert not service.post(delete, i={"project": key}).errors

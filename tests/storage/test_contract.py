@@ -293,6 +293,26 @@ async def test_what_an_entry_has_no_room_for_is_found_by_its_page_and_is_nothing
     assert await found(store, subjects=[f"changespage/{page.id}" for page in pages] + ["project/1"]) == []
 
 
+async def test_what_touched_a_subject_counts_from_a_moment_on_that_is_its_own(store: Store) -> None:
+    at = [f"{ms * 1_000_000:016x}-a" for ms in range(4)]
+    for ms, entry_id in enumerate(at):
+        writes = [create(a_project(f"{name}{ms}")) for name in "ab"] if ms else [create(a_project("b"))]
+        await store.commit(a_commit(*writes, revise=(SCOPE,), entry=an_entry(id=entry_id)))
+    subjects = ["project/a2", "project/b", "project/none", f"environment/{SCOPE}"]
+
+    async def those(**wanted: Any) -> list[int]:
+        return [at.index(entry_id) for entry_id in await found(store, subjects=subjects, **wanted)]
+
+    assert await those() == [3, 2, 1, 0]
+    assert await those(subjects_since_ms={f"environment/{SCOPE}": 4}) == [2, 0]
+    assert await those(subjects_since_ms={f"environment/{SCOPE}": 3, "project/a2": 3}) == [3, 0]
+    assert await those(subjects_since_ms={f"environment/{SCOPE}": 1, "project/b": 1}) == [3, 2, 1]
+    assert await those(subjects_since_ms={f"environment/{SCOPE}": 1}, since_ms=2, until_ms=3) == [2]
+    assert await found(store, subjects=[], subjects_since_ms={"project/b": 0}) == []
+    page = EntryFilter(subjects=subjects, subjects_since_ms={f"environment/{SCOPE}": 2})
+    assert [e.id for e in await store.list_entries(None, first=1, before=at[3], wanted=page)] == [at[2]]
+
+
 async def test_an_entry_is_found_by_actor_action_and_time(store: Store) -> None:
     def at(ms: int, more: str = "-a") -> str:
         return f"{ms * 1_000_000:016x}{more}"
