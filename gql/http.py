@@ -19,7 +19,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.access.principals import PrincipalKind
+from domain.access.principals import ANONYMOUS
 from domain.errors import ErrorCode
 from domain.ports import Cache
 from gql.answers import (
@@ -135,9 +135,7 @@ class GraphQLView(GraphQL[object, None]):
         question: bytes = (
             request.scope["query_string"]
             if reading
-            else await read_body(
-                request, self.body_limits, is_anonymous=context.principal.kind is PrincipalKind.ANONYMOUS
-            )
+            else await read_body(request, self.body_limits, is_anonymous=context.principal is ANONYMOUS)
         )
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
