@@ -1,12 +1,13 @@
 """The audit log, as a whole and of one thing."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Annotated, NamedTuple
 
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from domain.clock import moment
 from domain.errors import DomainError
 from domain.evaluation.usage import EnvironmentSegment
 from domain.model.changes import AuditEntry, RuleChangeKind, ScopeRevision
@@ -117,7 +118,7 @@ def _entry_id(root: strawberry.Parent[AuditEntry]) -> strawberry.ID:
 
 
 def _at(root: strawberry.Parent[AuditEntry]) -> datetime:
-    return datetime.fromtimestamp(root.at_ms / 1000, UTC)
+    return moment(root.at_ms)
 
 
 def _summary(root: strawberry.Parent[AuditEntry]) -> JSON:

@@ -1,6 +1,6 @@
 """The log: one line a request, and one for whatever else happens; JSON, or for people where a terminal shows it.
 
-No line holds what a request said: no secret, no attribute of a context, no member of a list, no variable. So
+No line holds a secret, an attribute of a context, a member of a list or a variable of a request. So
 exceptions are told by their types and places, never by their messages.
 """
 

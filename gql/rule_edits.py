@@ -48,7 +48,7 @@ class ClauseInput:
 
 @strawberry.input(description="Clauses to add to a rule.")
 class AddClausesInput:
-    """Input for domain.instructions.segments.AddClauses."""
+    """Input for domain.instructions.rules.AddClauses."""
 
     rule_id: str = strawberry.field(description=RULE_ID)
     clauses: list[ClauseInput] = strawberry.field(description="The clauses.")
@@ -56,7 +56,7 @@ class AddClausesInput:
 
 @strawberry.input(description="Clauses to remove from a rule.")
 class RemoveClausesInput:
-    """Input for domain.instructions.segments.RemoveClauses."""
+    """Input for domain.instructions.rules.RemoveClauses."""
 
     rule_id: str = strawberry.field(description=RULE_ID)
     clause_indexes: list[int] = strawberry.field(description="Their places among the rule's clauses, from 0.")
@@ -64,7 +64,7 @@ class RemoveClausesInput:
 
 @strawberry.input(description="A clause to put into another's place.")
 class UpdateClauseInput:
-    """Input for domain.instructions.segments.UpdateClause."""
+    """Input for domain.instructions.rules.UpdateClause."""
 
     rule_id: str = strawberry.field(description=RULE_ID)
     clause_index: int = strawberry.field(description="The place among the rule's clauses, from 0.")
@@ -73,7 +73,7 @@ class UpdateClauseInput:
 
 @strawberry.input(description="Values of a clause.")
 class ClauseValuesInput:
-    """Input for domain.instructions.segments.AddValues and RemoveValues."""
+    """Input for domain.instructions.rules.AddValues and RemoveValues."""
 
     rule_id: str = strawberry.field(description=RULE_ID)
     clause_index: int = strawberry.field(description="The clause's place among the rule's clauses, from 0.")

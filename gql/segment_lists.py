@@ -1,10 +1,11 @@
 """Large lists: their members, and the changes that they went through."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
 
+from domain.clock import moment
 from domain.evaluation.usage import EnvironmentSegment
 from domain.model.lists import ListChange, ListChangeState, ListMode
 from domain.model.segments import Segment
@@ -43,11 +44,11 @@ def _import_id(root: strawberry.Parent[ListChange]) -> strawberry.ID:
 
 
 def _started_at(root: strawberry.Parent[ListChange]) -> datetime:
-    return datetime.fromtimestamp(root.started_ms / 1000, UTC)
+    return moment(root.started_ms)
 
 
 def _finished_at(root: strawberry.Parent[ListChange]) -> datetime | None:
-    return None if root.finished_ms is None else datetime.fromtimestamp(root.finished_ms / 1000, UTC)
+    return None if root.finished_ms is None else moment(root.finished_ms)
 
 
 @strawberry.type(name="MalformedLine", description="A line of a file that was left out.")

@@ -6,7 +6,7 @@ from struct import Struct
 from typing import Any, TypeAlias
 
 from domain.json import Json
-from domain.model.references import parse_attribute
+from domain.model.attribute_references import parse_attribute
 
 _LONG_SCALE = float(0xFFFFFFFFFFFFFFF)
 _first_64_bits: Callable[[bytes], tuple[int]] = Struct(">Q12x").unpack

@@ -6,7 +6,7 @@ from typing import Any
 from domain.evaluation.bucketing import read_path
 from domain.evaluation.operators import SEGMENT_MATCH, Matcher, compile_operator
 from domain.evaluation.subject import MalformedError, Predicate, Subject, comparables
-from domain.model.references import parse_attribute
+from domain.model.attribute_references import parse_attribute
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Clause
 
 _PLAIN = frozenset({str, bool})

@@ -42,7 +42,7 @@ class FlagSegmentNode:
         return f"{self.rule_index:08}\0{self.segment.key}\0{self.negated:d}"
 
 
-def segments_of(
+def segment_dependencies(
     flag: EnvironmentFlag, segments: Mapping[str, EnvironmentSegment], *, transitive: bool
 ) -> list[FlagSegmentNode]:
     """Return the segments that a flag's rules depend on, for each rule plain and negated once, by shortest ways.

@@ -1,7 +1,7 @@
 """Usage: which flags and segments refer to a segment, directly or through other segments, and what they serve.
 
 Everything is found in an index of references, which a snapshot takes over from the one before where rules are the
-same. Ways are followed when somebody asks, for the segments that he asks for; the size of lists costs nothing.
+same. Ways are followed when somebody asks, for the segments he asks for; the size of large lists costs nothing.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -10,8 +10,8 @@ from domain.errors import InvalidInputError, Violation, quoted
 from domain.evaluation.operators import MATCHES, OPERATORS, SEGMENT_MATCH, is_usable
 from domain.instructions.limits import CLAUSES_LIMIT, PATTERNS_LIMIT, VALUES_LIMIT, Path, too_many
 from domain.json import NESTING_LIMIT, is_nested_too_deep
+from domain.model.attribute_references import parse_attribute
 from domain.model.contexts import is_context_kind
-from domain.model.references import parse_attribute
 from domain.model.segments import Segment, SegmentRule
 from domain.model.targeting import Clause, FlagRule, Targeting
 

@@ -34,8 +34,8 @@ from domain.instructions.rules import (
     rule_names,
     with_rule,
 )
+from domain.model.attribute_references import parse_attribute
 from domain.model.contexts import is_context_kind
-from domain.model.references import parse_attribute
 from domain.model.targeting import (
     FULL_WEIGHT,
     FlagRule,

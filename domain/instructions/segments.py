@@ -26,8 +26,8 @@ from domain.instructions.rules import (
     with_rule,
 )
 from domain.keys import context_key_problem
+from domain.model.attribute_references import parse_attribute
 from domain.model.contexts import is_context_kind
-from domain.model.references import parse_attribute
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SegmentTarget, TargetList
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FULL_WEIGHT
 

@@ -148,7 +148,7 @@ class AuditEntry:
     """Who changed what, when, and why.
 
     Attributes:
-        actor: A name for the caller, `token/<name>` or `system`.
+        actor: A name for the caller: `member/<email>`, `token/<name>` or `system`.
         action: What was done, in the API's word (`importFlagData`).
         resource: What it was done to: an id as the model gives it.
         scope: What the entry is listed under: an environment, a project, or "" for the whole service.

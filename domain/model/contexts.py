@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from domain.errors import InvalidInputError, LimitExceededError, Violation
 from domain.json import Json, json_extent
-from domain.model.references import parse_reference
+from domain.model.attribute_references import parse_reference
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 
 _KIND = re.compile(r"[A-Za-z0-9._-]+")

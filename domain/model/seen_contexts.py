@@ -9,7 +9,7 @@ from typing import Any
 from domain.clock import moment
 from domain.json import Json, is_nested_too_deep
 from domain.keys import EnvironmentRef
-from domain.model.references import parse_reference
+from domain.model.attribute_references import parse_reference
 
 LARGEST_CHARACTERS = 16_384
 """How much JSON a context may be to be remembered."""

@@ -8,7 +8,7 @@ from domain.access.actions import ProjectAction
 from domain.access.directory import project_resource
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenSdkKey, SeenToken
-from domain.evaluation.dependencies import FlagSegmentNode, segments_of
+from domain.evaluation.dependencies import FlagSegmentNode, segment_dependencies
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
 from domain.keys import EnvironmentRef
@@ -277,7 +277,7 @@ class CatalogService:
         """
         await self._access.require_sight(principal, flag.environment, ProjectAction.VIEW)
         snapshot = await self._snapshots.get(flag.environment)
-        nodes = segments_of(flag, snapshot.segments, transitive=transitive)
+        nodes = segment_dependencies(flag, snapshot.segments, transitive=transitive)
         return cut_page(nodes, page, lambda node: node.sort_key)
 
     async def _projects(self, principal: Principal) -> list[Project]:

@@ -325,7 +325,7 @@ class ListChanges:
             started_ms=now,
             beat_ms=now,
         )
-        forgotten = [Delete(old) for old in changes[: max(0, len(changes) - CHANGES_KEPT)]]
+        forgotten = [Delete(old) for old in changes[: max(0, len(changes) + 1 - CHANGES_KEPT)]]
         try:
             await self._store.commit(Commit(writes=(Save(change, None), *forgotten), entry=None))
         except (AlreadyExistsError, VersionConflictError):

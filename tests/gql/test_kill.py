@@ -5,16 +5,12 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from domain.model.lists import ListChange
-from domain.model.segments import Segment
-from domain.ports import Commit, Save
 from storage import open_store
 from tests.gql import test_segment_edits as segments
 from tests.gql import test_segment_lists as lists
@@ -112,17 +108,6 @@ def cut_short(server: Server, request: Callable[[], httpx.Response], is_begun: C
     return bool(answers) and answers[0] < httpx.codes.BAD_REQUEST
 
 
-async def age(url: str, segment_key: str) -> None:
-    """Let a list's open change be that of a process that died a while ago, so that nobody has to wait."""
-    store = await open_store(url)
-    segment = await store.get(Segment, f"default/production/{segment_key}")
-    for change in await store.list_all(ListChange, segment.list_id):
-        if change.is_open:
-            aged = replace(change, beat_ms=change.beat_ms - 60_000, version=change.version + 1)
-            await store.commit(Commit(writes=(Save(aged, change.version),), entry=None))
-    await store.close()
-
-
 def exported(server: Server, segment_key: str) -> set[str]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     keys = server.client.get(f"/segment-exports/default/production/{segment_key}", headers=headers).text.split()
@@ -156,7 +141,6 @@ def test_a_list_is_the_old_or_the_new_one_when_an_import_is_killed(store: str, s
             return begun
 
         is_done = cut_short(server, lambda: lists.put(url, "\n".join(keys)), is_begun)
-        asyncio.run(age(store, "crash"))
         server.start()
         members = exported(server, "crash")
         assert members == keys if is_done else members in ({"ann", "bob"}, keys)
@@ -180,7 +164,6 @@ def test_a_list_is_the_old_or_the_new_one_when_a_sync_is_killed(store: str) -> N
             return is_running(server, "amplitude-beta", 2)
 
         is_done = cut_short(server, lambda: a_sync(server, message), is_begun)
-        asyncio.run(age(store, "amplitude-beta"))
         server.start()
         members = exported(server, "amplitude-beta")
         after = keys | {"bob"}

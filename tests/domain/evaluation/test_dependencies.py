@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import given
 
-from domain.evaluation.dependencies import segments_of
+from domain.evaluation.dependencies import segment_dependencies
 from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
 from tests.builders import a_snapshot_of
@@ -29,7 +29,7 @@ NESTED = {
 
 def rows(data: dict[str, Any], key: str, *, transitive: bool = True) -> list[tuple[int, str, bool, list[str]]]:
     snapshot = a_snapshot_of(data)
-    found = segments_of(snapshot.flags[key], snapshot.segments, transitive=transitive)
+    found = segment_dependencies(snapshot.flags[key], snapshot.segments, transitive=transitive)
     return [(n.rule_index, n.segment.key, n.negated, [s.key for s in n.path]) for n in found]
 
 
@@ -57,7 +57,7 @@ def test_a_segment_that_a_rule_depends_on_plain_and_negated_is_there_twice() -> 
         (0, "s", False, ["both"]),
         (0, "s", True, ["outside"]),
     ]
-    nodes = segments_of(a_snapshot_of(data).flags["f"], a_snapshot_of(data).segments, transitive=True)
+    nodes = segment_dependencies(a_snapshot_of(data).flags["f"], a_snapshot_of(data).segments, transitive=True)
     assert len({node.sort_key for node in nodes}) == len(nodes)
 
 
@@ -102,7 +102,7 @@ def test_from_either_end_all_shortest_ways_are_found(seed: int) -> None:
         from_flags = {
             (flag.key, node.rule_index, node.segment.key, node.negated): len(node.path)
             for flag in snapshot.flags.values()
-            for node in segments_of(flag, snapshot.segments, transitive=transitive)
+            for node in segment_dependencies(flag, snapshot.segments, transitive=transitive)
         }
         from_segments = {
             (node.flag.key, node.rule_index, segment.key, node.negated): len(node.path)

@@ -155,6 +155,15 @@ async def test_a_change_beats_while_it_waits_for_its_turn_to_take_effect(
     assert [change.state.name for change in await changes_of(store)] == ["COMPLETED", "COMPLETED"]
 
 
+async def test_the_last_changes_of_a_list_are_remembered(
+    services: Services, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes_module, "CHANGES_KEPT", 3)
+    for number in range(5):
+        await services.syncs.take_in(owner, PRODUCTION, joins(f"user-{number}"))
+    assert [change.generation for change in await changes_of(store)] == [3, 4, 5]
+
+
 async def test_a_change_that_is_cancelled_twice_stays_with_the_process_that_undoes_it(
     services: Services, store: Store, owner: Principal
 ) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.model.references import parse_attribute, parse_reference
+from domain.model.attribute_references import parse_attribute, parse_reference
 
 
 @pytest.mark.parametrize(
