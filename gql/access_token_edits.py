@@ -31,7 +31,9 @@ class CreateAccessTokenInput(GrantsInput):
         default=None, description="What it may do beside its roles."
     )
     expires_at: datetime | None = strawberry.field(
-        default=None, description="From when on it opens nothing; null if it does not expire."
+        default=None,
+        description="From when on it opens nothing: no later than the secret of the request. Null makes it end as "
+        "that does, or never.",
     )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
@@ -85,7 +87,9 @@ class ResetAccessTokenInput(AccessTokenInput):
         default=0, description="How long the secret that it has opens it still: 90 days at most."
     )
     expires_at: datetime | None = strawberry.field(
-        default=None, description="When the token expires from now on; null leaves that as it is."
+        default=None,
+        description="When the token expires from now on: no later than the secret of the request. Null leaves "
+        "that as it is, unless it would be later.",
     )
 
     def to_domain(self) -> TokenReset:

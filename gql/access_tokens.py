@@ -46,6 +46,9 @@ class AccessTokenView(Node):
     expires_at: datetime | None = strawberry.field(
         description="From when on it opens nothing; null if it does not expire."
     )
+    previous_secret_expires_at: datetime | None = strawberry.field(
+        description="Until when a secret that was replaced opens it still; null if none does."
+    )
     last_used_at: datetime | None = strawberry.field(
         description="When it was last shown, to about two minutes; null if it never was."
     )

@@ -37,6 +37,7 @@ class AccessDirectory:
     roles: Mapping[str, Role] = field(default_factory=dict)
     _principals: dict[str, Principal | None] = field(default_factory=dict, compare=False)
     _shown: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False)
+    _secrets: dict[str, list[Credential]] = field(default_factory=dict, compare=False)
 
     def principal(self, credential_id: str, now_ms: int) -> Principal | None:
         """Return who shows a credential; None if there is none of this id, or it opens nothing any more."""
@@ -100,8 +101,11 @@ class AccessDirectory:
 
     def secrets_of(self, token_id: str) -> list[Credential]:
         """Return the secrets that open an access token, by its public id: its own, and those that it had."""
-        found = (credential for credential in self.credentials.values() if credential.public_id == token_id)
-        return [credential for credential in found if credential.is_access_token]
+        if not self._secrets:
+            for credential in self.credentials.values():
+                if credential.is_access_token:
+                    self._secrets.setdefault(credential.public_id, []).append(credential)
+        return self._secrets.get(token_id, [])
 
     def has_other_service_token(self, token: Credential) -> bool:
         """Tell whether another service's token has the name of one."""

@@ -131,7 +131,7 @@ def directory_with(directory: AccessDirectory, changes: Sequence[Change]) -> Acc
     }
     if not changed:
         return directory
-    return replace(directory, **changed, _principals={}, _shown={})  # type: ignore[arg-type]  # by name
+    return replace(directory, **changed, _principals={}, _shown={}, _secrets={})  # type: ignore[arg-type]  # by name
 
 
 Fields: TypeAlias = Mapping[str, str]

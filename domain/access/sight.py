@@ -12,7 +12,7 @@ from domain.access.policies import Statement
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
 from domain.access.uses import CredentialUses
-from domain.clock import moment
+from domain.clock import moment, now_ms
 from domain.keys import EnvironmentRef
 
 
@@ -284,6 +284,13 @@ class SeenToken:
     def expires_at(self) -> datetime | None:
         """From when on it opens nothing, if it expires."""
         return _moment(self.credential.expires_ms)
+
+    @property
+    def previous_secret_expires_at(self) -> datetime | None:
+        """From when on no secret that it had opens it any more, if one still does."""
+        secrets = self.sight.directory.secrets_of(self.id)
+        ends = [c.expires_ms for c in secrets if c.superseded and c.expires_ms is not None]
+        return _moment(max((end for end in ends if end > now_ms()), default=None))
 
     @property
     def last_used_at(self) -> datetime | None:

@@ -4,12 +4,13 @@ So of two edits at the same time neither breaks what the other rests on, and som
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
 from domain.access.escalation import escalations
-from domain.access.needs import Surroundings, change_of, directory_with, needs
+from domain.access.needs import Change, Surroundings, change_of, directory_with, needs
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight
 from domain.errors import ForbiddenError, InvalidInputError, RevisionConflictError, Violation
@@ -53,7 +54,8 @@ class AccessEditor:
 
         Raises:
             UnauthenticatedError: No secret was shown.
-            ForbiddenError: With everything that is denied, or that would be given without being had.
+            ForbiddenError: With everything that is denied, or that would be given without being had; or tokens
+                would come or go by a secret that was replaced.
             InvalidInputError: Nobody would be left who may do everything.
             DomainError: As the edit's decision and the store say.
         """
@@ -71,6 +73,7 @@ class AccessEditor:
                     return sight
                 changes = [change_of(write, directory.stored) for write in writes]
                 sight.principal.authorize_all(needs(changes, Surroundings(directory, {})))
+                _refuse_replaced(sight.principal, edit, changes)
                 after = directory_with(directory, changes)
                 if beyond := escalations(changes, after, sight.principal):
                     message = "you may not give what you may not do yourself"
@@ -81,6 +84,20 @@ class AccessEditor:
                 except RevisionConflictError:
                     continue
                 return AccessSight(await access.latest(), sight.principal, access.uses)
+
+
+def _refuse_replaced(principal: Principal, edit: AccessEdit, changes: Sequence[Change]) -> None:
+    """Keep a secret that is about to end from going on in another one, and from ending the one that replaced it.
+
+    Raises:
+        ForbiddenError: Access tokens, or secrets of them, come or go by it.
+    """
+    secret = principal.credential
+    if secret is None or not secret.superseded:
+        return
+    if any(isinstance(c.entity, Credential) and c.entity.is_access_token and c.comes_or_goes for c in changes):
+        message = "this secret was replaced: show the one that your access token has now"
+        raise ForbiddenError(message, [(edit.action, edit.resource)])
 
 
 def _refuse_without_owner(directory: AccessDirectory) -> None:

@@ -11,7 +11,7 @@ from domain.access.principals import Principal
 from domain.access.resources import Path
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
-from domain.clock import now_ms
+from domain.clock import moment, now_ms
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.instructions.details import name_violations
 from domain.instructions.limits import too_many
@@ -66,6 +66,7 @@ class NewToken:
         is_service: Whether it is a service's; a member's otherwise.
         member_email: Whose it is to be; None if that is who creates it.
         grants: Its own roles: a service needs some, or a policy.
+        expires_ms: When it expires; None makes that the end of the request's own secret, if it has one.
     """
 
     name: str
@@ -82,7 +83,8 @@ class TokenReset:
 
     Attributes:
         grace_ms: How long the secrets that it had open it still.
-        expires_ms: When it expires from now on; None leaves that as it is.
+        expires_ms: When it expires from now on; None leaves that as it is, or makes it the end of the request's
+            own secret if that is sooner.
         expected_version: The version that the caller saw; None if any will do.
     """
 
@@ -136,13 +138,12 @@ class AccessTokenService:
             public_id=public_id,
             member_id=None if member is None else member.id,
             created_ms=now_ms(),
-            expires_ms=new.expires_ms,
         )
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal created
             found = name_violations(new.name, ("name",))
-            found += _expiry_violations(new.expires_ms)
+            found += _expiry_violations(new.expires_ms, sight)
             found += _room_violations(created, sight, ())
             found += new.grants.violations(sight)
             policy = None if new.policy is None else read_policy(new.policy, found)
@@ -152,7 +153,7 @@ class AccessTokenService:
             if found:
                 raise below_input(found)
             grants = None if has_no_roles else new.grants.applied_to(Grants())
-            created = replace(created, grants=grants, policy=policy)
+            created = replace(created, grants=grants, policy=policy, expires_ms=_end(new.expires_ms, None, sight))
             if member is not None and member.id not in sight.directory.members:
                 raise NotFoundError("member", member.email)
             _refuse_taken(created, TokenAction.CREATE, sight)
@@ -219,7 +220,7 @@ class AccessTokenService:
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
             before = _checked(sight, token_id, reset.expected_version)
-            violations = grace_violations(reset.grace_ms) + _expiry_violations(reset.expires_ms)
+            violations = grace_violations(reset.grace_ms) + _expiry_violations(reset.expires_ms, sight)
             if reset.grace_ms:
                 violations += _room_violations(before, sight, ("gracePeriodSeconds",))
             if reset.expires_ms is None and before.is_expired(now_ms()):
@@ -229,7 +230,7 @@ class AccessTokenService:
             after = replace(
                 before,
                 id=hash_secret(secret),
-                expires_ms=before.expires_ms if reset.expires_ms is None else reset.expires_ms,
+                expires_ms=_end(reset.expires_ms, before.expires_ms, sight),
                 version=before.version + 1,
             )
             return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), reset.grace_ms)]
@@ -310,10 +311,28 @@ def _checked(sight: AccessSight, token_id: str, expected_version: int | None) ->
     return found.credential
 
 
-def _expiry_violations(expires_ms: int | None) -> list[Violation]:
-    if expires_ms is None or expires_ms > now_ms():
+def _own_end(sight: AccessSight) -> int | None:
+    """Return when the secret of the request expires: none that it makes may outlive it."""
+    own = sight.principal.credential
+    return None if own is None else own.expires_ms
+
+
+def _end(wanted_ms: int | None, before_ms: int | None, sight: AccessSight) -> int | None:
+    """Return when a secret expires: as is wanted, else as before, else as the request's own does."""
+    if wanted_ms is not None:
+        return wanted_ms
+    return min((end for end in (before_ms, _own_end(sight)) if end is not None), default=None)
+
+
+def _expiry_violations(expires_ms: int | None, sight: AccessSight) -> list[Violation]:
+    if expires_ms is None:
         return []
-    return [Violation(("expiresAt",), "is past")]
+    if expires_ms <= now_ms():
+        return [Violation(("expiresAt",), "is past")]
+    own_end = _own_end(sight)
+    if own_end is not None and expires_ms > own_end:
+        return [Violation(("expiresAt",), f"is later than your own secret's end, {moment(own_end).isoformat()}")]
+    return []
 
 
 def _room_violations(token: Credential, sight: AccessSight, path: Path) -> list[Violation]:

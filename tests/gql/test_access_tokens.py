@@ -289,6 +289,52 @@ def test_what_expired_needs_another_end_to_be_reset(service: Server) -> None:
     assert lives(service, secret)
 
 
+def test_what_a_secret_makes_ends_no_later_than_it(service: Server) -> None:
+    end, later = (datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours) for hours in (1, 2))
+    ending = made(service, name="ending", isService=True, baseRole="OWNER", expiresAt=end.isoformat())
+    lasting = made(service, name="lasting", isService=True, policy=[VIEW])
+    ids = [{"accessTokenId": token["accessToken"]["id"]} for token in (ending, lasting)]
+    new = {"name": "heir", "isService": True, "policy": [VIEW]}
+    for mutation, wish in (("createAccessToken", new), *(("resetAccessToken", where) for where in ids)):
+        too_late = {**wish, "expiresAt": later.isoformat()}
+        refused = change(service, mutation, "secret", token=ending["secret"], **too_late)
+        assert violations(refused) == [["input", "expiresAt"]]
+    assert lives(service, lasting["secret"])
+    made_by_it = [
+        made(service, ending["secret"], **new),
+        change(service, "resetAccessToken", MADE, token=ending["secret"], **ids[1])["resetAccessToken"],
+        change(service, "resetAccessToken", MADE, token=ending["secret"], **ids[0])["resetAccessToken"],
+    ]
+    assert [token["accessToken"]["expiresAt"] for token in made_by_it] == [end.isoformat()] * 3
+    reset = change(service, "resetAccessToken", MADE, **ids[1], expiresAt=later.isoformat())["resetAccessToken"]
+    assert reset["accessToken"]["expiresAt"] == later.isoformat()
+
+
+def test_a_secret_that_was_replaced_neither_makes_nor_ends_any(service: Server) -> None:
+    old = made(service, name="replaced", isService=True, baseRole="OWNER")
+    where = {"accessTokenId": old["accessToken"]["id"]}
+    asked = "accessToken { previousSecretExpiresAt } secret"
+    new = change(service, "resetAccessToken", asked, **where, gracePeriodSeconds=3600)["resetAccessToken"]
+    until = datetime.fromisoformat(new["accessToken"]["previousSecretExpiresAt"])
+    assert timedelta(minutes=59) < until - datetime.now(UTC) <= timedelta(hours=1)
+    assert not change(service, "createMember", "member { id }", token=old["secret"], email="mo@acme.com").errors
+    own = made(service, name="mo's", memberEmail="mo@acme.com")["secret"]
+    for mutation, wish in (
+        ("createAccessToken", {"name": "second heir", "isService": True, "policy": [VIEW]}),
+        ("resetAccessToken", where),
+        ("resetAccessToken", {**where, "gracePeriodSeconds": 60}),
+        ("deleteAccessToken", where),
+        ("deleteMember", {"memberEmail": "mo@acme.com"}),
+    ):
+        refused = change(service, mutation, "__typename", token=old["secret"], **wish)
+        assert refused.code == "FORBIDDEN"
+        assert "this secret was replaced" in refused.errors[0]["message"]
+    assert lives(service, new["secret"])
+    assert lives(service, own)
+    last = change(service, "resetAccessToken", asked, token=new["secret"], **where)["resetAccessToken"]
+    assert last["accessToken"]["previousSecretExpiresAt"] is None
+
+
 def refuses_without_owner(answer: Answer) -> bool:
     return answer.code == "BAD_USER_INPUT" and "nobody would be left" in answer.errors[0]["message"]
 
