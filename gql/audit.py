@@ -132,7 +132,8 @@ class AuditEntryView:
     id: strawberry.ID = strawberry.field(resolver=_entry_id, description="Its id.")
     at: datetime = strawberry.field(resolver=_at, description="When it was.")
     actor: str = strawberry.field(
-        description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`."
+        description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`. "
+        "Of whom you may not view: `member`, or `token`."
     )
     action: str = strawberry.field(description="What was done: the mutation's name.")
     resource: str = strawberry.field(description="What it was done to, in the words of policies.")
@@ -258,7 +259,10 @@ class AuditQuery:
                 "may be gone since; not with `project` or `environment`."
             ),
         ] = None,
-        actor: Annotated[str | None, strawberry.argument(description="Only what this actor did.")] = None,
+        actor: Annotated[
+            str | None,
+            strawberry.argument(description="Only what this actor did; nothing of whom you may not view."),
+        ] = None,
         action: Annotated[
             str | None, strawberry.argument(description="Only this action: a mutation's name.")
         ] = None,

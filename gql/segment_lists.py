@@ -92,7 +92,7 @@ class SegmentImportView:
     )
     mode: ListMode = strawberry.field(description="What becomes of the members.")
     state: ListChangeState = strawberry.field(description="How far it has come.")
-    actor: str = strawberry.field(description="Whose it is.")
+    actor: str = strawberry.field(description="Whose it is, as in the audit log.")
     comment: str = strawberry.field(description="Why; empty if nobody said.")
     started_at: datetime = strawberry.field(resolver=_started_at, description="When it began.")
     finished_at: datetime | None = strawberry.field(resolver=_finished_at, description="When it was over.")

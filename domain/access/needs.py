@@ -1,7 +1,7 @@
 """What a change needs: the permissions for it, from each thing as it was and as it becomes.
 
 Every way to change something ends in writes, so what is needed is read from these, and from nothing else. What
-comes, or goes, with the place that it is in needs no more than the place does.
+comes, or goes, with the place that it is in needs no more than the place does, and that its tags may be set.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -242,9 +242,8 @@ def needs(changes: Sequence[Change], before: Surroundings) -> list[Permission]:
     } | {change.before.id for change in changes if isinstance(change.before, Member) and change.after is None}
     found: dict[Permission, None] = {}
     for change in _with_resets(changes):
-        if _is_in(change.entity, places):
-            continue
-        for action in _actions(change):
+        actions = _with_tags(change, [] if _is_in(change.entity, places) else _actions(change))
+        for action in actions:
             for thing, surroundings in ((change.before, before), (change.after, after)):
                 resources = [] if thing is None else surroundings.resources(thing)
                 found |= dict.fromkeys(Permission(action, resource) for resource in resources)
@@ -273,6 +272,14 @@ def _is_in(thing: Entity, places: set[str]) -> bool:
     if isinstance(thing, Credential) and thing.member_id in places:
         return True
     return thing.scope in places or thing.scope.partition("/")[0] in places
+
+
+def _with_tags(change: Change, actions: Iterable[str]) -> list[str]:
+    """Return actions, and that for tags of a thing that comes with some: to create is not to tag."""
+    after = change.after
+    if change.before is None and isinstance(after, Project | Environment | Flag | Segment) and after.tags:
+        return [*actions, NEEDED[type(after)]["tags"]]
+    return [*actions]
 
 
 def _actions(change: Change) -> Iterable[str]:

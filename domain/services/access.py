@@ -7,9 +7,10 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory, project_resource
 from domain.access.members import Member
@@ -22,11 +23,14 @@ from domain.access.uses import CredentialUses
 from domain.clock import now_ms
 from domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
 from domain.keys import EnvironmentRef
+from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
+from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, E, Entity, Store
 
 T = TypeVar("T", Project, Environment, Credential, Member, Role)
+C = TypeVar("C", AuditEntry, ListChange)
 
 _ATTEMPTS = 5
 LOOKS_A_SECOND = 10
@@ -211,6 +215,11 @@ class AccessService:
         principal.require_management(action, resource)
         directory = await self.latest()
         return AccessSight(directory, self.now(principal), self.uses)
+
+    def with_seen_actors(self, principal: Principal, changes: Sequence[C]) -> list[C]:
+        """Return changes with their actors as a principal sees them."""
+        names = seen_actors((change.actor for change in changes), principal, self.known)
+        return [replace(change, actor=names[change.actor]) for change in changes]
 
     async def authorize(self, principal: Principal, wanted: Wanted) -> None:
         """Refuse changes to whoever lacks any permission that they need, on things as they are and as they become.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from domain.access.actions import AccountAction
+from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.principals import Principal
 from domain.errors import InvalidInputError, Violation
@@ -199,7 +200,8 @@ class AuditService:
     async def log(self, principal: Principal, wanted: AuditFilter, page: PageRequest) -> Stretch[AuditEntry]:
         """Page through the entries that pass a filter.
 
-        Who does not see all of the log sees of a project what was done since it was created.
+        Who does not see all of the log sees of a project what was done since it was created. Of whom he may not
+        view he sees no name, and by that name nothing is found.
 
         Raises:
             InvalidInputError: As `AuditFilter.to_entries` and `cut_stretch` say.
@@ -212,10 +214,13 @@ class AuditService:
         if not seen.includes(key):
             since_ms = {f"project/{one}": at for one, at in seen.created_ms.items()} if key is None else {}
             entries = replace(entries, subjects=since_ms.keys(), subjects_since_ms=since_ms)
+        if (actor := wanted.actor) and seen_actors([actor], principal, self._access.known)[actor] != actor:
+            entries = replace(entries, subjects=())
         is_of_thing = wanted.node is not None and wanted.node[0] in _THINGS
 
         async def read(first: int, after: str) -> Sequence[AuditEntry]:
             found = await self._store.list_entries(None, first=first, before=after, wanted=entries)
+            found = self._access.with_seen_actors(principal, found)
             if not is_of_thing:
                 return found
             return [await self._only_of(entry, entries.subjects or (), {}) for entry in found]
@@ -245,7 +250,8 @@ class AuditService:
         pages: dict[str, ChangesPage] = {}
         for index, (type_name, _) in enumerate(nodes):
             since_ms = seen.since_ms(wanted[index].project_key or "")
-            found[index] = [entry for entry in found[index] if entry.at_ms >= since_ms]
+            seen_entries = [entry for entry in found[index] if entry.at_ms >= since_ms]
+            found[index] = self._access.with_seen_actors(principal, seen_entries)
             if type_name in _THINGS:
                 found[index] = [await self._only_of(entry, subjects[index], pages) for entry in found[index]]
             found[index] = _since_creation(found[index], subjects[index][-1])

@@ -206,16 +206,21 @@ class ListService:
                 raise InvalidInputError([Violation(("input", "importId"), f"this import is {change.state.value}")])
             await self._changes.authorize(principal, change)
             if change.state is ListChangeState.CANCELLING:
-                return change
+                return self._access.with_seen_actors(principal, [change])[0]
             with contextlib.suppress(VersionConflictError):  # it has come further meanwhile: look again
-                return await save_change(self._store, _cancelled(change))
+                cancelled = await save_change(self._store, _cancelled(change))
+                return self._access.with_seen_actors(principal, [cancelled])[0]
 
     async def change(self, principal: Principal, change_id: str) -> ListChange | None:
-        """Find a change.
+        """Find a change, with its actor as the principal sees him.
 
         Raises:
             DomainError: As `AccessService.sees` says.
         """
+        found = await self._find(principal, change_id)
+        return None if found is None else self._access.with_seen_actors(principal, [found])[0]
+
+    async def _find(self, principal: Principal, change_id: str) -> ListChange | None:
         principal.require_management("viewSegment", "proj/*")
         found = await self._store.find(ListChange, change_id)
         if found is None or not await self._access.sees(principal, found.environment, "viewSegment"):
@@ -223,13 +228,14 @@ class ListService:
         return found
 
     async def changes(self, principal: Principal, segment: Segment) -> list[ListChange]:
-        """Return the last changes of a list, newest first.
+        """Return the last changes of a list, newest first, with their actors as the principal sees them.
 
         Raises:
             DomainError: As `AccessService.sees` says.
         """
         await self._access.require_sight(principal, segment.environment, "viewSegment")
-        return list(reversed(await self._store.list_all(ListChange, segment.list_id)))
+        changes = await self._store.list_all(ListChange, segment.list_id)
+        return self._access.with_seen_actors(principal, changes[::-1])
 
     async def members(self, principal: Principal, segment: Segment, request: PageRequest) -> Page[str]:
         """Page through a list's keys, in order.
@@ -278,7 +284,7 @@ class ListService:
         return self._chunks(segment)
 
     async def _get(self, principal: Principal, change_id: str) -> ListChange:
-        found = await self.change(principal, change_id)
+        found = await self._find(principal, change_id)
         if found is None:
             raise NotFoundError("import", change_id)
         return found

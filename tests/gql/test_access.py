@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.domain.access.builders import allow
+from tests.domain.access.builders import allow, deny
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.gql.grants import a_token_with
 from tests.gql.test_segment_lists import put
@@ -305,10 +305,35 @@ def test_a_tag_s_policy_gives_nothing_away_and_a_name_s_knows_no_tags(
     by_name.is_denied(
         by_name.mutate("createSegment", environment=PLACE, name="x", tags=["eap"]),
         "createSegment proj/default:env/production:segment/x",
+        "updateTags proj/default:env/production:segment/x",
     )
     assert shop() == before
     assert not by_name.update("eap-a", {"removeTags": ["eap"]}).errors
     by_tag.is_denied(by_tag.update("eap-a", INCLUDE), f"updateIncluded {EAP_A}")
+
+
+def test_who_may_not_set_tags_creates_nothing_with_tags(service: Server, shop: Callable[[], Any]) -> None:
+    everything = allow("proj/*", "proj/*:env/*", "proj/*:env/*:flag/*", "proj/*:env/*:segment/*")
+    no_tags = deny(*(everything.resources or ()), actions=["updateTags"])
+    maker = Holder(service, a_token_with(service, [everything, no_tags]))
+    before = shop()
+    tagged = {"name": "New", "tags": ["eap"]}
+    here = "proj/default:env/production"
+    at_new = "updateTags proj/new"
+    maker.is_denied(maker.mutate("createSegment", environment=PLACE, **tagged), f"updateTags {here}:segment/new")
+    for_all = [f"updateTags proj/default:env/{environment}:flag/new" for environment in ("production", "test")]
+    maker.is_denied(maker.mutate("createFlag", project="default", **tagged), *for_all)
+    maker.is_denied(
+        maker.mutate("createEnvironment", project="default", **tagged), "updateTags proj/default:env/new"
+    )
+    maker.is_denied(maker.mutate("createProject", **tagged), at_new)
+    within = [{"name": "Production", "tags": ["eap"]}]
+    maker.is_denied(maker.mutate("createProject", name="New", environments=within), f"{at_new}:env/production")
+    data = data_of(a_flag("new", tags=["eap"]), segments=({"key": "new", "tags": ["eap"]},))
+    imported = {"environment": PLACE, "data": data, "mode": "MERGE"}
+    maker.is_denied(maker.mutate("importFlagData", **imported), f"updateTags {here}:segment/new", *for_all)
+    assert shop() == before
+    assert not maker.mutate("createSegment", environment=PLACE, name="New").errors
 
 
 def test_a_sync_creates_no_foreign_segment_and_needs_what_launchdarkly_says(

@@ -115,6 +115,51 @@ def test_a_tag_is_needed_before_and_after_and_so_are_those_of_its_places() -> No
     }
 
 
+@pytest.mark.parametrize(
+    ("created", "action", "resource"),
+    [
+        (
+            Segment(environment=SHOP, key="s", tags=("eap",)),
+            "createSegment",
+            "proj/shop:env/production:segment/s;eap",
+        ),
+        (Environment(project="shop", key="new", tags=("eap",)), "createEnvironment", "proj/shop:env/new;eap"),
+        (Project(key="new", tags=("eap",)), "createProject", "proj/new;eap"),
+    ],
+)
+def test_what_is_created_with_tags_needs_that_these_may_be_set(
+    created: Segment | Environment | Project, action: str, resource: str
+) -> None:
+    untagged = [named(needs([Change(None, replace(created, tags=()))], around()))]
+    assert untagged == [{f"{action} {resource.removesuffix(';eap')}"}]
+    assert named(needs([Change(None, created)], around())) == {
+        f"{what} {resource}" for what in (action, "updateTags")
+    }
+    assert named(needs([Change(created, None)], around().with_changes([Change(None, created)]))) == {
+        f"{action.replace('create', 'delete')} {resource}"
+    }
+
+
+def test_a_flag_that_is_created_with_tags_needs_that_these_may_be_set_in_each_environment() -> None:
+    flag = Flag(project="shop", key="new", tags=("eap",))
+    created = [Change(None, flag), Change(None, Targeting(environment=SHOP, flag_key="new"))]
+    assert named(needs(created, around())) == {
+        "createFlag proj/shop:env/production:flag/new;eap",
+        "updateTags proj/shop:env/production:flag/new;eap",
+        "updateTags proj/shop:env/test:flag/new;eap",
+    }
+
+
+def test_environments_that_come_with_tags_with_their_project_need_that_these_may_be_set() -> None:
+    project = Project(key="new")
+    places = [Environment(project="new", key=key, tags=tags) for key, tags in (("a", ("eap",)), ("b", ()))]
+    created = [Change(None, project), *(Change(None, place) for place in places)]
+    assert named(needs(created, around())) == {
+        "createProject proj/new",
+        "updateTags proj/new:env/a;eap",
+    }
+
+
 def test_tagging_a_place_and_what_is_in_it_at_once_asks_for_both() -> None:
     environment = Environment(project="shop", key="production")
     tagged = replace(environment, tags=("critical",), version=2)
