@@ -25,7 +25,10 @@ class CreateAccessTokenInput(GrantsInput):
     name: str = strawberry.field(description="The name; no two services' tokens have the same.")
     is_service: bool = strawberry.field(default=False, description="Whether it is a service's, and no member's.")
     member_email: str | None = strawberry.field(
-        default=None, description="Whose it is to be; null makes it your own, unless it is a service's."
+        default=None,
+        description="Whose it is to be; null makes it your own, unless it is a service's. Another member's "
+        "without roles and policy of its own has the roles that the member has now, and gains none that he is "
+        "given later.",
     )
     policy: list[StatementInput] | None = strawberry.field(
         default=None, description="What it may do beside its roles."

@@ -65,7 +65,8 @@ class NewToken:
     Attributes:
         is_service: Whether it is a service's; a member's otherwise.
         member_email: Whose it is to be; None if that is who creates it.
-        grants: Its own roles: a service needs some, or a policy.
+        grants: Its own roles: a service needs some, or a policy. Another member's has those of the member, as
+            they are now, if neither is given.
         expires_ms: When it expires; None makes that the end of the request's own secret, if it has one.
     """
 
@@ -156,6 +157,7 @@ class AccessTokenService:
             created = replace(created, grants=grants, policy=policy, expires_ms=_end(new.expires_ms, None, sight))
             if member is not None and member.id not in sight.directory.members:
                 raise NotFoundError("member", member.email)
+            created = _as_shown(created, sight)
             _refuse_taken(created, TokenAction.CREATE, sight)
             return [Save(created, None)]
 
@@ -228,7 +230,7 @@ class AccessTokenService:
             if violations:
                 raise below_input(violations)
             after = replace(
-                before,
+                _as_shown(before, sight),
                 id=hash_secret(secret),
                 expires_ms=_end(reset.expires_ms, before.expires_ms, sight),
                 version=before.version + 1,
@@ -333,6 +335,17 @@ def _expiry_violations(expires_ms: int | None, sight: AccessSight) -> list[Viola
     if own_end is not None and expires_ms > own_end:
         return [Violation(("expiresAt",), f"is later than your own secret's end, {moment(own_end).isoformat()}")]
     return []
+
+
+def _as_shown(token: Credential, sight: AccessSight) -> Credential:
+    """Return a token as it is when its secret is shown: another member's keeps the roles that he has now.
+
+    Or who is shown it would gain what that member is given later.
+    """
+    member, own = sight.directory.member_of(token), sight.principal.member
+    if member is None or token.is_restricted or (own is not None and own.id == member.id):
+        return token
+    return replace(token, grants=member.grants)
 
 
 def _room_violations(token: Credential, sight: AccessSight, path: Path) -> list[Violation]:
