@@ -202,7 +202,7 @@ def test_a_member_s_tokens_go_with_him_and_need_no_more(service: Server) -> None
 
 MANAGING = [
     allow("member/*", actions=["*"]),
-    allow("role/*", actions=["viewRole"]),
+    allow("role/*", actions=["viewRole", "updateMembers"]),
     allow("proj/default", actions=["viewProject"]),
 ]
 
