@@ -254,7 +254,8 @@ def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:
         _refuse(path, f"names {len(globs)} tags of one level, and {TAGS_LIMIT} are the most")
     if any(name.count("*") > WILDCARDS_LIMIT for name in (key, *(glob.text for glob in globs))):
         _refuse(path, f"has more than {WILDCARDS_LIMIT} '*' in a key or a tag")
-    return LevelSpecifier(type_name, Glob(key), tuple(globs))
+    # Emails are the same in any case, and those of members are folded.
+    return LevelSpecifier(type_name, Glob(key.casefold() if type_name == "member" else key), tuple(globs))
 
 
 def _level_text(level: LevelSpecifier) -> str:

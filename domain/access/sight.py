@@ -112,7 +112,9 @@ class AccessSight:
         else:
             kind, _, email = entry.actor.partition("/")
             service = resource_of("service-token", token.id)
-            resource = resource_of("member", email).child("token", token.id) if kind == "member" else service
+            resource = (
+                resource_of("member", fold_email(email)).child("token", token.id) if kind == "member" else service
+            )
             is_seen = self.principal.may(TokenAction.VIEW, resource)
         return token if is_seen else None
 
