@@ -22,7 +22,10 @@ from gql.role_edits import GrantsInput, StatementInput, policy_to_domain
 class CreateAccessTokenInput(GrantsInput):
     """Input for domain.services.access_tokens.NewToken."""
 
-    name: str = strawberry.field(description="The name; no two services' tokens have the same.")
+    name: str = strawberry.field(
+        description="The name; no two services' tokens have the same, in any case. A service's has no `:;*,`, and "
+        "nothing that is not seen."
+    )
     is_service: bool = strawberry.field(default=False, description="Whether it is a service's, and no member's.")
     member_email: str | None = strawberry.field(
         default=None,
@@ -79,7 +82,10 @@ class AccessTokenInput:
 class UpdateAccessTokenInput(AccessTokenInput):
     """Input for the name of an access token."""
 
-    name: str = strawberry.field(description="The name; no two services' tokens have the same.")
+    name: str = strawberry.field(
+        description="The name; no two services' tokens have the same, in any case. A service's has no `:;*,`, and "
+        "nothing that is not seen."
+    )
 
 
 @strawberry.input(description="An access token that is to get another secret.")

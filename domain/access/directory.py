@@ -109,11 +109,11 @@ class AccessDirectory:
         return self._secrets.get(token_id, [])
 
     def has_other_service_token(self, token: Credential) -> bool:
-        """Tell whether another service's token has the name of one."""
+        """Tell whether another service's token has the name of one, in any case."""
         return any(
             other.is_access_token and other.member_id is None and other.public_id != token.public_id
             for other in self.credentials.values()
-            if other.name == token.name
+            if other.name.casefold() == token.name.casefold()
         )
 
     def project(self, key: str) -> Resource | None:

@@ -1,5 +1,6 @@
 """Access tokens: read, create, change, reset and delete them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ from domain.access.actions import TokenAction
 from domain.access.credentials import Credential, CredentialKind, hash_secret, new_secret
 from domain.access.members import Member, new_id
 from domain.access.policies import NewStatement
-from domain.access.principals import Principal
+from domain.access.principals import OPERATOR, Principal
 from domain.access.resources import Path
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
@@ -29,6 +30,7 @@ SERVICE_TOKENS_LIMIT = 1_000
 """How many secrets all services may have."""
 
 _RESOURCES = "service-token/*"
+_MEANING = re.compile("[:;*,]")
 _KIND = CredentialKind.ACCESS_TOKEN
 
 
@@ -143,7 +145,7 @@ class AccessTokenService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal created
-            found = name_violations(new.name, ("name",))
+            found = _name_violations(new.name, is_of_service=new.is_service)
             found += _expiry_violations(new.expires_ms, sight)
             found += _room_violations(created, sight, ())
             found += new.grants.violations(sight)
@@ -191,7 +193,7 @@ class AccessTokenService:
             nonlocal after
             before = _checked(sight, token_id, expected_version)
             after = replace(before, name=name)
-            if violations := name_violations(name, ("name",)):
+            if violations := _name_violations(name, is_of_service=before.is_of_service):
                 raise below_input(violations)
             _refuse_taken(after, TokenAction.UPDATE_NAME, sight)
             if after == before:
@@ -311,6 +313,19 @@ def _checked(sight: AccessSight, token_id: str, expected_version: int | None) ->
     found = _seen(sight, token_id)
     check_version("access token", token_id, expected=expected_version, actual=found.version)
     return found.credential
+
+
+def _name_violations(name: str, *, is_of_service: bool) -> list[Violation]:
+    """Return what is wrong with a token's name; the log tells a service's by it, so none reads as another."""
+    found = name_violations(name, ("name",))
+    if found or not is_of_service:
+        return found
+    if name != name.strip() or not name.isprintable() or _MEANING.search(name):
+        message = f"{name[:60]!r} has spaces around it, a character that is not seen, or one of ':;*,'"
+        return [Violation(("name",), message)]
+    if f"token/{name.casefold()}" == OPERATOR.actor:
+        return [Violation(("name",), "is what the log calls the command line")]
+    return []
 
 
 def _own_end(sight: AccessSight) -> int | None:

@@ -321,6 +321,27 @@ def member_id(service: Server, email: str) -> str:
     return base64.urlsafe_b64decode(found).decode().partition(":")[2]
 
 
+@pytest.mark.parametrize(
+    "name", ["first-owner\u200b", " sp ", "a\nb", "a;owner", "a:b", "a*", "a,b", "a\xa0b", "Command-Line"]
+)
+def test_no_service_s_token_has_a_name_that_reads_as_another_in_the_log(service: Server, name: str) -> None:
+    new = change(service, "createAccessToken", "secret", name=name, isService=True, policy=[VIEW])
+    assert violations(new) == [["input", "name"]]
+    where = {"accessTokenId": node_id("AccessToken", "ci-id")}
+    assert violations(change(service, "updateAccessToken", "__typename", **where, name=name)) == [
+        ["input", "name"]
+    ]
+
+
+def test_names_of_services_tokens_are_the_same_in_any_case(service: Server) -> None:
+    new = change(service, "createAccessToken", "secret", name="First-Owner", isService=True, policy=[VIEW])
+    assert new.code == "ALREADY_EXISTS"
+    where = {"accessTokenId": node_id("AccessToken", "ci-id")}
+    assert change(service, "updateAccessToken", "__typename", **where, name="FIRST-OWNER").code == "ALREADY_EXISTS"
+    for name in ("ci", "CI"):
+        assert not change(service, "updateAccessToken", "__typename", **where, name=name).errors
+
+
 def test_what_expired_needs_another_end_to_be_reset(service: Server) -> None:
     soon = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
     token = made(service, name="short", isService=True, policy=[VIEW], expiresAt=soon)
