@@ -16,8 +16,8 @@ from gql.role_edits import GrantsInput, StatementInput, policy_to_domain
 
 
 @strawberry.input(
-    description="An access token to create. Roles and a policy of its own limit a member's token; without any it "
-    "may do what the member may. A service's may do what they allow together."
+    description="An access token to create. Roles of its own, or a policy, limit a member's token; without any it "
+    "may do what the member may. A service's may do what they allow."
 )
 class CreateAccessTokenInput(GrantsInput):
     """Input for domain.services.access_tokens.NewToken."""
@@ -34,7 +34,7 @@ class CreateAccessTokenInput(GrantsInput):
         "given later.",
     )
     policy: list[StatementInput] | None = strawberry.field(
-        default=None, description="What it may do beside its roles."
+        default=None, description="What it may do, in the place of roles: some statement allows something."
     )
     expires_at: datetime | None = strawberry.field(
         default=None,

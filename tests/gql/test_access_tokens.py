@@ -342,6 +342,24 @@ def test_names_of_services_tokens_are_the_same_in_any_case(service: Server) -> N
         assert not change(service, "updateAccessToken", "__typename", **where, name=name).errors
 
 
+@pytest.mark.parametrize("whose", [{"isService": True}, {"memberEmail": "ann@acme.com"}])
+@pytest.mark.parametrize(
+    ("own", "place"),
+    [
+        ({"policy": [VIEW], "baseRole": "READER"}, ["policy"]),
+        ({"policy": [VIEW], "customRoles": ["eap"]}, ["policy"]),
+        ({"policy": [{**VIEW, "effect": "DENY"}]}, ["policy"]),
+        ({"policy": []}, ["policy"]),
+        ({"policy": [{**VIEW, "resources": ["proj"]}]}, ["policy", 0, "resources", 0]),
+    ],
+)
+def test_a_token_has_roles_or_a_policy_that_allows_something(
+    service: Server, whose: dict[str, Any], own: dict[str, Any], place: list[str | int]
+) -> None:
+    new = change(service, "createAccessToken", "secret", name="both", **whose, **own)
+    assert violations(new) == [["input", *place]]
+
+
 def test_what_expired_needs_another_end_to_be_reset(service: Server) -> None:
     soon = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
     token = made(service, name="short", isService=True, policy=[VIEW], expiresAt=soon)
