@@ -16,19 +16,25 @@ from gql.role_edits import GrantsInput, StatementInput, policy_to_domain
 
 
 @strawberry.input(
-    description="An access token to create. Roles and a policy of its own limit a member's token; without any it "
-    "may do what the member may. A service's may do what they allow together."
+    description="An access token to create. Roles of its own, or a policy, limit a member's token; without any it "
+    "may do what the member may. A service's may do what they allow."
 )
 class CreateAccessTokenInput(GrantsInput):
     """Input for domain.services.access_tokens.NewToken."""
 
-    name: str = strawberry.field(description="The name; no two services' tokens have the same.")
+    name: str = strawberry.field(
+        description="The name; no two services' tokens have the same, in any case. A service's has no `:;*,`, and "
+        "nothing that is not seen."
+    )
     is_service: bool = strawberry.field(default=False, description="Whether it is a service's, and no member's.")
     member_email: str | None = strawberry.field(
-        default=None, description="Whose it is to be; null makes it your own, unless it is a service's."
+        default=None,
+        description="Whose it is to be; null makes it your own, unless it is a service's. Another member's "
+        "without roles and policy of its own has the roles that the member has now, and gains none that he is "
+        "given later.",
     )
     policy: list[StatementInput] | None = strawberry.field(
-        default=None, description="What it may do beside its roles."
+        default=None, description="What it may do, in the place of roles: some statement allows something."
     )
     expires_at: datetime | None = strawberry.field(
         default=None,
@@ -76,7 +82,10 @@ class AccessTokenInput:
 class UpdateAccessTokenInput(AccessTokenInput):
     """Input for the name of an access token."""
 
-    name: str = strawberry.field(description="The name; no two services' tokens have the same.")
+    name: str = strawberry.field(
+        description="The name; no two services' tokens have the same, in any case. A service's has no `:;*,`, and "
+        "nothing that is not seen."
+    )
 
 
 @strawberry.input(description="An access token that is to get another secret.")

@@ -10,7 +10,7 @@ from strawberry.dataloader import DataLoader
 from domain.clock import moment
 from domain.errors import DomainError
 from domain.evaluation.usage import EnvironmentSegment
-from domain.model.changes import AuditEntry, RuleChangeKind, ScopeRevision
+from domain.model.changes import ActingToken, AuditEntry, RuleChangeKind, ScopeRevision
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
 from domain.pages import PageRequest, Stretch
@@ -125,6 +125,25 @@ def _summary(root: strawberry.Parent[AuditEntry]) -> JSON:
     return dict(root.summary)
 
 
+def _acting_token_id(root: strawberry.Parent[ActingToken]) -> strawberry.ID:
+    return global_id("AccessToken", root.id)
+
+
+@strawberry.type(name="ActingToken", description="The access token by which a change was made.")
+class ActingTokenView:
+    """View of domain.model.changes.ActingToken."""
+
+    id: strawberry.ID = strawberry.field(
+        resolver=_acting_token_id, description="The global id of the access token, which may be gone since."
+    )
+    name: str = strawberry.field(description="The name that it had then.")
+
+
+def _access_token(root: strawberry.Parent[AuditEntry], info: Info) -> ActingToken | None:
+    caller = info.context
+    return caller.services.permissions.sight(caller.principal).acting_token(root)
+
+
 @strawberry.type(name="AuditEntry", description="Who changed what, when, and why.")
 class AuditEntryView:
     """View of domain.model.changes.AuditEntry."""
@@ -134,6 +153,12 @@ class AuditEntryView:
     actor: str = strawberry.field(
         description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`. "
         "Of whom you may not view: `member`, or `token`."
+    )
+    access_token = strawberry.field(
+        resolver=_access_token,
+        graphql_type=ActingTokenView | None,
+        description="By which access token: a member may have several, made by others too. Null if by none, and "
+        "if you may not view it.",
     )
     action: str = strawberry.field(description="What was done: the mutation's name.")
     resource: str = strawberry.field(description="What it was done to, in the words of policies.")

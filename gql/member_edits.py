@@ -16,7 +16,9 @@ from gql.role_edits import GrantsInput
 class CreateMemberInput(GrantsInput):
     """Input for domain.services.members.NewMember."""
 
-    email: str = strawberry.field(description="The email; no two members have the same, in any case.")
+    email: str = strawberry.field(
+        description="The email, which is kept in lower case; no two members have the same."
+    )
     name: str = strawberry.field(default="", description="The name.")
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
@@ -30,7 +32,7 @@ class UpdateMemberInput:
     """Input for domain.services.members.MemberEdit."""
 
     member_email: str = strawberry.field(description="The email that the member has.")
-    email: str | None = strawberry.field(default=None, description="Another email.")
+    email: str | None = strawberry.field(default=None, description="Another email, which is kept in lower case.")
     name: str | None = strawberry.field(default=None, description="Another name.")
     expected_version: int | None = strawberry.field(
         default=None, description="The version you saw; another one is refused. Null takes any."

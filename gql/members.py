@@ -34,7 +34,7 @@ class MemberView(Node):
     """View of domain.access.sight.SeenMember."""
 
     id: strawberry.ID = strawberry.field(resolver=_member_id, description="The global id.")
-    email: str = strawberry.field(description="The email; no two members have the same, in any case.")
+    email: str = strawberry.field(description="The email, in lower case; no two members have the same.")
     name: str = strawberry.field(description="The name.")
     base_role: BaseRole = strawberry.field(description="What the member may do everywhere.")
     custom_roles: list[RoleView] = strawberry.field(description="The custom roles.")

@@ -34,8 +34,8 @@ Thing = Annotated[
     str,
     strawberry.argument(
         description="One thing, as policies name it, without `*`: `proj/shop:env/production:segment/eap-a`. Where "
-        "no tags follow a key (`eap-a;beta`), the tags count that the thing has now, if it is there and you may "
-        "view it."
+        "nothing follows a key, the tags count that the thing has now, if it is there and you may view it; "
+        "`eap-a;beta` gives it others, `eap-a;` none."
     ),
 ]
 
@@ -46,8 +46,8 @@ class PermissionRequestInput:
 
     action: str = strawberry.field(description="The action, as policies name it: `updateRules`.")
     resource: str = strawberry.field(
-        description="One thing, as policies name it, without `*`. Where no tags follow a key, the tags count that "
-        "the thing has now, if it is there and you may view it."
+        description="One thing, as policies name it, without `*`. Where nothing follows a key, the tags count "
+        "that the thing has now, if it is there and you may view it; `eap-a;beta` gives it others, `eap-a;` none."
     )
 
     def to_domain(self) -> PermissionRequest:

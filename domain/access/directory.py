@@ -72,12 +72,13 @@ class AccessDirectory:
         return sorted(found, key=lambda principal: principal.actor)
 
     def owns(self, credential: Credential) -> bool:
-        """Tell whether an access token may do everything: a service's as owner, or an owner's own."""
-        grants = credential.grants
-        if credential.member_id is not None:
-            member = self.member_of(credential)
-            grants = None if member is None or credential.is_restricted else member.grants
-        return grants is not None and grants.base_role is BaseRole.OWNER
+        """Tell whether an access token may do everything: by its own roles, if it has any, and by its member's."""
+        member = self.member_of(credential)
+        is_orphan = credential.member_id is not None and member is None
+        if is_orphan or credential.policy is not None:
+            return False
+        grants = [holder.grants for holder in (credential, member) if holder is not None]
+        return {found.base_role for found in grants if found is not None} == {BaseRole.OWNER}
 
     def stored(self, entity: object) -> AccessEntity | None:
         """Return what is in the place of an entity, or None."""
@@ -108,11 +109,11 @@ class AccessDirectory:
         return self._secrets.get(token_id, [])
 
     def has_other_service_token(self, token: Credential) -> bool:
-        """Tell whether another service's token has the name of one."""
+        """Tell whether another service's token has the name of one, in any case."""
         return any(
             other.is_access_token and other.member_id is None and other.public_id != token.public_id
             for other in self.credentials.values()
-            if other.name == token.name
+            if other.name.casefold() == token.name.casefold()
         )
 
     def project(self, key: str) -> Resource | None:

@@ -30,7 +30,7 @@ def escalations(changes: Sequence[Change], directory: AccessDirectory, principal
     """
     found: dict[Permission, None] = {}
     for change in changes:
-        given = _given(change, directory)
+        given = _given(change, directory, principal)
         for own in principal.rights if given else ():
             # A token may do what each of its rights allows: that one of them is had is enough.
             lacks = [[lack for policy in rights.policies for lack in uncovered(own, policy)] for rights in given]
@@ -39,7 +39,7 @@ def escalations(changes: Sequence[Change], directory: AccessDirectory, principal
     return list(found)
 
 
-def _given(change: Change, directory: AccessDirectory) -> list[Rights]:
+def _given(change: Change, directory: AccessDirectory, principal: Principal) -> list[Rights]:
     """Return what a change gives to somebody: he may do what each of these allows; nothing if there are none."""
     match change.before, change.after:
         case before, Role() as role:
@@ -52,7 +52,7 @@ def _given(change: Change, directory: AccessDirectory) -> list[Rights]:
         case before, Credential(is_access_token=True) as token:
             # Who makes a change by which a secret comes is shown it.
             is_same = isinstance(before, Credential) and _opened_by(before) == _opened_by(token)
-            return [] if is_same else _token_rights(token, directory)
+            return [] if is_same else _token_rights(token, directory, principal)
     return []
 
 
@@ -60,14 +60,20 @@ def _opened_by(token: Credential) -> tuple[object, ...]:
     return token.id, token.member_id, token.grants, token.policy
 
 
-def _token_rights(token: Credential, directory: AccessDirectory) -> list[Rights]:
-    """Return what a token may do; that a member may make tokens, none of which may do more, is left out."""
+def _token_rights(token: Credential, directory: AccessDirectory, principal: Principal) -> list[Rights]:
+    """Return what a token may do; that a member may make tokens, none of which may do more, is left out.
+
+    Another member may be given more later, so of his token all counts that it allows itself.
+    """
     own = token.own_rights(directory.roles)
     member = directory.member_of(token)
     if member is None:
         return [own]
     rights = member.grants.rights(directory.roles)
-    return [rights, own] if token.is_restricted else [rights]
+    is_others = principal.member is None or principal.member.id != member.id
+    if token.is_restricted:
+        return [own] if is_others else [rights, own]
+    return [rights]
 
 
 def uncovered(rights: Rights, policy: Policy) -> list[Permission]:

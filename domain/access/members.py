@@ -35,7 +35,7 @@ def new_id() -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person. No two have the same email."""
+    """A person. No two have the same email; policies name it folded, in whatever case they are written."""
 
     id: str = field(default_factory=new_id)
     email: str
@@ -51,7 +51,7 @@ class Member:
     @property
     def resource(self) -> Resource:
         """The member as policies name it: `member/ann@acme.com;writer`."""
-        return resource_of("member", self.email, [self.grants.resource_tag])
+        return resource_of("member", fold_email(self.email), [self.grants.resource_tag])
 
     def rights(self, custom_roles: Mapping[str, Role]) -> Rights:
         """Return what the member may do: what the roles allow, and to make tokens, none of which may do more."""

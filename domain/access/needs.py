@@ -22,7 +22,7 @@ from domain.access.credentials import Credential, CredentialKind
 from domain.access.directory import AccessDirectory, environment_resource, project_resource
 from domain.access.members import Member
 from domain.access.principals import Permission
-from domain.access.resources import Resource
+from domain.access.resources import Resource, resource_of
 from domain.access.roles import Role
 from domain.access.uses import CredentialUse
 from domain.keys import EnvironmentRef
@@ -247,7 +247,18 @@ def needs(changes: Sequence[Change], before: Surroundings) -> list[Permission]:
             for thing, surroundings in ((change.before, before), (change.after, after)):
                 resources = [] if thing is None else surroundings.resources(thing)
                 found |= dict.fromkeys(Permission(action, resource) for resource in resources)
+        found |= dict.fromkeys(_of_roles(change))
     return list(found)
+
+
+def _of_roles(change: Change) -> list[Permission]:
+    """Return what is needed of the custom roles that a member gets or loses; with him they go unasked."""
+    before, after = change.before, change.after
+    if not isinstance(after, Member):
+        return []
+    had = before.grants.custom_roles if isinstance(before, Member) else ()
+    keys = set(had).symmetric_difference(after.grants.custom_roles)
+    return [Permission(RoleAction.UPDATE_MEMBERS, resource_of("role", key)) for key in sorted(keys)]
 
 
 def _with_resets(changes: Sequence[Change]) -> list[Change]:

@@ -12,6 +12,7 @@ from domain.access.rights import Rights
 from domain.access.roles import OWNER_GRANTS
 from domain.errors import ForbiddenError, InvalidInputError, UnauthenticatedError, Violation
 from domain.keys import EnvironmentRef
+from domain.model.changes import ActingToken
 
 
 class PrincipalKind(Enum):
@@ -60,6 +61,12 @@ class Principal:
         if not self.credential.is_access_token:
             return PrincipalKind.SDK_KEY
         return PrincipalKind.SERVICE_TOKEN if self.member is None else PrincipalKind.MEMBER
+
+    @property
+    def acting_token(self) -> ActingToken | None:
+        """The access token that he shows, as the audit log names it."""
+        shown = self.credential
+        return None if shown is None or not shown.is_access_token else ActingToken(shown.public_id, shown.name)
 
     @property
     def evaluates_only_in(self) -> EnvironmentRef | None:

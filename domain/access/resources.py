@@ -197,8 +197,13 @@ class ResourceSpecifier:
         )
 
 
-def parse_specifier(text: str, path: Path = ()) -> ResourceSpecifier:
+def parse_specifier(text: str, path: Path = (), *, may_lack_tags: bool = False) -> ResourceSpecifier:
     """Parse `proj/*:env/production;critical:segment/beta-*;tag1,tag2`.
+
+    Args:
+        text: The text.
+        path: Where it stands.
+        may_lack_tags: Whether a level may name no tags: `segment/beta;`.
 
     Raises:
         InvalidInputError: It is none; the violation is at `path`, and names the character.
@@ -208,7 +213,7 @@ def parse_specifier(text: str, path: Path = ()) -> ResourceSpecifier:
     levels: list[LevelSpecifier] = []
     at = 0
     for level in text.split(":"):
-        levels.append(_parse_level(level, at, path))
+        levels.append(_parse_level(level.removesuffix(";") if may_lack_tags else level, at, path))
         at += len(level) + 1
     specifier = ResourceSpecifier(tuple(levels))
     if specifier.type not in RESOURCE_TYPES:
@@ -220,13 +225,20 @@ def parse_specifier(text: str, path: Path = ()) -> ResourceSpecifier:
 def parse_resource(text: str, path: Path = ()) -> Resource:
     """Parse the name of one thing, `proj/shop:env/production;critical:segment/vips`: a specifier without `*`.
 
+    A level may say that it bears no tags: `segment/vips;`; see `says_tags`.
+
     Raises:
         InvalidInputError: It is none, or could name several; the violation is at `path`.
     """
     if "*" in text:
         _refuse(path, f"has '*' at character {text.index('*') + 1}, and is to name one thing")
-    levels = parse_specifier(text, path).levels
+    levels = parse_specifier(text, path, may_lack_tags=True).levels
     return Resource(tuple(Level(of.type, of.key.text, frozenset(tag.text for tag in of.tags)) for of in levels))
+
+
+def says_tags(text: str) -> list[bool]:
+    """Tell of each level of a thing's name whether it says which tags it bears, be it none."""
+    return [";" in level for level in text.split(":")]
 
 
 def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:
@@ -254,7 +266,8 @@ def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:
         _refuse(path, f"names {len(globs)} tags of one level, and {TAGS_LIMIT} are the most")
     if any(name.count("*") > WILDCARDS_LIMIT for name in (key, *(glob.text for glob in globs))):
         _refuse(path, f"has more than {WILDCARDS_LIMIT} '*' in a key or a tag")
-    return LevelSpecifier(type_name, Glob(key), tuple(globs))
+    # Emails are the same in any case, and those of members are folded.
+    return LevelSpecifier(type_name, Glob(key.casefold() if type_name == "member" else key), tuple(globs))
 
 
 def _level_text(level: LevelSpecifier) -> str:

@@ -10,10 +10,12 @@ from domain.access.directory import AccessDirectory
 from domain.access.members import Member, fold_email
 from domain.access.policies import Statement
 from domain.access.principals import Principal
+from domain.access.resources import resource_of
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
 from domain.access.uses import CredentialUses
 from domain.clock import moment, now_ms
 from domain.keys import EnvironmentRef
+from domain.model.changes import ActingToken, AuditEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,22 @@ class AccessSight:
         """The SDK key that is shown."""
         shown = self.principal.credential
         return None if shown is None or shown.is_access_token else SeenSdkKey(shown, self)
+
+    def acting_token(self, entry: AuditEntry) -> ActingToken | None:
+        """Return by which access token a change was made; one that is gone is seen as it would be without tags."""
+        token = entry.access_token
+        if token is None:
+            return None
+        if found := self.directory.secrets_of(token.id):
+            is_seen = self._sees_token(SeenToken(found[0], self))
+        else:
+            kind, _, email = entry.actor.partition("/")
+            service = resource_of("service-token", token.id)
+            resource = (
+                resource_of("member", fold_email(email)).child("token", token.id) if kind == "member" else service
+            )
+            is_seen = self.principal.may(TokenAction.VIEW, resource)
+        return token if is_seen else None
 
     def project_roles(self, grants: Grants) -> list[ProjectGrant]:
         """Return the project roles of grants, those of projects that are seen."""

@@ -143,12 +143,21 @@ class ChangesPage:
         return f"{entry_id}/{number:06}"
 
 
+@dataclass(frozen=True, slots=True)
+class ActingToken:
+    """The access token by which a change was made: its public id, and the name that it had then."""
+
+    id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
     """Who changed what, when, and why.
 
     Attributes:
         actor: A name for the caller: `member/<email>`, `token/<name>` or `system`.
+        access_token: By which access token; None if by none, as what the service does itself.
         action: What was done, in the API's word (`importFlagData`).
         resource: What it was done to: an id as the model gives it.
         scope: What the entry is listed under: an environment, a project, or "" for the whole service.
@@ -165,6 +174,7 @@ class AuditEntry:
     resource: str
     scope: str = ""
     comment: str = ""
+    access_token: ActingToken | None = None
     summary: Mapping[str, object] = field(default_factory=dict)
     changes: tuple[EntityChange, ...] = ()
     unlisted_count: int = 0

@@ -114,6 +114,7 @@ def _refuse_without_owner(directory: AccessDirectory) -> None:
 def _commit(principal: Principal, edit: AccessEdit, directory: AccessDirectory, writes: Writes) -> Commit:
     entry = AuditEntry(
         actor=principal.actor,
+        access_token=principal.acting_token,
         action=edit.action,
         resource=edit.resource,
         scope=edit.scope,

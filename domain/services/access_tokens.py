@@ -8,13 +8,10 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret, n
 from domain.access.members import Member, new_id
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
-from domain.access.resources import Path
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
-from domain.clock import moment, now_ms
+from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
-from domain.instructions.details import name_violations
-from domain.instructions.limits import too_many
 from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
@@ -22,11 +19,14 @@ from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import Writes, below_input, check_version
 from domain.services.grace import grace_violations, superseded
 from domain.services.grants import NewGrants, read_policy
-
-MEMBER_TOKENS_LIMIT = 100
-"""How many secrets a member may have, those in a grace period too: each has a policy that is kept in memory."""
-SERVICE_TOKENS_LIMIT = 1_000
-"""How many secrets all services may have."""
+from domain.services.token_rules import (
+    as_shown,
+    end_of,
+    expiry_violations,
+    rights_violations,
+    room_violations,
+    token_name_violations,
+)
 
 _RESOURCES = "service-token/*"
 _KIND = CredentialKind.ACCESS_TOKEN
@@ -65,7 +65,8 @@ class NewToken:
     Attributes:
         is_service: Whether it is a service's; a member's otherwise.
         member_email: Whose it is to be; None if that is who creates it.
-        grants: Its own roles: a service needs some, or a policy.
+        grants: Its own roles: a service needs some, or a policy. Another member's has those of the member, as
+            they are now, if neither is given.
         expires_ms: When it expires; None makes that the end of the request's own secret, if it has one.
     """
 
@@ -142,20 +143,22 @@ class AccessTokenService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal created
-            found = name_violations(new.name, ("name",))
-            found += _expiry_violations(new.expires_ms, sight)
-            found += _room_violations(created, sight, ())
+            found = token_name_violations(new.name, is_of_service=new.is_service)
+            found += expiry_violations(new.expires_ms, sight)
+            found += room_violations(created, sight, ())
             found += new.grants.violations(sight)
-            policy = None if new.policy is None else read_policy(new.policy, found)
-            has_no_roles = new.grants.says_nothing
-            if new.is_service and has_no_roles and policy is None:
-                found.append(Violation(("isService",), "a service's token needs roles or a policy of its own"))
+            has_roles = not new.grants.says_nothing
+            faults: list[Violation] = []
+            policy = None if new.policy is None else read_policy(new.policy, faults)
+            found += faults or rights_violations(is_of_service=new.is_service, has_roles=has_roles, policy=policy)
             if found:
                 raise below_input(found)
-            grants = None if has_no_roles else new.grants.applied_to(Grants())
-            created = replace(created, grants=grants, policy=policy, expires_ms=_end(new.expires_ms, None, sight))
+            grants = new.grants.applied_to(Grants()) if has_roles else None
+            end = end_of(new.expires_ms, None, sight)
+            created = replace(created, grants=grants, policy=policy, expires_ms=end)
             if member is not None and member.id not in sight.directory.members:
                 raise NotFoundError("member", member.email)
+            created = as_shown(created, sight)
             _refuse_taken(created, TokenAction.CREATE, sight)
             return [Save(created, None)]
 
@@ -189,7 +192,7 @@ class AccessTokenService:
             nonlocal after
             before = _checked(sight, token_id, expected_version)
             after = replace(before, name=name)
-            if violations := name_violations(name, ("name",)):
+            if violations := token_name_violations(name, is_of_service=before.is_of_service):
                 raise below_input(violations)
             _refuse_taken(after, TokenAction.UPDATE_NAME, sight)
             if after == before:
@@ -220,17 +223,17 @@ class AccessTokenService:
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
             before = _checked(sight, token_id, reset.expected_version)
-            violations = grace_violations(reset.grace_ms) + _expiry_violations(reset.expires_ms, sight)
+            violations = grace_violations(reset.grace_ms) + expiry_violations(reset.expires_ms, sight)
             if reset.grace_ms:
-                violations += _room_violations(before, sight, ("gracePeriodSeconds",))
+                violations += room_violations(before, sight, ("gracePeriodSeconds",))
             if reset.expires_ms is None and before.is_expired(now_ms()):
                 violations.append(Violation(("expiresAt",), "is needed: the token has expired"))
             if violations:
                 raise below_input(violations)
             after = replace(
-                before,
+                as_shown(before, sight),
                 id=hash_secret(secret),
-                expires_ms=_end(reset.expires_ms, before.expires_ms, sight),
+                expires_ms=end_of(reset.expires_ms, before.expires_ms, sight),
                 version=before.version + 1,
             )
             return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), reset.grace_ms)]
@@ -309,39 +312,6 @@ def _checked(sight: AccessSight, token_id: str, expected_version: int | None) ->
     found = _seen(sight, token_id)
     check_version("access token", token_id, expected=expected_version, actual=found.version)
     return found.credential
-
-
-def _own_end(sight: AccessSight) -> int | None:
-    """Return when the secret of the request expires: none that it makes may outlive it."""
-    own = sight.principal.credential
-    return None if own is None else own.expires_ms
-
-
-def _end(wanted_ms: int | None, before_ms: int | None, sight: AccessSight) -> int | None:
-    """Return when a secret expires: as is wanted, else as before, else as the request's own does."""
-    if wanted_ms is not None:
-        return wanted_ms
-    return min((end for end in (before_ms, _own_end(sight)) if end is not None), default=None)
-
-
-def _expiry_violations(expires_ms: int | None, sight: AccessSight) -> list[Violation]:
-    if expires_ms is None:
-        return []
-    if expires_ms <= now_ms():
-        return [Violation(("expiresAt",), "is past")]
-    own_end = _own_end(sight)
-    if own_end is not None and expires_ms > own_end:
-        return [Violation(("expiresAt",), f"is later than your own secret's end, {moment(own_end).isoformat()}")]
-    return []
-
-
-def _room_violations(token: Credential, sight: AccessSight, path: Path) -> list[Violation]:
-    """Return what is wrong with another secret of whoever a token is of."""
-    secrets = [c for c in sight.directory.credentials.values() if c.is_access_token]
-    count = 1 + sum(secret.member_id == token.member_id for secret in secrets)
-    if token.member_id is None:
-        return too_many("secrets of services", count, SERVICE_TOKENS_LIMIT, path)
-    return too_many("secrets of the member", count, MEMBER_TOKENS_LIMIT, path)
 
 
 def _refuse_taken(token: Credential, action: str, sight: AccessSight) -> None:

@@ -317,6 +317,7 @@ def _commit(
     entry, beside = told_by(
         AuditEntry(
             actor=principal.actor,
+            access_token=principal.acting_token,
             action=edit.action,
             resource=edit.resource,
             scope=edit.scope,

@@ -12,7 +12,7 @@ from domain.access.directory import AccessDirectory
 from domain.access.members import Member
 from domain.access.policies import Effect, NewStatement, Policy, Statement, parse_policy
 from domain.access.principals import Permission, Principal
-from domain.access.resources import ACCOUNT, Level, Path, Resource, parse_resource, resource_of
+from domain.access.resources import ACCOUNT, Level, Path, Resource, parse_resource, resource_of, says_tags
 from domain.access.rights import Allowance, PolicySource
 from domain.access.roles import BasePermissions, Role
 from domain.access.sight import AccessSight, SeenMember, SeenToken
@@ -236,13 +236,14 @@ class PermissionService:
         return permissions
 
     async def _permission(self, principal: Principal, request: PermissionRequest, path: Path) -> Permission:
-        """Read a request. Levels of the thing without tags get those that they have, where he may view them."""
+        """Read a request. Levels that say nothing of tags get those that they have, where he may view them."""
         named = parse_resource(request.resource, (*path, "resource"))
         if (action := request.action) not in ACTIONS[named.type]:
             raise InvalidInputError([Violation((*path, "action"), self._no_action(action, named.type))])
         known = await self._known_levels(principal, named)
+        is_said = says_tags(request.resource)
         levels = [
-            known[depth] if depth < len(known) and not level.tags else level
+            known[depth] if depth < len(known) and not is_said[depth] else level
             for depth, level in enumerate(named.levels)
         ]
         return Permission(action, Resource(tuple(levels)))

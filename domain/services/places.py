@@ -106,6 +106,7 @@ class PlaceEditor:
             )
             entry = AuditEntry(
                 actor=principal.actor,
+                access_token=principal.acting_token,
                 action=action,
                 resource=resource,
                 scope=place.id,

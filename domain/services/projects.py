@@ -71,6 +71,7 @@ class ProjectService:
         entry, beside = told_by(
             AuditEntry(
                 actor=principal.actor,
+                access_token=principal.acting_token,
                 action="createProject",
                 resource=_resource(project.key),
                 scope=project.id,

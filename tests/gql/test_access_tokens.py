@@ -1,5 +1,6 @@
 """Access tokens over HTTP: what is shown of them and to whom, and how they come, change and go."""
 
+import base64
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -276,6 +277,87 @@ def test_each_change_of_a_token_needs_its_own_action_and_leaves_its_entry_withou
         for secret in secrets:
             assert secret not in str(entry) + log
             assert hash_secret(secret) not in str(entry) + log
+
+
+def test_a_token_made_for_another_member_gains_nothing_that_he_is_given_later(service: Server) -> None:
+    change(service, "createMember", "member { id }", email="zoe@acme.com", baseRole="READER")
+    own = a_token(service, name="zoe's own", member_id=member_id(service, "zoe@acme.com"))
+    admin = a_token_with(service, base=BaseRole.ADMIN)
+    zoe = {"memberEmail": "zoe@acme.com"}
+    forged = made(service, admin, name="for zoe", **zoe)
+    assert forged["accessToken"]["baseRole"] == "READER"
+    reset = {"accessTokenId": made(service, own, name="zoe's second")["accessToken"]["id"]}
+    shown = change(service, "resetAccessToken", MADE, token=admin, **reset)["resetAccessToken"]
+    all_of_it = [{"effect": "ALLOW", "resources": ["member/*"], "actions": ["*"]}]
+    for wish in ({"baseRole": "OWNER"}, {"policy": all_of_it}):
+        assert denied(change(service, "createAccessToken", "secret", token=admin, name="sleeper", **zoe, **wish))
+    change(service, "assignRoles", "member { id }", **zoe, baseRole="OWNER")
+    for secret, is_owner in ((own, True), (forged["secret"], False), (shown["secret"], False)):
+        answer = change(service, "createProject", "project { id }", token=secret, name=f"zoe {is_owner}")
+        assert not answer.errors if is_owner else answer.code == "FORBIDDEN"
+        assert sees_project(service, secret)
+    change(service, "assignRoles", "member { id }", **zoe, baseRole="NO_ACCESS")
+    assert not sees_project(service, forged["secret"])
+
+
+def test_the_audit_log_names_the_token_that_acted_to_whoever_may_view_it(service: Server) -> None:
+    change(service, "createMember", "member { id }", email="kim@acme.com", baseRole="WRITER")
+    token = made(service, name="kim's?", memberEmail="kim@acme.com")
+    assert not change(service, "createProject", "project { id }", token=token["secret"], name="by kim").errors
+    query = '{ auditLog(project: "by-kim") { nodes { actor accessToken { id name } } } }'
+    seen = {"actor": "member/kim@acme.com", "accessToken": {"id": token["accessToken"]["id"], "name": "kim's?"}}
+    assert service.post(query)["auditLog"]["nodes"] == [seen]
+    assert service.post(query, token=token["secret"])["auditLog"]["nodes"][0]["accessToken"] is None  # restricted
+    reader = a_token_with(service, base=BaseRole.READER)
+    assert service.post(query, token=reader)["auditLog"]["nodes"] == [{**seen, "accessToken": None}]
+    where = {"accessTokenId": token["accessToken"]["id"]}
+    change(service, "deleteAccessToken", "deletedAccessTokenId", **where)
+    assert service.post(query)["auditLog"]["nodes"] == [seen]
+    assert service.post(query, token=reader)["auditLog"]["nodes"] == [{**seen, "accessToken": None}]
+
+
+def member_id(service: Server, email: str) -> str:
+    found = service.post("query ($e: String!) { member(email: $e) { id } }", e=email)["member"]["id"]
+    return base64.urlsafe_b64decode(found).decode().partition(":")[2]
+
+
+@pytest.mark.parametrize(
+    "name", ["first-owner\u200b", " sp ", "a\nb", "a;owner", "a:b", "a*", "a,b", "a\xa0b", "Command-Line"]
+)
+def test_no_service_s_token_has_a_name_that_reads_as_another_in_the_log(service: Server, name: str) -> None:
+    new = change(service, "createAccessToken", "secret", name=name, isService=True, policy=[VIEW])
+    assert violations(new) == [["input", "name"]]
+    where = {"accessTokenId": node_id("AccessToken", "ci-id")}
+    assert violations(change(service, "updateAccessToken", "__typename", **where, name=name)) == [
+        ["input", "name"]
+    ]
+
+
+def test_names_of_services_tokens_are_the_same_in_any_case(service: Server) -> None:
+    new = change(service, "createAccessToken", "secret", name="First-Owner", isService=True, policy=[VIEW])
+    assert new.code == "ALREADY_EXISTS"
+    where = {"accessTokenId": node_id("AccessToken", "ci-id")}
+    assert change(service, "updateAccessToken", "__typename", **where, name="FIRST-OWNER").code == "ALREADY_EXISTS"
+    for name in ("ci", "CI"):
+        assert not change(service, "updateAccessToken", "__typename", **where, name=name).errors
+
+
+@pytest.mark.parametrize("whose", [{"isService": True}, {"memberEmail": "ann@acme.com"}])
+@pytest.mark.parametrize(
+    ("own", "place"),
+    [
+        ({"policy": [VIEW], "baseRole": "READER"}, ["policy"]),
+        ({"policy": [VIEW], "customRoles": ["eap"]}, ["policy"]),
+        ({"policy": [{**VIEW, "effect": "DENY"}]}, ["policy"]),
+        ({"policy": []}, ["policy"]),
+        ({"policy": [{**VIEW, "resources": ["proj"]}]}, ["policy", 0, "resources", 0]),
+    ],
+)
+def test_a_token_has_roles_or_a_policy_that_allows_something(
+    service: Server, whose: dict[str, Any], own: dict[str, Any], place: list[str | int]
+) -> None:
+    new = change(service, "createAccessToken", "secret", name="both", **whose, **own)
+    assert violations(new) == [["input", *place]]
 
 
 def test_what_expired_needs_another_end_to_be_reset(service: Server) -> None:

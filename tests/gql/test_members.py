@@ -118,7 +118,7 @@ def test_a_member_is_created_changed_given_roles_and_deleted(service: Server) ->
     kim = change(service, "createMember", f"member {{ {MEMBER} }}", **wish)["createMember"]["member"]
     assert kim | {"id": "", "accessTokens": {}} == {
         "id": "",
-        "email": "Kim@acme.com",
+        "email": "kim@acme.com",
         "name": "Kim",
         "baseRole": "NO_ACCESS",
         "version": 1,
@@ -140,7 +140,7 @@ def test_a_member_is_created_changed_given_roles_and_deleted(service: Server) ->
     assert deleted == {"deletedMemberId": kim["id"]}
     assert change(service, "deleteMember", "deletedMemberId", **gone).code == "NOT_FOUND"
     [created] = [entry for entry in entries_of(service, "createMember") if entry["comment"] == "new"]
-    assert (created["actor"], created["resource"]) == ("token/first-owner", "member/Kim@acme.com")
+    assert (created["actor"], created["resource"]) == ("token/first-owner", "member/kim@acme.com")
     [entry] = entries_of(service, "assignRoles")
     assert entry["resource"] == "member/kim@x.edu"
     assert entry["changes"][0]["fields"] == [
@@ -155,11 +155,25 @@ def test_an_email_is_one_member_s_in_any_case(service: Server) -> None:
     assert change(service, "updateMember", "member { id }", **taken).code == "ALREADY_EXISTS"
     own = {"memberEmail": "bob@acme.com", "email": "Bob@acme.com"}
     assert change(service, "updateMember", "member { email }", **own)["updateMember"]["member"] == {
-        "email": "Bob@acme.com"
+        "email": "bob@acme.com"
     }
     stranger = a_token_with(service)  # who is not told that there is one
     refused = change(service, "createMember", "member { id }", token=stranger, email="ann@acme.com")
     assert denied(refused) == {"createMember member/ann@acme.com;no_access"}
+
+
+@pytest.mark.parametrize("written", ["carol@acme.com", "Carol@Acme.com"])
+def test_a_policy_means_a_member_in_whatever_case_it_is_written(service: Server, written: str) -> None:
+    change(service, "createMember", "member { id }", email="Carol@Acme.com")
+    denying = [
+        allow("member/*", actions=["viewMember", "updateName"]),
+        deny(f"member/{written}", actions=["updateName"]),
+    ]
+    wish = {"memberEmail": "carol@acme.com", "name": "Karl"}
+    refused = change(service, "updateMember", "member { id }", token=a_token_with(service, denying), **wish)
+    assert denied(refused) == {"updateName member/carol@acme.com;no_access"}
+    of_one = a_token_with(service, [allow(f"member/{written}", actions=["viewMember"])])
+    assert [node["email"] for node in listed(service, of_one)["nodes"]] == ["carol@acme.com"]
 
 
 def test_roles_and_projects_that_are_not_there_are_all_named(service: Server) -> None:
@@ -202,7 +216,7 @@ def test_a_member_s_tokens_go_with_him_and_need_no_more(service: Server) -> None
 
 MANAGING = [
     allow("member/*", actions=["*"]),
-    allow("role/*", actions=["viewRole"]),
+    allow("role/*", actions=["viewRole", "updateMembers"]),
     allow("proj/default", actions=["viewProject"]),
 ]
 

@@ -33,7 +33,15 @@ from domain.evaluation.usage import (
     SegmentUsageNode,
 )
 from domain.keys import EnvironmentRef
-from domain.model.changes import AuditEntry, EntityChange, FieldChange, RuleChange, ScopeRevision, TargetsChange
+from domain.model.changes import (
+    ActingToken,
+    AuditEntry,
+    EntityChange,
+    FieldChange,
+    RuleChange,
+    ScopeRevision,
+    TargetsChange,
+)
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
@@ -92,6 +100,7 @@ DOMAIN_CLASSES = {
     "SyncSource": SyncSource,
     "CreateSegmentPayload": ChangedSegment,
     "AuditEntry": AuditEntry,
+    "ActingToken": ActingToken,
     "EntityChange": EntityChange,
     "FieldChange": FieldChange,
     "RuleChange": RuleChange,

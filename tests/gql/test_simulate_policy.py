@@ -91,3 +91,14 @@ def test_it_takes_a_permission_of_its_own(server: Server) -> None:
     assert answer.code == "FORBIDDEN"
     assert answer.errors[0]["extensions"]["denied"] == [{"action": "simulatePolicy", "resource": "acct"}]
     assert not simulate(server, token=a_token_with(server, base=BaseRole.ADMIN)).errors
+
+
+def test_what_a_policy_says_of_a_thing_without_tags_can_be_asked(server: Server) -> None:
+    resources = [f"{PLACE}:segment/sim-a{end}" for end in ("", ";", ";eap")]
+    requests = [{"action": "updateRules", "resource": resource} for resource in resources]
+    told = simulate(server, requests=requests)["simulatePolicy"]
+    assert [(decision["resource"], decision["allowed"]) for decision in told] == [
+        (resources[2], True),
+        (resources[0], False),
+        (resources[2], True),
+    ]

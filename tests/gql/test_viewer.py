@@ -135,6 +135,8 @@ def test_the_tags_that_a_thing_has_count_unless_others_are_named(can: Callable[[
     assert not can("updateRules", f"{place}/b")
     assert can("updateRules", f"{place}/b;eap")
     assert not can("updateRules", f"{place}/a;other")
+    assert not can("updateRules", f"{place}/a;")
+    assert can("updateRules", "proj/default:env/production;:segment/a")  # of which the segment's own tags are left
     assert not can("updateRules", f"{place}/new")
     assert can("updateRules", f"{place}/new;eap")
     assert not can("updateOn", "proj/default:env/production:flag/f;eap")

@@ -157,3 +157,8 @@ def test_a_fault_is_told_with_its_place(
     [violation] = answer.errors[0]["extensions"]["violations"]
     assert violation["path"] == path
     assert message in violation["message"]
+
+
+def test_who_can_do_it_to_a_thing_without_its_tags_can_be_asked(service: Server) -> None:
+    assert "member/ann@acme.com" in actors(ask(service))
+    assert "member/ann@acme.com" not in actors(ask(service, resource=f"{EAP};"))

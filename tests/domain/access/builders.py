@@ -10,6 +10,7 @@ from domain.access.resources import RESOURCE_TYPES, Level, Resource, resource_of
 from domain.access.rights import GrantedPolicy, PolicySource, Rights
 
 NAMES = st.text("abcAB0._-", min_size=1, max_size=5)
+TAGS = st.frozensets(NAMES, max_size=3)
 ALL_ACTIONS = sorted({action for actions in ACTIONS.values() for action in actions})
 
 
@@ -48,12 +49,15 @@ def rights_of(*granted: Policy) -> Rights:
 
 @st.composite
 def resources(draw: st.DrawFn) -> Resource:
-    """Things of any type."""
+    """Things of any type; emails of members are folded."""
     types = draw(st.sampled_from(RESOURCE_TYPES))
     if types == "acct":
         return resource_of("acct")
     return Resource(
-        tuple(Level(name, draw(NAMES), draw(st.frozensets(NAMES, max_size=3))) for name in types.split(":"))
+        tuple(
+            Level(name, draw(NAMES.map(str.lower) if name == "member" else NAMES), draw(TAGS))
+            for name in types.split(":")
+        )
     )
 
 

@@ -1,9 +1,15 @@
 """What the directory says of who sees what."""
 
+from dataclasses import replace
+
+import pytest
+
 from domain.access.credentials import Credential, CredentialKind
 from domain.access.directory import AccessDirectory
+from domain.access.members import Member
+from domain.access.policies import Policy
 from domain.access.principals import SYSTEM, Principal
-from domain.access.roles import Grants, ProjectGrant, ProjectRole
+from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole
 from domain.model.projects import Project
 
 NOW = 1_000
@@ -40,3 +46,31 @@ def test_what_is_known_of_a_secret_is_told_of_no_other_principal_with_it() -> No
     assert not before.shows("shop", principal_of(after))
     assert before.shows("lab", principal_of(after))
     assert not before.shows("lab", principal_of(before))
+
+
+OWNING, READING = Grants(base_role=BaseRole.OWNER), Grants(base_role=BaseRole.READER)
+
+
+@pytest.mark.parametrize(
+    ("of_member", "own", "policy", "owns"),
+    [
+        (OWNING, None, None, True),
+        (OWNING, OWNING, None, True),
+        (READING, OWNING, None, False),
+        (OWNING, READING, None, False),
+        (OWNING, None, Policy(), False),
+        (None, OWNING, None, True),
+        (None, OWNING, Policy(), False),
+        (None, None, Policy(), False),
+    ],
+)
+def test_an_owner_s_token_is_one_that_nothing_restricts(
+    of_member: Grants | None, own: Grants | None, policy: Policy | None, *, owns: bool
+) -> None:
+    members = {} if of_member is None else {"m": Member(id="m", email="m@acme.com", grants=of_member)}
+    member_id = "m" if members else None
+    token = Credential(
+        id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", member_id=member_id, grants=own, policy=policy
+    )
+    assert AccessDirectory(members=members).owns(token) is owns
+    assert not AccessDirectory().owns(replace(token, member_id="gone"))

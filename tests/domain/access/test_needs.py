@@ -15,7 +15,7 @@ from domain.access.members import Member
 from domain.access.needs import NEEDED, Change, Surroundings, needs
 from domain.access.policies import Policy
 from domain.access.principals import Permission
-from domain.access.roles import Role
+from domain.access.roles import Grants, Role
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
@@ -256,3 +256,19 @@ def test_the_tokens_of_a_member_go_with_him_but_do_not_come_with_him() -> None:
         "createMember",
         "createAccessToken",
     }
+
+
+def test_each_custom_role_that_a_member_gets_or_loses_is_asked_too() -> None:
+    ann = Member(id="ann", email="ann@acme.com", grants=Grants(custom_roles=("kept", "lost")))
+    changed = replace(ann, grants=Grants(custom_roles=("kept", "got")), version=2)
+    assert named(needs([Change(ann, changed)], around())) == {
+        "updateCustomRole member/ann@acme.com;no_access",
+        "updateMembers role/got",
+        "updateMembers role/lost",
+    }
+    assert named(needs([Change(None, ann)], around())) == {
+        "createMember member/ann@acme.com;no_access",
+        "updateMembers role/kept",
+        "updateMembers role/lost",
+    }
+    assert named(needs([Change(ann, None)], around())) == {"deleteMember member/ann@acme.com;no_access"}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.access.resources import Glob, Resource, parse_resource, parse_specifier, resource_of
+from domain.access.resources import Glob, Resource, parse_resource, parse_specifier, resource_of, says_tags
 from domain.errors import InvalidInputError
 from tests.domain.access.builders import a_segment_of, resources, specifiers_of
 
@@ -108,12 +108,20 @@ def test_the_name_of_a_thing_reads_as_the_thing(resource: Resource) -> None:
     assert parse_resource(str(resource)) == resource
 
 
+def test_a_name_may_say_that_a_thing_has_no_tags() -> None:
+    bare = "proj/shop;:env/production:segment/a;"
+    assert parse_resource(bare) == parse_resource("proj/shop:env/production:segment/a")
+    assert says_tags(bare) == [True, False, True]
+    assert says_tags("proj/shop:env/production;t") == [False, True]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("proj/*", "has '*' at character 6, and is to name one thing"),
         ("proj/a:env/b:segment/c;t*", "has '*' at character 25, and is to name one thing"),
         ("proj/a:env", "needs a type and a key, as in 'proj/*', at character 8"),
+        ("proj/a;:env/b;;", "needs a tag at character 15"),
     ],
 )
 def test_what_is_no_name_of_one_thing_is_refused(text: str, message: str) -> None:

@@ -8,15 +8,10 @@ from domain.access.principals import Principal
 from domain.access.roles import BaseRole
 from domain.errors import InvalidInputError
 from domain.services.access_editing import AccessEditor
-from domain.services.access_tokens import (
-    MEMBER_TOKENS_LIMIT,
-    SERVICE_TOKENS_LIMIT,
-    AccessTokenService,
-    NewToken,
-    TokenReset,
-)
+from domain.services.access_tokens import AccessTokenService, NewToken, TokenReset
 from domain.services.grants import NewGrants
 from domain.services.snapshots import SnapshotService
+from domain.services.token_rules import MEMBER_TOKENS_LIMIT, SERVICE_TOKENS_LIMIT
 from tests.domain.services.test_access_editing import saving
 
 

@@ -1,0 +1,91 @@
+"""What access tokens may be: their names, their ends, how many there are, and what they may do themselves."""
+
+import re
+from dataclasses import replace
+
+from domain.access.credentials import Credential
+from domain.access.policies import Effect, Policy
+from domain.access.principals import OPERATOR
+from domain.access.resources import Path
+from domain.access.sight import AccessSight
+from domain.clock import moment, now_ms
+from domain.errors import Violation
+from domain.instructions.details import name_violations
+from domain.instructions.limits import too_many
+
+MEMBER_TOKENS_LIMIT = 100
+"""How many secrets a member may have, those in a grace period too: each has a policy that is kept in memory."""
+SERVICE_TOKENS_LIMIT = 1_000
+"""How many secrets all services may have."""
+
+_MEANING = re.compile("[:;*,]")
+
+
+def token_name_violations(name: str, *, is_of_service: bool) -> list[Violation]:
+    """Return what is wrong with a token's name; the log tells a service's by it, so none reads as another."""
+    found = name_violations(name, ("name",))
+    if found or not is_of_service:
+        return found
+    if name != name.strip() or not name.isprintable() or _MEANING.search(name):
+        message = f"{name[:60]!r} has spaces around it, a character that is not seen, or one of ':;*,'"
+        return [Violation(("name",), message)]
+    if f"token/{name.casefold()}" == OPERATOR.actor:
+        return [Violation(("name",), "is what the log calls the command line")]
+    return []
+
+
+def rights_violations(*, is_of_service: bool, has_roles: bool, policy: Policy | None) -> list[Violation]:
+    """Return what is wrong with what a token is to have of its own: roles, or a policy that allows something."""
+    if policy is None:
+        message = "a service's token needs roles or a policy of its own"
+        return [Violation(("isService",), message)] if is_of_service and not has_roles else []
+    if has_roles:
+        return [Violation(("policy",), "is given beside roles: a token has the one or the other")]
+    if all(statement.effect is Effect.DENY for statement in policy.statements):
+        return [Violation(("policy",), "allows nothing: it needs a statement that allows")]
+    return []
+
+
+def _own_end(sight: AccessSight) -> int | None:
+    """Return when the secret of the request expires: none that it makes may outlive it."""
+    own = sight.principal.credential
+    return None if own is None else own.expires_ms
+
+
+def end_of(wanted_ms: int | None, before_ms: int | None, sight: AccessSight) -> int | None:
+    """Return when a secret expires: as is wanted, else as before, else as the request's own does."""
+    if wanted_ms is not None:
+        return wanted_ms
+    return min((end for end in (before_ms, _own_end(sight)) if end is not None), default=None)
+
+
+def expiry_violations(expires_ms: int | None, sight: AccessSight) -> list[Violation]:
+    """Return what is wrong with an end that is wanted."""
+    if expires_ms is None:
+        return []
+    if expires_ms <= now_ms():
+        return [Violation(("expiresAt",), "is past")]
+    own_end = _own_end(sight)
+    if own_end is not None and expires_ms > own_end:
+        return [Violation(("expiresAt",), f"is later than your own secret's end, {moment(own_end).isoformat()}")]
+    return []
+
+
+def as_shown(token: Credential, sight: AccessSight) -> Credential:
+    """Return a token as it is when its secret is shown: another member's keeps the roles that he has now.
+
+    Or who is shown it would gain what that member is given later.
+    """
+    member, own = sight.directory.member_of(token), sight.principal.member
+    if member is None or token.is_restricted or (own is not None and own.id == member.id):
+        return token
+    return replace(token, grants=member.grants)
+
+
+def room_violations(token: Credential, sight: AccessSight, path: Path) -> list[Violation]:
+    """Return what is wrong with another secret of whoever a token is of."""
+    secrets = [c for c in sight.directory.credentials.values() if c.is_access_token]
+    count = 1 + sum(secret.member_id == token.member_id for secret in secrets)
+    if token.member_id is None:
+        return too_many("secrets of services", count, SERVICE_TOKENS_LIMIT, path)
+    return too_many("secrets of the member", count, MEMBER_TOKENS_LIMIT, path)
