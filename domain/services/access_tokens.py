@@ -11,6 +11,7 @@ from domain.access.principals import Principal
 from domain.access.resources import Path
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
+from domain.access.suggestions import suggestions
 from domain.clock import moment, now_ms
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.instructions.details import name_violations
@@ -103,10 +104,17 @@ class TokenWithSecret:
 
 
 class AccessTokenService:
-    """Reads and changes access tokens."""
+    """Reads and changes access tokens.
 
-    def __init__(self, access: AccessService, editor: AccessEditor) -> None:
+    Args:
+        access: The directory.
+        editor: Makes the changes.
+        suggests: Whether it says which actions somebody may have meant.
+    """
+
+    def __init__(self, access: AccessService, editor: AccessEditor, *, suggests: bool) -> None:
         self._access = access
+        self._suggests = suggests
         self._editor = editor
 
     async def tokens(self, principal: Principal, wanted: TokenFilter, page: PageRequest) -> Page[SeenToken]:
@@ -146,7 +154,9 @@ class AccessTokenService:
             found += _expiry_violations(new.expires_ms, sight)
             found += _room_violations(created, sight, ())
             found += new.grants.violations(sight)
-            policy = None if new.policy is None else read_policy(new.policy, found)
+            policy = (
+                None if new.policy is None else read_policy(new.policy, found, suggestions(wanted=self._suggests))
+            )
             has_no_roles = new.grants.says_nothing
             if new.is_service and has_no_roles and policy is None:
                 found.append(Violation(("isService",), "a service's token needs roles or a policy of its own"))

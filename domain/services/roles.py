@@ -8,6 +8,7 @@ from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, Role
 from domain.access.sight import AccessSight, SeenRole
+from domain.access.suggestions import Suggestions, suggestions
 from domain.errors import AlreadyExistsError, InUseError, NotFoundError, UsedBy, Violation
 from domain.instructions.details import description_violations, name_violations, new_name_violations
 from domain.keys import key_from_name
@@ -47,7 +48,7 @@ class RoleEdit:
     expected_version: int | None = None
     comment: str = ""
 
-    def apply(self, role: Role) -> Role:
+    def apply(self, role: Role, suggestions: Suggestions) -> Role:
         """Return a role with the edit.
 
         Raises:
@@ -61,7 +62,7 @@ class RoleEdit:
             name=role.name if self.name is None else self.name,
             description=role.description if self.description is None else self.description,
             base_permissions=self.base_permissions or role.base_permissions,
-            policy=role.policy if self.policy is None else read_policy(self.policy, found),
+            policy=role.policy if self.policy is None else read_policy(self.policy, found, suggestions),
         )
         found += description_violations(after.description, ("description",))
         if found:
@@ -70,10 +71,17 @@ class RoleEdit:
 
 
 class RoleService:
-    """Reads and changes custom roles."""
+    """Reads and changes custom roles.
 
-    def __init__(self, access: AccessService, editor: AccessEditor) -> None:
+    Args:
+        access: The directory.
+        editor: Makes the changes.
+        suggests: Whether it says which actions somebody may have meant.
+    """
+
+    def __init__(self, access: AccessService, editor: AccessEditor, *, suggests: bool) -> None:
         self._access = access
+        self._suggests = suggests
         self._editor = editor
 
     async def roles(self, principal: Principal, query: str | None, page: PageRequest) -> Page[SeenRole]:
@@ -110,7 +118,7 @@ class RoleService:
             nonlocal created
             found = new_name_violations(new.name, new.key)
             found += description_violations(new.description, ("description",))
-            policy = read_policy(new.policy, found)
+            policy = read_policy(new.policy, found, suggestions(wanted=self._suggests))
             if found:
                 raise below_input(found)
             created = Role(
@@ -143,7 +151,7 @@ class RoleService:
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
             before = _checked(sight, key, change.expected_version)
-            after = change.apply(before)
+            after = change.apply(before, suggestions(wanted=self._suggests))
             if after == before:
                 return []
             after = replace(after, version=before.version + 1)
