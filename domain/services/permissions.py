@@ -185,7 +185,7 @@ class PermissionService:
         principal.authorize(AccountAction.WHO_CAN, resource_of(ACCOUNT))
         asked = await self._permission(principal, request, ())
         if asked.needs_sight:
-            await self._access.require_sight(principal, asked.resource.levels[0].key, AccountAction.WHO_CAN)
+            await self._access.require_sight(principal, asked.resource.levels[0].key)
         sight = self.sight(principal)
         able = [
             PermissionHolder(holder, asked, sight)
