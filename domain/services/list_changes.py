@@ -316,6 +316,7 @@ class ListChanges:
             mode=new.mode,
             state=state,
             actor=principal.actor,
+            owner=principal.id,
             action=new.action,
             comment=new.comment,
             message_id=new.applies.message_id if new.applies else "",

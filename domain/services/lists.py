@@ -99,7 +99,7 @@ class ListService:
             DomainError: As the store and `receive` say.
         """
         waiting = await self._get(principal, change_id)
-        if waiting.actor != principal.actor:
+        if waiting.owner != principal.id:
             message = "only who began an import may upload its file"
             raise ForbiddenError(message, [(SegmentAction.UPDATE_INCLUDED, change_resource(waiting))])
         if waiting.state is not ListChangeState.WAITING or is_overdue(waiting):
