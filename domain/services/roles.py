@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from domain.access.actions import RoleAction
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
-from domain.access.roles import BasePermissions, Role
+from domain.access.roles import BasePermissions, BaseRole, Role
 from domain.access.sight import AccessSight, SeenRole
 from domain.access.suggestions import Suggestions, suggestions
 from domain.errors import AlreadyExistsError, InUseError, NotFoundError, UsedBy, Violation
@@ -116,7 +116,7 @@ class RoleService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal created
-            found = new_name_violations(new.name, new.key)
+            found = _name_violations(new, key)
             found += description_violations(new.description, ("description",))
             policy = read_policy(new.policy, found, suggestions(wanted=self._suggests))
             if found:
@@ -175,9 +175,10 @@ class RoleService:
 
         def decide(sight: AccessSight) -> Writes:
             role = _checked(sight, key, expected_version)
-            if _is_used(sight, key):
+            if holders := _holders(sight, key):
                 sight.principal.authorize(RoleAction.DELETE, role.resource)  # or is not told whose it is
-                raise InUseError("role", key, _users(sight, key))
+                users = _users(sight, key)
+                raise InUseError("role", key, users, has_others=holders != {user.key for user in users})
             return [Delete(role)]
 
         edit = AccessEdit(action="deleteRole", resource=_resource(key), decide=decide, comment=comment)
@@ -199,11 +200,19 @@ def _checked(sight: AccessSight, key: str, expected_version: int | None) -> Role
     return found.role
 
 
-def _is_used(sight: AccessSight, key: str) -> bool:
-    """Tell whether anybody has a role, whoever sees him."""
+def _holders(sight: AccessSight, key: str) -> set[str]:
+    """Return who has a role, by email or public id, whoever sees him."""
     members, tokens = sight.directory.members.values(), sight.directory.credentials.values()
-    of_tokens = (token.grants for token in tokens if token.grants is not None)
-    return any(key in grants.custom_roles for grants in (*(member.grants for member in members), *of_tokens))
+    found = {member.email for member in members if key in member.grants.custom_roles}
+    return found | {token.public_id for token in tokens if token.grants and key in token.grants.custom_roles}
+
+
+def _name_violations(new: NewRole, key: str) -> list[Violation]:
+    found = new_name_violations(new.name, new.key)
+    if not found and key.upper().replace("-", "_") in BaseRole.__members__:
+        path = ("name",) if new.key is None else ("key",)
+        found.append(Violation(path, f"{key!r} is a base role"))
+    return found
 
 
 def _users(sight: AccessSight, key: str) -> list[UsedBy]:
