@@ -193,13 +193,22 @@ class UsedBy:
 
 
 class InUseError(DomainError):
-    """What the input would remove is used; names the users, as far as they exist for the caller."""
+    """What the input would remove is used; names the users, as far as they exist for the caller.
+
+    Args:
+        kind: What would be removed.
+        key: Its key.
+        users: Those that the caller may view.
+        has_others: Whether there are some that he may not view.
+    """
 
     code = ErrorCode.IN_USE
 
-    def __init__(self, kind: str, key: str, users: Sequence[UsedBy]) -> None:
+    def __init__(self, kind: str, key: str, users: Sequence[UsedBy], *, has_others: bool = False) -> None:
         names = ", ".join(map(str, users[:5])) or "what you may not view"
         more = f" and {len(users) - 5} more" if len(users) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
+        if users and has_others:
+            more += " and others that you may not view"
         super().__init__(
             f"{kind} {key!r} is used by {names}{more}",
             details={"kind": kind, "key": key, "users": [asdict(user) for user in users]},

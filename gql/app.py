@@ -135,7 +135,7 @@ class Backend:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
             lookups = MembershipService(store, memberships, HistoryService(store))
         self._services = Services(
-            access_tokens=AccessTokenService(snapshots.access, access_editor),
+            access_tokens=AccessTokenService(snapshots.access, access_editor, suggests=self.settings.suggestions),
             audit=AuditService(store, snapshots.access),
             catalog=CatalogService(store, snapshots),
             contexts=contexts,
@@ -150,7 +150,7 @@ class Backend:
             members=MemberService(snapshots.access, access_editor),
             permissions=PermissionService(snapshots, suggests=self.settings.suggestions),
             projects=ProjectService(store, snapshots, editor),
-            roles=RoleService(snapshots.access, access_editor),
+            roles=RoleService(snapshots.access, access_editor, suggests=self.settings.suggestions),
             sdk_keys=SdkKeyService(snapshots.access, access_editor),
             segments=SegmentService(store, editor, TargetLimit(self.settings.max_targets)),
         )

@@ -17,6 +17,7 @@ from domain.access.resources import (
     ResourceSpecifier,
     parse_specifier,
 )
+from domain.access.suggestions import Suggestions
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.limits import too_many
 
@@ -130,8 +131,15 @@ class NewStatement:
     not_actions: Sequence[str] | None = None
 
 
-def parse_policy(statements: Sequence[NewStatement], path: Path = ("policy",)) -> Policy:
+def parse_policy(
+    statements: Sequence[NewStatement], path: Path = ("policy",), suggestions: Suggestions | None = None
+) -> Policy:
     """Read a policy.
+
+    Args:
+        statements: What it says.
+        path: Where it is in the input.
+        suggestions: Which actions may have been meant by what is none.
 
     Raises:
         InvalidInputError: With every violation, each with the place of the fault: the statement, the field, the
@@ -141,9 +149,10 @@ def parse_policy(statements: Sequence[NewStatement], path: Path = ("policy",)) -
     if found:
         raise InvalidInputError(found)
     parsed: list[Statement] = []
+    suggestions = suggestions or Suggestions(left=0)
     for index, statement in enumerate(statements):
         try:
-            parsed.append(_parse_statement(statement, (*path, index)))
+            parsed.append(_parse_statement(statement, (*path, index), suggestions))
         except InvalidInputError as error:
             found += error.violations
     patterns = [
@@ -173,19 +182,17 @@ def _size_violations(statements: Sequence[NewStatement], path: Path) -> list[Vio
     ]
 
 
-def _parse_statement(new: NewStatement, path: Path) -> Statement:
+def _parse_statement(new: NewStatement, path: Path, suggestions: Suggestions) -> Statement:
     found = [
         *_choice_violations(path, "resources", new.resources, "notResources", new.not_resources),
         *_choice_violations(path, "actions", new.actions, "notActions", new.not_actions),
     ]
-    if found:
-        raise InvalidInputError(found)
     specifiers = _parse_specifiers(new.resources or (), (*path, "resources"), found)
     _parse_specifiers(new.not_resources or (), (*path, "notResources"), found)
-    if not found:
-        types = {specifier.type for specifier in specifiers} or ACTIONS.keys()
-        found += _action_violations(new.actions or (), types, (*path, "actions"))
-        found += _action_violations(new.not_actions or (), types, (*path, "notActions"))
+    # What is no action at all is known anyway; which resources are meant only if nothing is wrong with them.
+    types = {specifier.type for specifier in specifiers if not found} or ACTIONS.keys()
+    found += _action_violations(new.actions or (), types, (*path, "actions"), suggestions)
+    found += _action_violations(new.not_actions or (), types, (*path, "notActions"), suggestions)
     if found:
         raise InvalidInputError(found)
     return Statement(
@@ -227,7 +234,9 @@ def known_specifier(text: str) -> ResourceSpecifier:
     return parse_specifier(text)
 
 
-def _action_violations(patterns: Sequence[str], types: Iterable[str], path: Path) -> list[Violation]:
+def _action_violations(
+    patterns: Sequence[str], types: Iterable[str], path: Path, suggestions: Suggestions
+) -> list[Violation]:
     known = {action for actions in ACTIONS.values() for action in actions}
     possible = {action for type_name in types for action in ACTIONS[type_name]}
     if long := [index for index, pattern in enumerate(patterns) if pattern.count("*") > WILDCARDS_LIMIT]:
@@ -235,7 +244,7 @@ def _action_violations(patterns: Sequence[str], types: Iterable[str], path: Path
     return [
         Violation((*path, index), f"{pattern[:60]!r} is an action that none of the statement's resources has")
         if _matches_any(pattern, known)
-        else Violation((*path, index), f"{pattern[:60]!r} is no action")
+        else Violation((*path, index), f"{pattern[:60]!r} is no action{suggestions.among(pattern, possible)}")
         for index, pattern in enumerate(patterns)
         if not _matches_any(pattern, possible)
     ]

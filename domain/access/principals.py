@@ -54,6 +54,13 @@ class Principal:
     rights: tuple[Rights, ...] = ()
 
     @property
+    def id(self) -> str:
+        """Who he is, whatever he is called now: a member's id, a token's public id; of nobody stored the actor."""
+        if self.member is not None:
+            return f"member/{self.member.id}"
+        return self.actor if self.credential is None else f"token/{self.credential.public_id}"
+
+    @property
     def kind(self) -> PrincipalKind:
         """What he is."""
         if self.credential is None:

@@ -77,7 +77,8 @@ class ListChange:
         action: What asked for it, in the API's word.
         is_unchanged: Whether it completed, and found that nothing was to change.
         acknowledge_removal: Whether it may remove most of a list that flags use.
-        actor: Whose change it is, and who alone may upload its file.
+        actor: The name that the audit log gives who began it.
+        owner: Who began it, and alone may upload its file: see `Principal.id`.
         beat_ms: When its process last gave a sign of life, in epoch milliseconds.
         error: Why it failed, from when it is being undone on.
         message_id: What the tool that sent it calls it; "" if it did not say.
@@ -90,6 +91,7 @@ class ListChange:
     mode: ListMode
     state: ListChangeState
     actor: str
+    owner: str = ""
     action: str = START_IMPORT
     comment: str = ""
     acknowledge_removal: bool = False

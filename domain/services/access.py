@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from domain.access.actions import ProjectAction
 from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory, project_resource
@@ -159,13 +160,12 @@ class AccessService:
             raise UnauthenticatedError("this access token or SDK key is not known here (any more)")
         return known
 
-    async def sees(self, principal: Principal, place: EnvironmentRef | str, action: str) -> bool:
+    async def sees(self, principal: Principal, place: EnvironmentRef | str) -> bool:
         """Tell whether a project (by its key), or what is in an environment of it, exists for a principal.
 
         Args:
             principal: Who asks.
             place: The environment, or the project's key.
-            action: What he is about to do there.
 
         Raises:
             UnauthenticatedError: No secret was shown.
@@ -173,17 +173,17 @@ class AccessService:
             UnavailableError: The directory does not know the project, and the store cannot be reached.
         """
         key = place if isinstance(place, str) else place.project
-        principal.require_management(action, _name(place))
+        principal.require_management(ProjectAction.VIEW, f"proj/{key}")
         return (await self._knowing(key)).shows(key, principal)
 
-    async def require_sight(self, principal: Principal, place: EnvironmentRef | str, action: str) -> None:
+    async def require_sight(self, principal: Principal, place: EnvironmentRef | str) -> None:
         """Refuse a place that does not exist for a principal, as if there were none.
 
         Raises:
             NotFoundError: It does not.
             DomainError: As `sees` says.
         """
-        if not await self.sees(principal, place, action):
+        if not await self.sees(principal, place):
             raise NotFoundError("project" if isinstance(place, str) else "environment", str(place))
 
     async def seen_projects(self, principal: Principal, action: str) -> SeenProjects:
@@ -295,8 +295,3 @@ def _authorize(principal: Principal, wanted: Wanted, before: Surroundings) -> No
 
 def _by_id(entities: Sequence[T]) -> Mapping[str, T]:
     return {entity.id: entity for entity in entities}
-
-
-def _name(place: EnvironmentRef | str) -> str:
-    """Name a project or an environment in the words of policies."""
-    return f"proj/{place}" if isinstance(place, str) else place.resource

@@ -10,6 +10,7 @@ from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
+from domain.access.suggestions import suggestions
 from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.pages import Page, PageRequest, cut_page
@@ -104,10 +105,17 @@ class TokenWithSecret:
 
 
 class AccessTokenService:
-    """Reads and changes access tokens."""
+    """Reads and changes access tokens.
 
-    def __init__(self, access: AccessService, editor: AccessEditor) -> None:
+    Args:
+        access: The directory.
+        editor: Makes the changes.
+        suggests: Whether it says which actions somebody may have meant.
+    """
+
+    def __init__(self, access: AccessService, editor: AccessEditor, *, suggests: bool) -> None:
         self._access = access
+        self._suggests = suggests
         self._editor = editor
 
     async def tokens(self, principal: Principal, wanted: TokenFilter, page: PageRequest) -> Page[SeenToken]:
@@ -149,7 +157,8 @@ class AccessTokenService:
             found += new.grants.violations(sight)
             has_roles = not new.grants.says_nothing
             faults: list[Violation] = []
-            policy = None if new.policy is None else read_policy(new.policy, faults)
+            suggest = suggestions(wanted=self._suggests)
+            policy = None if new.policy is None else read_policy(new.policy, faults, suggest)
             found += faults or rights_violations(is_of_service=new.is_service, has_roles=has_roles, policy=policy)
             if found:
                 raise below_input(found)

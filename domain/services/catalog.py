@@ -187,7 +187,7 @@ class CatalogService:
         Raises:
             DomainError: As `AccessService.sees` says.
         """
-        if not await self._access.sees(principal, key, ProjectAction.VIEW):
+        if not await self._access.sees(principal, key):
             return None
         return await self._store.find(Project, key)
 
@@ -205,7 +205,7 @@ class CatalogService:
         Raises:
             DomainError: As `AccessService.sees` says.
         """
-        if not await self._access.sees(principal, ref, ProjectAction.VIEW):
+        if not await self._access.sees(principal, ref):
             return None
         environment = await self._store.find(Environment, str(ref))
         return None if environment is None else await self._catalog(environment)
@@ -218,7 +218,7 @@ class CatalogService:
         Raises:
             DomainError: As `AccessService.sees` says.
         """
-        if not await self._access.sees(principal, project, ProjectAction.VIEW):
+        if not await self._access.sees(principal, project):
             return cut_page([], page, lambda catalog: catalog.key)
         environments = wanted.select(await self._store.list_all(Environment, project))
         catalogs = [await self._catalog(environment) for environment in environments]
@@ -275,7 +275,7 @@ class CatalogService:
         Raises:
             DomainError: As `AccessService.sees` says.
         """
-        await self._access.require_sight(principal, flag.environment, ProjectAction.VIEW)
+        await self._access.require_sight(principal, flag.environment)
         snapshot = await self._snapshots.get(flag.environment)
         nodes = segment_dependencies(flag, snapshot.segments, transitive=transitive)
         return cut_page(nodes, page, lambda node: node.sort_key)

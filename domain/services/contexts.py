@@ -144,7 +144,7 @@ class ContextService:
         Raises:
             DomainError: As `AccessService.require_sight`, `cut_stretch` and the store say.
         """
-        await self._access.require_sight(principal, environment, "listContexts")
+        await self._access.require_sight(principal, environment)
 
         async def read(first: int, after: str) -> list[SeenContext]:
             return await self._store.list_contexts(environment, wanted, first=first, after=after)
@@ -164,7 +164,7 @@ class ContextService:
             LimitExceededError: The text is too long, or has too many entries.
             DomainError: As `AccessService.require_sight` and the store say.
         """
-        await self._access.require_sight(principal, snapshot.environment, "resolveTargets")
+        await self._access.require_sight(principal, snapshot.environment)
         if not is_context_kind(context_kind):
             raise InvalidInputError([Violation(("contextKind",), "is not a context kind")])
         if len(text) > self._max_characters:

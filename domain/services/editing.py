@@ -148,7 +148,7 @@ class EnvironmentEditor:
                 raise NotFoundError("project", project)
             return [environment.ref for environment in environments]
 
-        await self.access.require_sight(principal, project, edit.action)
+        await self.access.require_sight(principal, project)
         return await self._edit_in_turn(principal, project, all_of_them, edit, self._at)
 
     async def _edit_these(
@@ -161,7 +161,7 @@ class EnvironmentEditor:
         async def these() -> Sequence[EnvironmentRef]:
             return environments
 
-        await self.access.require_sight(principal, environments[0], edit.action)
+        await self.access.require_sight(principal, environments[0])
         return await self._edit_in_turn(principal, environments[0].project, these, edit, outcome)
 
     async def _edit_in_turn(

@@ -49,7 +49,7 @@ class EnvironmentService:
             NotFoundError: There is no such project.
             DomainError: As `EnvironmentEditor.edit_project` says.
         """
-        await self._editor.access.require_sight(principal, project, "createEnvironment")
+        await self._editor.access.require_sight(principal, project)
         if violations := new.violations():
             raise below_input(violations)
         environment = Environment(project=project, key=new.wanted_key, name=new.name, tags=new.sorted_tags)
@@ -85,7 +85,7 @@ class EnvironmentService:
             NotFoundError: There is no such environment.
             DomainError: As `PlaceEditor.edit` says.
         """
-        await self._editor.access.require_sight(principal, environment, "updateEnvironment")
+        await self._editor.access.require_sight(principal, environment)
         before = await self._store.get(Environment, str(environment))
         after = await self._places.edit(principal, before, change, environment.resource)
         return EnvironmentCatalog(after, await self._snapshots.get(environment))

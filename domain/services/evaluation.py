@@ -329,7 +329,7 @@ class EvaluationService:
     async def _snapshot(self, caller: Caller, where: Where, action: str) -> Snapshot:
         environment = caller.principal.evaluates_in(where.environment, action)
         if caller.principal.rights:  # an SDK key is its environment's
-            await self._snapshots.access.require_sight(caller.principal, environment, action)
+            await self._snapshots.access.require_sight(caller.principal, environment)
         return await self._snapshots.get(environment, at_least=where.at_least_revision or 0)
 
 

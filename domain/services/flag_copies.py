@@ -94,7 +94,7 @@ class FlagCopyService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         source, target, key = wanted.source, wanted.target, wanted.flag_key
-        await self._editor.access.require_sight(principal, source, "copyFlagTargeting")
+        await self._editor.access.require_sight(principal, source)
         if source.project != target.project or source == target:
             raise refusal(("input", "target"), "is not another environment of the same project")
         uses: list[tuple[str, Entity]] = []

@@ -136,7 +136,7 @@ class FlagService:
             NotFoundError: There is no such project.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        await self._editor.access.require_sight(principal, new.project, "createFlag")
+        await self._editor.access.require_sight(principal, new.project)
         key = key_from_name(new.name) if new.key is None else new.key
         if found := _violations(new):
             raise below_input(found)

@@ -9,6 +9,7 @@ from domain.access.members import Member
 from domain.access.policies import NewStatement, Policy, parse_policy
 from domain.access.roles import BaseRole, Grants, ProjectGrant
 from domain.access.sight import AccessSight
+from domain.access.suggestions import Suggestions
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.limits import too_many
 from domain.ports import Save
@@ -73,10 +74,10 @@ def _holders(directory: AccessDirectory) -> list[Member | Credential]:
     return [*directory.members.values(), *directory.credentials.values()]
 
 
-def read_policy(statements: Sequence[NewStatement], found: list[Violation]) -> Policy:
+def read_policy(statements: Sequence[NewStatement], found: list[Violation], suggestions: Suggestions) -> Policy:
     """Read a policy; add what is wrong with it to what was found."""
     try:
-        return parse_policy(statements)
+        return parse_policy(statements, suggestions=suggestions)
     except InvalidInputError as error:
         found += error.violations
         return Policy()

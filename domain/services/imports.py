@@ -81,7 +81,7 @@ class ImportService:
             NotFoundError: There is no such environment.
             DomainError: As `AccessService.require_sight` and `authorize` say.
         """
-        await self._editor.access.require_sight(principal, environment, "importFlagData")
+        await self._editor.access.require_sight(principal, environment)
         check_comment(comment)
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
@@ -124,7 +124,7 @@ class ImportService:
             NotFoundError: There is no such environment.
             DomainError: As `AccessService.require_sight` says.
         """
-        await self._editor.access.require_sight(principal, environment, "exportFlagData")
+        await self._editor.access.require_sight(principal, environment)
         state = await self._store.load_environment(environment)
         await self._store.get(Environment, str(environment))
         now = now_ms()

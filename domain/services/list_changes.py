@@ -100,16 +100,14 @@ class ListChanges:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # gone with who holds them
         self._signs = SignsOfLife()
 
-    async def find(
-        self, principal: Principal, action: str, environment: EnvironmentRef, key: str
-    ) -> tuple[Snapshot, Segment]:
+    async def find(self, principal: Principal, environment: EnvironmentRef, key: str) -> tuple[Snapshot, Segment]:
         """Return a large list as the store has it now.
 
         Raises:
             NotFoundError: There is no such large list.
             DomainError: As `AccessService.require_sight` and `SnapshotService.refresh` say.
         """
-        await self._access.require_sight(principal, environment, action)
+        await self._access.require_sight(principal, environment)
         # Not older than the store: what was discarded must not be taken for the list.
         revision = (await self._store.revisions()).get(str(environment), 0)
         snapshot = await self._snapshots.refresh(environment, revision)
@@ -118,14 +116,14 @@ class ListChanges:
             raise NotFoundError("large list", key)
         return snapshot, found.segment
 
-    async def find_of(self, change: ListChange, principal: Principal, action: str) -> tuple[Snapshot, Segment]:
+    async def find_of(self, change: ListChange, principal: Principal) -> tuple[Snapshot, Segment]:
         """Return the list that a change is of, as the store has it now.
 
         Raises:
             NotFoundError: It is gone, even if its segment has another one.
             DomainError: As `find` says.
         """
-        snapshot, segment = await self.find(principal, action, change.environment, change.segment_key)
+        snapshot, segment = await self.find(principal, change.environment, change.segment_key)
         check_same_list(segment, change)
         return snapshot, segment
 
@@ -135,7 +133,7 @@ class ListChanges:
         Raises:
             DomainError: As `find_of` and `AccessService.authorize` say.
         """
-        _, segment = await self.find_of(change, principal, change.action)
+        _, segment = await self.find_of(change, principal)
         await self.authorize_list(principal, segment)
 
     async def authorize_list(self, principal: Principal, segment: Segment, *, is_new: bool = False) -> None:
@@ -185,7 +183,7 @@ class ListChanges:
         Raises:
             DomainError: As `begin` says.
         """
-        await self._access.require_sight(principal, environment, new.action)
+        await self._access.require_sight(principal, environment)
         turn = self._turns.setdefault(f"{environment}/{new.segment_key}", asyncio.Lock())
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -269,7 +267,7 @@ class ListChanges:
             DomainError: As `find` says.
         """
         change = running.change
-        snapshot, segment = await self.find_of(change, principal, change.action)
+        snapshot, segment = await self.find_of(change, principal)
         done = completed(change, counts, is_unchanged=True)
         writes = (Save(done, change.version), *applied(running))
         await self._store.commit(Commit(writes=writes, entry=None))
@@ -298,7 +296,7 @@ class ListChanges:
     ) -> RunningChange:
         segment = new.creates
         if segment is None:
-            _, segment = await self.find(principal, new.action, environment, new.segment_key)
+            _, segment = await self.find(principal, environment, new.segment_key)
         if segment.sync_source is not None and new.action != SYNC:
             message = f"{segment.sync_source.integration} owns this list: it is read-only here"
             raise InvalidInputError([Violation(("input", "segmentKey"), message)])
@@ -318,6 +316,7 @@ class ListChanges:
             mode=new.mode,
             state=state,
             actor=principal.actor,
+            owner=principal.id,
             action=new.action,
             comment=new.comment,
             message_id=new.applies.message_id if new.applies else "",
@@ -358,7 +357,7 @@ class ListChanges:
         change = running.change
         try:
             # Only now does nobody else change it: what took effect meanwhile must not be taken for left over.
-            _, segment = await self.find_of(change, principal, change.action)
+            _, segment = await self.find_of(change, principal)
             current = segment.generation
             if current is None or (last is not None and last.generation != current and not last.is_unchanged):
                 await running.during(self._store.discard_members(segment.list_id, current))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import IO
 
+from domain.access.actions import ProjectAction, SegmentAction
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import (
@@ -98,9 +99,9 @@ class ListService:
             DomainError: As the store and `receive` say.
         """
         waiting = await self._get(principal, change_id)
-        if waiting.actor != principal.actor:
+        if waiting.owner != principal.id:
             message = "only who began an import may upload its file"
-            raise ForbiddenError(message, [("uploadSegmentImport", change_resource(waiting))])
+            raise ForbiddenError(message, [(SegmentAction.UPDATE_INCLUDED, change_resource(waiting))])
         if waiting.state is not ListChangeState.WAITING or is_overdue(waiting):
             raise takes_no_file(waiting)
         await self._changes.authorize(principal, waiting)
@@ -173,11 +174,11 @@ class ListService:
             acknowledge_removal=acknowledge_removal,
             comment=comment,
         )
-        _, segment = await self._changes.find(principal, action, environment, segment_key)
+        _, segment = await self._changes.find(principal, environment, segment_key)
         if segment.previous_generation is None:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:
-            snapshot, segment = await self._changes.find_of(running.change, principal, action)
+            snapshot, segment = await self._changes.find_of(running.change, principal)
             counts = await self._counts_of_restoring(segment, running.change)
             self._guard(snapshot, segment, counts.removed, running.change)
             return await self._changes.take_effect(principal, running, Effect(counts=counts, next_state=_restored))
@@ -221,9 +222,9 @@ class ListService:
         return None if found is None else self._access.with_seen_actors(principal, [found])[0]
 
     async def _find(self, principal: Principal, change_id: str) -> ListChange | None:
-        principal.require_management("viewSegment", "proj/*")
+        principal.require_management(ProjectAction.VIEW, "proj/*")
         found = await self._store.find(ListChange, change_id)
-        if found is None or not await self._access.sees(principal, found.environment, "viewSegment"):
+        if found is None or not await self._access.sees(principal, found.environment):
             return None
         return found
 
@@ -233,7 +234,7 @@ class ListService:
         Raises:
             DomainError: As `AccessService.sees` says.
         """
-        await self._access.require_sight(principal, segment.environment, "viewSegment")
+        await self._access.require_sight(principal, segment.environment)
         changes = await self._store.list_all(ListChange, segment.list_id)
         return self._access.with_seen_actors(principal, changes[::-1])
 
@@ -244,7 +245,7 @@ class ListService:
             InvalidInputError: As `domain.pages` says.
             DomainError: As `AccessService.sees` says.
         """
-        await self._access.require_sight(principal, segment.environment, "viewSegment")
+        await self._access.require_sight(principal, segment.environment)
         first, after = page_bounds(request)
         keys: list[str] = []
         if segment.generation is not None:
@@ -265,7 +266,7 @@ class ListService:
         Raises:
             DomainError: As `AccessService.sees` says.
         """
-        await self._access.require_sight(principal, segment.environment, "viewSegment")
+        await self._access.require_sight(principal, segment.environment)
         if not segment.unbounded or segment.generation is None or context_key_problem(key):
             return False
         return bool(await self._store.members_among({segment.list_id: segment.generation}, [key]))
@@ -280,7 +281,7 @@ class ListService:
             VersionConflictError: It was deleted, or changed again and again, while it was read.
             DomainError: As `AccessService.sees` says.
         """
-        _, segment = await self._changes.find(principal, "exportSegmentMembers", environment, segment_key)
+        _, segment = await self._changes.find(principal, environment, segment_key)
         return self._chunks(segment)
 
     async def _get(self, principal: Principal, change_id: str) -> ListChange:
@@ -327,7 +328,7 @@ class ListService:
     ) -> ChangedList:
         """Write what changes under the new generation, then let it take effect."""
         change = running.change
-        snapshot, segment = await self._changes.find_of(change, principal, change.action)
+        snapshot, segment = await self._changes.find_of(change, principal)
         counts = await write_keys(self._store, segment, running, chunks)
         if counts.change_nothing:
             return await self._changes.complete_unchanged(principal, running, counts)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Protocol, TypeAlias
 
 from domain.access.actions import ACTIONS, AccountAction, MemberAction, TokenAction
@@ -16,6 +15,7 @@ from domain.access.resources import ACCOUNT, Level, Path, Resource, parse_resour
 from domain.access.rights import Allowance, PolicySource
 from domain.access.roles import BasePermissions, Role
 from domain.access.sight import AccessSight, SeenMember, SeenToken
+from domain.access.suggestions import suggestions
 from domain.clock import now_ms
 from domain.errors import InvalidInputError, Violation
 from domain.evaluation.usage import EnvironmentSegment
@@ -185,7 +185,7 @@ class PermissionService:
         principal.authorize(AccountAction.WHO_CAN, resource_of(ACCOUNT))
         asked = await self._permission(principal, request, ())
         if asked.needs_sight:
-            await self._access.require_sight(principal, asked.resource.levels[0].key, AccountAction.WHO_CAN)
+            await self._access.require_sight(principal, asked.resource.levels[0].key)
         sight = self.sight(principal)
         able = [
             PermissionHolder(holder, asked, sight)
@@ -209,7 +209,7 @@ class PermissionService:
             DomainError: As `Principal.authorize` and the store say.
         """
         principal.authorize(AccountAction.SIMULATE_POLICY, resource_of(ACCOUNT))
-        policy = parse_policy(statements)
+        policy = parse_policy(statements, suggestions=suggestions(wanted=self._suggests))
         whole = Role(key="", base_permissions=base, policy=policy).whole_policy
         found: list[SimulatedDecision] = []
         for asked in await self._permissions(principal, requests):
@@ -283,8 +283,7 @@ class PermissionService:
 
     def _no_action(self, action: str, type_name: str) -> str:
         message = f"{action[:60]!r} is no action on things of the type {type_name!r}"
-        close = get_close_matches(action[:60], ACTIONS[type_name]) if self._suggests else []
-        return f"{message}. Did you mean {' or '.join(map(repr, close))}?" if close else message
+        return message + suggestions(wanted=self._suggests).among(action, ACTIONS[type_name])
 
 
 def _resource_of(thing: CatalogThing, directory: AccessDirectory) -> Resource | None:

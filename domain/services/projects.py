@@ -91,7 +91,7 @@ class ProjectService:
             NotFoundError: There is no such project.
             DomainError: As `PlaceEditor.edit` says.
         """
-        await self._snapshots.access.require_sight(principal, key, "updateProject")
+        await self._snapshots.access.require_sight(principal, key)
         return await self._places.edit(principal, await self._store.get(Project, key), change, _resource(key))
 
     async def delete(

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from domain.access.actions import RoleAction
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
-from domain.access.roles import BasePermissions, Role
+from domain.access.roles import BasePermissions, BaseRole, Role
 from domain.access.sight import AccessSight, SeenRole
+from domain.access.suggestions import Suggestions, suggestions
 from domain.errors import AlreadyExistsError, InUseError, NotFoundError, UsedBy, Violation
 from domain.instructions.details import description_violations, name_violations, new_name_violations
 from domain.keys import key_from_name
@@ -47,7 +48,7 @@ class RoleEdit:
     expected_version: int | None = None
     comment: str = ""
 
-    def apply(self, role: Role) -> Role:
+    def apply(self, role: Role, suggestions: Suggestions) -> Role:
         """Return a role with the edit.
 
         Raises:
@@ -61,7 +62,7 @@ class RoleEdit:
             name=role.name if self.name is None else self.name,
             description=role.description if self.description is None else self.description,
             base_permissions=self.base_permissions or role.base_permissions,
-            policy=role.policy if self.policy is None else read_policy(self.policy, found),
+            policy=role.policy if self.policy is None else read_policy(self.policy, found, suggestions),
         )
         found += description_violations(after.description, ("description",))
         if found:
@@ -70,10 +71,17 @@ class RoleEdit:
 
 
 class RoleService:
-    """Reads and changes custom roles."""
+    """Reads and changes custom roles.
 
-    def __init__(self, access: AccessService, editor: AccessEditor) -> None:
+    Args:
+        access: The directory.
+        editor: Makes the changes.
+        suggests: Whether it says which actions somebody may have meant.
+    """
+
+    def __init__(self, access: AccessService, editor: AccessEditor, *, suggests: bool) -> None:
         self._access = access
+        self._suggests = suggests
         self._editor = editor
 
     async def roles(self, principal: Principal, query: str | None, page: PageRequest) -> Page[SeenRole]:
@@ -108,9 +116,9 @@ class RoleService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal created
-            found = new_name_violations(new.name, new.key)
+            found = _name_violations(new, key)
             found += description_violations(new.description, ("description",))
-            policy = read_policy(new.policy, found)
+            policy = read_policy(new.policy, found, suggestions(wanted=self._suggests))
             if found:
                 raise below_input(found)
             created = Role(
@@ -143,7 +151,7 @@ class RoleService:
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
             before = _checked(sight, key, change.expected_version)
-            after = change.apply(before)
+            after = change.apply(before, suggestions(wanted=self._suggests))
             if after == before:
                 return []
             after = replace(after, version=before.version + 1)
@@ -167,9 +175,10 @@ class RoleService:
 
         def decide(sight: AccessSight) -> Writes:
             role = _checked(sight, key, expected_version)
-            if _is_used(sight, key):
+            if holders := _holders(sight, key):
                 sight.principal.authorize(RoleAction.DELETE, role.resource)  # or is not told whose it is
-                raise InUseError("role", key, _users(sight, key))
+                users = _users(sight, key)
+                raise InUseError("role", key, users, has_others=holders != {user.key for user in users})
             return [Delete(role)]
 
         edit = AccessEdit(action="deleteRole", resource=_resource(key), decide=decide, comment=comment)
@@ -191,11 +200,19 @@ def _checked(sight: AccessSight, key: str, expected_version: int | None) -> Role
     return found.role
 
 
-def _is_used(sight: AccessSight, key: str) -> bool:
-    """Tell whether anybody has a role, whoever sees him."""
+def _holders(sight: AccessSight, key: str) -> set[str]:
+    """Return who has a role, by email or public id, whoever sees him."""
     members, tokens = sight.directory.members.values(), sight.directory.credentials.values()
-    of_tokens = (token.grants for token in tokens if token.grants is not None)
-    return any(key in grants.custom_roles for grants in (*(member.grants for member in members), *of_tokens))
+    found = {member.email for member in members if key in member.grants.custom_roles}
+    return found | {token.public_id for token in tokens if token.grants and key in token.grants.custom_roles}
+
+
+def _name_violations(new: NewRole, key: str) -> list[Violation]:
+    found = new_name_violations(new.name, new.key)
+    if not found and key.upper().replace("-", "_") in BaseRole.__members__:
+        path = ("name",) if new.key is None else ("key",)
+        found.append(Violation(path, f"{key!r} is a base role"))
+    return found
 
 
 def _users(sight: AccessSight, key: str) -> list[UsedBy]:

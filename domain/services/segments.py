@@ -145,7 +145,7 @@ class SegmentService:
             AlreadyExistsError: There is one with this key.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        await self._editor.access.require_sight(principal, environment, "createSegment")
+        await self._editor.access.require_sight(principal, environment)
         key = key_from_name(new.name) if new.key is None else new.key
         violations = new_name_violations(new.name, new.key)
         violations += description_violations(new.description, ("description",))

@@ -63,7 +63,7 @@ class SyncService:
             NotFoundError: There is none.
             DomainError: As `AccessService.require_sight` says.
         """
-        await self._access.require_sight(principal, environment, SYNC)
+        await self._access.require_sight(principal, environment)
         await self._store.get(Environment, str(environment))
 
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
@@ -212,7 +212,7 @@ class SyncService:
         async with self._changes.running(principal, environment, new) as running:
             segment = running.creates
             if segment is None:
-                _, segment = await self._changes.find_of(running.change, principal, SYNC)
+                _, segment = await self._changes.find_of(running.change, principal)
             written = await write_joined_and_left(self._store, segment, running, sync.joined, sync.left)
             counts = replace(sync.read, added=written.added, already=written.already, removed=written.removed)
             is_unchanged = segment.generation is not None and counts.change_nothing

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from domain.access.members import Member
+from domain.access.roles import BaseRole, Grants
 from tests.domain.access.builders import allow, deny
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
-from tests.gql.grants import a_token_with
+from tests.gql.grants import a_token, a_token_with, store_access
 from tests.gql.test_segment_lists import put
 from tests.gql.test_segment_targets import a_batch, send
 from tests.servers import Answer, Server
@@ -354,6 +356,22 @@ def test_a_sync_creates_no_foreign_segment_and_needs_what_launchdarkly_says(
     assert send(service, "amplitude", a_batch("eap", {"ann": True}), token=by_name.token).status_code == 403
 
 
+def test_an_upload_is_for_who_began_it_whatever_he_is_called_since(service: Server, owner: Holder) -> None:
+    writer = Grants(base_role=BaseRole.WRITER)
+    store_access(service, Member(id="ann", email="ann@acme.com", grants=writer))
+    ann = Holder(service, a_token(service, name="ann's", member_id="ann"))
+    owner.mutate("createSegment", environment=PLACE, name="moved", largeList={"contextKind": "user"})
+    query = "mutation ($i: StartSegmentImportInput!) { startSegmentImport(input: $i) { uploadUrl } }"
+    wish = {"environment": PLACE, "segmentKey": "moved", "mode": "MERGE"}
+    url = service.post(query, token=ann.token, i=wish)["startSegmentImport"]["uploadUrl"]
+    assert not owner.mutate("updateMember", memberEmail="ann@acme.com", email="ann@new.com").errors
+    store_access(service, Member(id="eve", email="ann@acme.com", grants=writer))
+    eve = a_token(service, name="eve's", member_id="eve")
+    refused = put(url, "eve\n", token=eve).json()
+    assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+    assert put(url, "ann\n", token=ann.token).status_code == 200
+
+
 def test_an_upload_is_for_who_began_it_and_still_may(service: Server, by_name: Holder, by_tag: Holder) -> None:
     large = {"contextKind": "user"}
     owner = Holder(service, service.token or "")
@@ -365,6 +383,7 @@ def test_an_upload_is_for_who_began_it_and_still_may(service: Server, by_name: H
     for other in (by_name.token, owner.token):
         refused = put(started["uploadUrl"], "eve\n", token=other).json()
         assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+        assert refused["errors"][0]["extensions"]["denied"][0]["action"] == "updateIncluded"
     owner.update("eap-up", {"removeTags": ["eap"]})
     refused = put(started["uploadUrl"], "eve\n", token=by_tag.token).json()
     assert "updateIncluded on proj/default:env/production:segment/eap-up" in refused["errors"][0]["message"]

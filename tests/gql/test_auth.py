@@ -1,5 +1,6 @@
 """Who may do what with which secret."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +107,27 @@ def test_an_sdk_key_may_only_evaluate(secrets: Secrets, kind: str) -> None:
     for name, wish in wishes.items():
         title = name[0].upper() + name[1:]
         mutation = f"mutation ($i: {title}Input!) {{ {name}(input: $i) {{ __typename }} }}"
-        assert server.post(mutation, token=key, i=wish).code == "FORBIDDEN"
+        refused = server.post(mutation, token=key, i=wish)
+        assert refused.code == "FORBIDDEN"
+        [denied] = refused.errors[0]["extensions"]["denied"]
+        assert denied == {"action": "viewProject", "resource": f"proj/{wish.get('project', 'default')}"}
         assert server.post(mutation, token="", i=wish).code == "UNAUTHENTICATED"
+
+
+def test_the_other_ways_in_name_the_action_that_an_sdk_key_has_not(secrets: Secrets) -> None:
+    server, printed = secrets
+    bearer = {"Authorization": f"Bearer {printed['server SDK key, production']}"}
+    import_id = base64.urlsafe_b64encode(b"SegmentImport:default/production/list/0000000001").decode()
+    for method, path in (
+        ("GET", "/segment-exports/default/production/list"),
+        ("GET", "/sdk/goals/default/production"),
+        ("GET", "/api/v2/versions"),
+        ("POST", "/api/v2/segment-targets/amplitude"),
+        ("PUT", f"/segment-imports/{import_id}"),
+    ):
+        answer = server.client.request(method, path, headers=bearer)
+        assert answer.status_code == httpx.codes.FORBIDDEN, path
+        assert "viewProject on proj/" in answer.text, path
 
 
 def test_without_a_secret_only_the_schema_is_there(server: Server) -> None:

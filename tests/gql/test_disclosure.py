@@ -16,6 +16,7 @@ INTROSPECTIONS = [
     '{ __type(name: "Query") { name } }',
     f"{{ {HERE} {{ key }} ...F }} fragment F on Query {{ s: __schema {{ queryType {{ name }} }} }}",
 ]
+STATEMENT = '{effect: ALLOW, resources: ["proj/*"], actions: ["updateProjektName"]}'
 NEARLY_RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("{ projekts { totalCount } }", {}),
     ("{ projects { nodez { key } } }", {}),
@@ -34,6 +35,13 @@ NEARLY_RIGHT: list[tuple[str, dict[str, Any]]] = [
     ("{ ...F } fragment F on Quer { __typename }", {}),
     ("{ projects @skip(iff: true) { totalCount } }", {}),
     ('{ viewer { can(action: "updateProjektName", resource: "proj/default") } }', {}),
+    (f'mutation {{ createRole(input: {{name: "r", policy: [{STATEMENT}]}}) {{ __typename }} }}', {}),
+    (
+        f"""mutation {{ createAccessToken(input: {{name: "t", isService: true, policy: [{STATEMENT}]}}) {{
+            __typename }} }}""",
+        {},
+    ),
+    (f"{{ simulatePolicy(policy: [{STATEMENT}], requests: []) {{ allowed }} }}", {}),
 ]
 
 

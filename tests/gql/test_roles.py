@@ -210,3 +210,35 @@ def test_the_guide_s_role_is_made_given_and_used_over_the_api_and_holds_at_once(
     empty = {"roleKey": member["customRoles"][0], "policy": []}
     assert not change(service, "updateRole", "role { version }", **empty).errors
     assert rename(f"eap-{name}", "no more").code == "FORBIDDEN"
+
+
+@pytest.mark.parametrize(
+    ("wish", "path"),
+    [
+        ({"name": "Owner"}, ["input", "name"]),
+        ({"name": "x", "key": "OWNER"}, ["input", "key"]),
+        ({"name": "x", "key": "reader"}, ["input", "key"]),
+        ({"name": "No access"}, ["input", "name"]),
+        ({"name": "x", "key": "No_Access"}, ["input", "key"]),
+    ],
+)
+def test_no_custom_role_is_called_as_a_base_role(service: Server, wish: dict[str, str], path: list[str]) -> None:
+    refused = change(service, "createRole", "__typename", policy=[], **wish)
+    assert refused.code == "BAD_USER_INPUT"
+    [violation] = refused.errors[0]["extensions"]["violations"]
+    assert violation["path"] == path
+    assert violation["message"].endswith("is a base role")
+
+
+def test_who_sees_some_of_a_role_s_holders_learns_that_there_are_others(service: Server) -> None:
+    grants = Grants(custom_roles=("shared",))
+    members = [Member(id=name, email=f"{name}@acme.com", grants=grants) for name in ("seen", "unseen")]
+    store_access(service, Role(key="shared"), *members)
+    everything = [allow("role/*"), allow("member/seen@*", actions=["viewMember"])]
+    told = change(
+        service, "deleteRole", "__typename", token=a_token_with(service, everything), roleKey="shared"
+    ).errors[0]
+    assert told["message"] == "role 'shared' is used by member 'seen@acme.com' and others that you may not view"
+    assert [user["key"] for user in told["extensions"]["users"]] == ["seen@acme.com"]
+    told = change(service, "deleteRole", "__typename", roleKey="shared").errors[0]
+    assert told["message"].endswith("member 'seen@acme.com', member 'unseen@acme.com'")

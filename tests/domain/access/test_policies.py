@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from domain.access.policies import Effect, NewStatement, Policy, parse_policy
 from domain.access.principals import Permission, Principal
 from domain.access.resources import Resource, parse_resource, resource_of
+from domain.access.suggestions import Suggestions
 from domain.errors import InvalidInputError
 from tests.domain.access.builders import (
     ALL_ACTIONS,
@@ -126,6 +127,46 @@ def test_every_fault_is_named_with_its_statement_field_and_entry() -> None:
     ]
     with pytest.raises(InvalidInputError, match="101 statements"):
         parse_policy([allow(SEGMENTS)] * 101)
+
+
+def faults_of(*statements: NewStatement, suggestions: Suggestions | None = None) -> list[str]:
+    with pytest.raises(InvalidInputError) as refused:
+        parse_policy(statements, suggestions=suggestions)
+    return [str(violation).partition(", and the types")[0] for violation in refused.value.violations]
+
+
+def test_actions_that_are_none_are_named_beside_whatever_else_is_wrong() -> None:
+    faults = faults_of(
+        allow("proj", actions=["foo"]), NewStatement(effect=Effect.DENY, not_resources=["x/y"], not_actions=[""])
+    )
+    assert [fault.partition(":")[0] for fault in faults] == [
+        "policy[0].resources[0]",
+        "policy[0].actions[0]",
+        "policy[1].notResources[0]",
+        "policy[1].notActions[0]",
+    ]
+    both = NewStatement(
+        effect=Effect.ALLOW, resources=[SEGMENTS], not_resources=["x/y"], actions=["updateOn", "foo"]
+    )
+    assert [fault.partition(":")[0] for fault in faults_of(both)] == [
+        "policy[0]",
+        "policy[0].notResources[0]",
+        "policy[0].actions[1]",
+    ], "of which resources updateOn is an action is not known"
+
+
+def test_a_few_actions_that_are_none_are_followed_by_those_that_were_meant() -> None:
+    wrong = allow(SEGMENTS, actions=["updateInclude", "updateInclude", "qqqqqqqqq"])
+    meant = "Did you mean 'updateIncluded' or 'updateExcluded' or 'updateRules'?"
+    assert faults_of(wrong, suggestions=Suggestions(left=1)) == [
+        f"policy[0].actions[0]: 'updateInclude' is no action. {meant}",
+        "policy[0].actions[1]: 'updateInclude' is no action",
+        "policy[0].actions[2]: 'qqqqqqqqq' is no action",
+    ]
+    assert faults_of(wrong, suggestions=Suggestions())[2] == "policy[0].actions[2]: 'qqqqqqqqq' is no action"
+    assert "Did you mean" not in str(faults_of(wrong))
+    anywhere = NewStatement(effect=Effect.ALLOW, not_resources=[SEGMENTS], actions=["updateOne"])
+    assert "'updateOn'" in faults_of(anywhere, suggestions=Suggestions())[0]
 
 
 def denials_of(specifiers: list[str]) -> list[NewStatement]:

@@ -20,7 +20,7 @@ async def test_a_member_and_all_services_have_so_many_secrets_and_no_more(
 ) -> None:
     access = snapshots.access
     editor = AccessEditor(snapshots)
-    service = AccessTokenService(access, editor)
+    service = AccessTokenService(access, editor, suggests=False)
     member = Member(id="m", email="m@acme.com")
     tokens = [
         Credential(id=f"{whose}{number}", kind=CredentialKind.ACCESS_TOKEN, name=f"{number}", member_id=whose)
