@@ -14,6 +14,7 @@ from functools import cache
 from itertools import accumulate, takewhile
 from typing import Any, TypeAlias
 
+from domain.clock import moment
 from domain.json import Json, same_json
 from domain.model.changes import FieldChange, RuleChange, RuleChangeKind, TargetsChange
 from domain.model.segments import Segment, SegmentRule, TargetList
@@ -28,7 +29,8 @@ _SEPARATOR = 2
 
 _NO_FIELDS = {
     # What identifies the entity, what every change changes, and what nobody reads.
-    *("id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment", "created_ms"),
+    *("id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"),
+    *("public_id", "member_id", "created_ms"),
     # What is told apart.
     *("rules", "targets", "context_targets", "included", "excluded", "included_contexts", "excluded_contexts"),
 }
@@ -75,10 +77,12 @@ def changed_fields(before: object | None, after: object | None, room: Room) -> t
         values = [default if thing is None else getattr(thing, name) for thing in (before, after)]
         if values[0] is values[1]:  # most fields of most changes, and quickly told
             continue
-        old, new = (_field_json(name, value) for value in values)
-        if not same_json(old, new):
-            old, new = None if before is None else old, None if after is None else new
-            _compare(api_name, old, new, found, is_whole=before is None or after is None)
+        olds, news = (_api_fields(name, api_name, value) for value in values)
+        for path in dict.fromkeys([*olds, *news]):
+            old, new = olds.get(path), news.get(path)
+            if not same_json(old, new):
+                old, new = None if before is None else old, None if after is None else new
+                _compare(path, old, new, found, is_whole=before is None or after is None)
     return tuple(change for change, characters in found if room.takes(characters))
 
 
@@ -136,10 +140,22 @@ def changed_targets(before: object | None, after: object | None, room: Room) -> 
     return tuple(found)
 
 
+def _api_fields(name: str, api_name: str, value: Any) -> Mapping[str, Json]:  # noqa: ANN401 - as in _field_json
+    """Return a field as the API shows it: roles are fields of who has them, and a moment is a date and time."""
+    if name == "grants":
+        roles = _as_json(value)
+        return roles if isinstance(roles, dict) else {}
+    if name == "expires_ms":
+        return {"expiresAt": None if value is None else moment(value).isoformat()}
+    return {api_name: _field_json(name, value)}
+
+
 def _field_json(name: str, value: Any) -> Json:  # noqa: ANN401 - whatever a model's field holds
     """Write a field's value in JSON types; removals by their targets, those of none too."""
     if name == _REMOVALS and isinstance(value, tuple):
         return {f"{r.target_list.value} {r.context_kind}:{r.key}": r.remove_at.isoformat() for r in value}
+    if name == "policy":
+        return _as_json(getattr(value, "statements", None))
     return _as_json(value)
 
 

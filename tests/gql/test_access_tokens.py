@@ -21,6 +21,8 @@ TOKEN = """id name isService member { email } baseRole customRoles { key } proje
 TOKENS = f"""query ($s: Boolean, $m: String, $r: String) {{
   accessTokens(isService: $s, memberEmail: $m, role: $r) {{ totalCount nodes {{ {TOKEN} }} }} }}"""
 
+NOTHING: dict[str, list[str]] = {"resources": [], "notResources": [], "actions": [], "notActions": []}
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -462,3 +464,34 @@ def test_when_a_token_was_last_used_outlives_the_process(tmp_path_factory: pytes
         service.start()
         *_, again = service.post(used)["accessTokens"]["nodes"]
         assert again == robot
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        (
+            {"baseRole": "READER", "expiresAt": "2999-01-01T00:00:00Z"},
+            {
+                "baseRole": "READER",
+                "customRoles": [],
+                "projectRoles": [],
+                "expiresAt": "2999-01-01T00:00:00+00:00",
+            },
+        ),
+        (
+            {"policy": [{"effect": "ALLOW", "resources": ["proj/*"], "actions": ["viewProject"]}]},
+            {"policy": [{**NOTHING, "effect": "ALLOW", "resources": ["proj/*"], "actions": ["viewProject"]}]},
+        ),
+    ],
+)
+def test_the_log_tells_of_tokens_in_the_names_of_the_schema(
+    service: Server, wish: dict[str, Any], told: dict[str, Any]
+) -> None:
+    new = {"name": "told", "isService": True, **wish}
+    made = change(service, "createAccessToken", "accessToken { id }", **new)["createAccessToken"]
+    [changed] = entries_of(service, "createAccessToken")[0]["changes"]
+    fields = {field["path"]: field["after"] for field in changed["fields"]}
+    assert fields == {"kind": "ACCESS_TOKEN", "name": "told", **told}
+    query = '{ __type(name: "AccessToken") { fields { name } } }'
+    assert told.keys() <= {field["name"] for field in service.post(query)["__type"]["fields"]}
+    assert not change(service, "deleteAccessToken", "__typename", accessTokenId=made["accessToken"]["id"]).errors

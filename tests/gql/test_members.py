@@ -144,8 +144,8 @@ def test_a_member_is_created_changed_given_roles_and_deleted(service: Server) ->
     [entry] = entries_of(service, "assignRoles")
     assert entry["resource"] == "member/kim@x.edu"
     assert entry["changes"][0]["fields"] == [
-        {"path": "grants.baseRole", "before": "NO_ACCESS", "after": "READER"},
-        {"path": "grants.customRoles", "before": ["eap"], "after": []},
+        {"path": "baseRole", "before": "NO_ACCESS", "after": "READER"},
+        {"path": "customRoles", "before": ["eap"], "after": []},
     ]
 
 

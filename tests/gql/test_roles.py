@@ -106,7 +106,7 @@ def test_a_role_is_created_changed_and_deleted(service: Server) -> None:
     assert (entry["actor"], entry["resource"]) == ("token/first-owner", "role/by-tag")
     assert [field["path"] for field in entry["changes"][0]["fields"]] == [
         "basePermissions",
-        "policy.statements[0].resources",
+        "policy[0].resources",
     ]
     assert [len(entries_of(service, action)) for action in ("createRole", "deleteRole")] == [1, 1]
 
