@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Sequence
 
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from domain.access.actions import ACTIONS
-from domain.access.policies import Effect, NewStatement, Policy, parse_policy
+from domain.access.policies import TAG_PATTERNS_LIMIT, Effect, NewStatement, Policy, parse_policy
 from domain.access.resources import RESOURCE_TYPES, Level, Resource, resource_of
 from domain.access.rights import GrantedPolicy, PolicySource, Rights
 
@@ -77,6 +78,14 @@ def specifiers_of(draw: st.DrawFn, resource: Resource) -> str:
     return ":".join(texts)
 
 
+def a_drawn_policy(statements: Sequence[NewStatement]) -> Policy:
+    """A policy of drawn statements; no more tags with `*` are drawn than one may list."""
+    texts = [text for new in statements for text in (*(new.resources or ()), *(new.not_resources or ()))]
+    tags = [tag for text in texts for level in text.split(":") for tag in level.partition(";")[2].split(",")]
+    assume(sum("*" in tag for tag in tags) <= TAG_PATTERNS_LIMIT)
+    return parse_policy(statements)
+
+
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
     """Policies about things that `resources` draws."""
@@ -97,4 +106,4 @@ def policies(draw: st.DrawFn) -> Policy:
                 actions=actions,
             )
         )
-    return parse_policy(statements)
+    return a_drawn_policy(statements)

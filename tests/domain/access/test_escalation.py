@@ -12,7 +12,7 @@ from domain.access.directory import AccessDirectory
 from domain.access.escalation import escalations, uncovered
 from domain.access.members import Member
 from domain.access.needs import Change
-from domain.access.policies import Effect, NewStatement, Policy, parse_policy
+from domain.access.policies import Effect, NewStatement, Policy
 from domain.access.principals import Principal
 from domain.access.resources import Glob, Resource
 from domain.access.rights import Rights
@@ -26,7 +26,7 @@ from domain.access.roles import (
     project_role_policy,
 )
 from domain.errors import VIOLATIONS_LIMIT
-from tests.domain.access.builders import a_policy, allow, deny, resources, rights_of, specifiers_of
+from tests.domain.access.builders import a_drawn_policy, a_policy, allow, deny, resources, rights_of, specifiers_of
 
 
 def lacks(given_policy: Policy, *had: Policy) -> set[str]:
@@ -51,7 +51,7 @@ def policies_about(draw: st.DrawFn, resource: Resource) -> Policy:
                 not_actions=None if is_of else named,
             )
         )
-    return parse_policy(statements)
+    return a_drawn_policy(statements)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

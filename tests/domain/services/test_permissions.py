@@ -31,7 +31,7 @@ from domain.services.places import NewPlace, PlaceEdit
 from domain.services.projects import ProjectService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
-from tests.domain.access.builders import a_policy, allow, deny, rights_of, specifiers_of
+from tests.domain.access.builders import a_drawn_policy, allow, deny, rights_of, specifiers_of
 from tests.domain.services.test_access_editing import a_token_of, principal_of, saving
 
 DATA: dict[str, Any] = {
@@ -57,7 +57,7 @@ async def things(store: Store, snapshots: SnapshotService, owner: Principal) -> 
 
 
 def somebody_with(*statements: NewStatement) -> Principal:
-    return Principal(actor="somebody", rights=(rights_of(a_policy(*statements)),))
+    return Principal(actor="somebody", rights=(rights_of(a_drawn_policy(statements)),))
 
 
 async def test_a_thing_tells_what_the_gate_would_let_pass_whatever_the_policy(
