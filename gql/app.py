@@ -39,6 +39,7 @@ from domain.services.list_recovery import ListRecoveryService
 from domain.services.lists import ListService
 from domain.services.members import MemberService
 from domain.services.memberships import MembershipService
+from domain.services.patience import Patience
 from domain.services.permissions import PermissionService
 from domain.services.projects import ProjectService
 from domain.services.removals import RemovalService
@@ -130,10 +131,11 @@ class Backend:
         self._upkeep = CredentialUpkeep(store, snapshots.access, access_editor)
         self._snapshots = snapshots
         memberships: LoadingCache[Any] = self._cache()
-        lookups = MembershipService(store, memberships)
+        patience = Patience(store.ping)
+        lookups = MembershipService(store, memberships, patience)
         if self._redis is not None:
             memberships = SharedCache(memberships, self._redis, unit="largeLists", codec=MEMBERSHIPS)
-            lookups = MembershipService(store, memberships, HistoryService(store))
+            lookups = MembershipService(store, memberships, patience, HistoryService(store, patience))
         self._services = Services(
             access_tokens=AccessTokenService(snapshots.access, access_editor, suggests=self.settings.suggestions),
             audit=AuditService(store, snapshots.access),

@@ -156,15 +156,15 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         )
 
     async def _counted(self, result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever a resolver returns
+        if not isinstance(result, Coroutine):
+            self._budget.spend(SERVICE_COST)
+            return await result
         try:
             self._budget.spend(SERVICE_COST)
+            is_outermost = self._budget.begin()
         except LimitExceededError:
-            if isinstance(result, Coroutine):
-                result.close()  # it will never be begun
+            result.close()  # it will never be begun
             raise
-        if not isinstance(result, Coroutine):
-            return await result
-        is_outermost = self._budget.begin()
         try:  # what it does before it waits for something is done at once
             awaited = result.send(None)
         except StopIteration as done:

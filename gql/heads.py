@@ -25,8 +25,7 @@ class HeadLimitingProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, with limits on the time and the size of a head; one that comes at once costs no timer."""
 
     _timer: asyncio.TimerHandle | None = None
-    _size = 0
-    _is_in_body = False
+    _size = 0  # of what came since the last head or piece of a body: a head, or the fields behind a body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Begin to wait for a head."""
@@ -40,13 +39,15 @@ class HeadLimitingProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece in; wait for the rest of a head, and of a body that was answered before its end."""
-        self._size = 0 if self._is_in_body else self._size + len(data)
+        self._size += len(data)
         super().data_received(data)
-        if self._is_answering:
-            self._stop_waiting()
-        elif self._size > _settings().max_header_bytes and not self.transport.is_closing():
-            self.transport.write(_REFUSAL)
+        is_answering = self._is_answering
+        if self._size > _settings().max_header_bytes and not self.transport.is_closing():
+            if not is_answering:  # a refusal would stand in the midst of the answer
+                self.transport.write(_REFUSAL)
             self.transport.close()
+        elif is_answering:
+            self._stop_waiting()
         elif self._timer is None:
             self._wait()
 
@@ -57,12 +58,12 @@ class HeadLimitingProtocol(HttpToolsProtocol):
         if self._size > limit and len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > limit:
             self.app = _refuse
         super().on_headers_complete()
-        self._size, self._is_in_body, self.app = 0, True, app
+        self._size, self.app = 0, app
 
-    def on_message_complete(self) -> None:
-        """Note that the next thing is a head."""
-        self._is_in_body = False
-        super().on_message_complete()
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of a body, which has limits of its own."""
+        self._size = 0
+        super().on_body(body)
 
     @property
     def _is_answering(self) -> bool:

@@ -316,6 +316,8 @@ class EvaluationService:
                 subjects[index] = snapshot.subject(contexts[index], memberships, now_ms=now)
                 answers[index] = await _in_turns(turns, work, subjects[index], keys)
         ends = [subject.valid_until_ms for subject in subjects if subject.valid_until_ms is not None]
+        if flag_keys is None:  # the segments themselves may be answered too, whoever was asked about
+            ends += [removal.at_ms for segment in snapshot.removals for removal in segment.at(now).removals[:1]]
         end = min(ends) if ends else None
         # What was answered without the lists is not kept: the store may be back.
         caller.basis = Basis(snapshot.environment, snapshot.revision, end) if all_known else None

@@ -18,9 +18,9 @@ _LATEST = 20
 class HistoryService:
     """The names of what this process serves, each asked for once."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, patience: Patience) -> None:
         self._store = store
-        self._patience = Patience(store.ping)
+        self._patience = patience
         self._names: dict[str, tuple[int, str]] = {}
 
     async def name(self, snapshot: Snapshot) -> str:

@@ -27,13 +27,14 @@ class MembershipService:
         self,
         store: Store,
         cache: LoadingCache[Membership],
+        patience: Patience,
         histories: HistoryService | None = None,
     ) -> None:
         """Take what it needs; the histories only if the cache is shared with other processes."""
         self._store = store
         self._cache = cache
         self._histories = histories
-        self._patience = Patience(store.ping)
+        self._patience = patience
 
     async def look_up(
         self, snapshot: Snapshot, contexts: Sequence[Context], asked: Sequence[Segment]
@@ -76,7 +77,7 @@ class MembershipService:
         except UnavailableError:
             return dict.fromkeys(keys, _STORE_ERROR)
         # The revision names the generations of the lists.
-        place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*lists))
+        place = (str(snapshot.environment), snapshot.revision, state, fingerprint(*sorted(lists)))
         names = {fingerprint(*place, key): key for key in keys if context_key_problem(key) is None}
         known = await self._cache.get_or_compute(list(names), ask_the_store)
         return dict.fromkeys(keys, _LISTED_NOWHERE) | {names[name]: found for name, found in known.items()}

@@ -25,6 +25,7 @@ class Patience:
     def __init__(self, ping: Callable[[], Awaitable[None]]) -> None:
         """Take what returns, or raises UnavailableError."""
         self._ping = ping
+        self._look: asyncio.Task[bool] | None = None
         self._revival: asyncio.Task[None] | None = None
 
     async def wait_for(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -47,10 +48,16 @@ class Patience:
 
     def _give_up(self) -> None:
         if self._revival is None:
-            _log.warning("the store does not answer, not asking it about large lists")
+            _log.warning("the store does not answer, not asking it for answers that can do without it")
             self._revival = asyncio.create_task(self._wait_for_life())
 
     async def _lives(self) -> bool:
+        """Look whether it lives, once for all who wait at the time."""
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._answers())
+        return await asyncio.shield(self._look)
+
+    async def _answers(self) -> bool:
         try:
             async with asyncio.timeout(LIFE_SECONDS):
                 await self._ping()
@@ -62,6 +69,6 @@ class Patience:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if await self._lives():
-                _log.warning("the store answers again, asking it about large lists")
+                _log.warning("the store answers again, asking it for all answers")
                 self._revival = None
                 return

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from domain.clock import now_ms
 from domain.errors import InvalidInputError, NotFoundError, UnavailableError, Violation
@@ -62,7 +63,8 @@ class SnapshotService:
         self._store = store
         self._snapshots: dict[EnvironmentRef, Snapshot] = {}
         self._taken_ms: dict[EnvironmentRef, int] = {}
-        self._locks: dict[EnvironmentRef, asyncio.Lock] = {}
+        # Weak: whoever loads keeps the lock, and of names that are invented none is left.
+        self._locks: WeakValueDictionary[EnvironmentRef, asyncio.Lock] = WeakValueDictionary()
         self._store_away_since: float | None = None
         self._is_out_of_reach = False
         self._loaded = asyncio.Event()
@@ -140,7 +142,12 @@ class SnapshotService:
             InvalidInputError: It has no such revision yet.
             UnavailableError: What is wanted is not loaded, and the store cannot be reached.
         """
-        current = self._snapshots.get(environment) or await self.refresh(environment, 0)
+        current = self._snapshots.get(environment)
+        if current is None:
+            if self.is_store_away:
+                message = f"{environment} is not loaded, and the store is away"
+                raise UnavailableError(message)
+            current = await self.refresh(environment, 0)
         if current.revision >= at_least:
             return current
         stored = (await self.store.revisions()).get(str(environment), 0)
@@ -156,7 +163,8 @@ class SnapshotService:
             NotFoundError: There is no such environment.
             UnavailableError: The store cannot be reached.
         """
-        async with self._locks.setdefault(environment, asyncio.Lock()):
+        lock = self._locks.setdefault(environment, asyncio.Lock())
+        async with lock:
             current = self._snapshots.get(environment)
             if current is not None and current.revision >= revision:
                 return current
@@ -165,7 +173,6 @@ class SnapshotService:
             if await self._store.find(Environment, str(environment)) is None:
                 self._snapshots.pop(environment, None)
                 self._taken_ms.pop(environment, None)
-                self._locks.pop(environment, None)
                 self._changes += 1
                 raise NotFoundError("environment", str(environment))
             # In a thread: a thousand flags take tens of milliseconds, and evaluations go on meanwhile.
@@ -210,7 +217,7 @@ class SnapshotService:
         """Serve what has these revisions, as far as it is served; an environment may be gone."""
         if ACCESS_SCOPE in revisions:
             await self.access.refresh(revisions[ACCESS_SCOPE])
-        for ref in list(self._locks):  # one that is being loaded for the first time holds its lock
+        for ref in {*self._snapshots, *self._locks}:  # one that is being loaded for the first time has a lock
             if str(ref) in revisions:
                 with contextlib.suppress(NotFoundError):
                     await self.refresh(ref, revisions[str(ref)])

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.gql.test_segment_lists import create, look, start
+from tests.gql.test_segment_lists import create, load, look, start
 from tests.servers import TOKEN, Server
 
 SECONDS = 1
@@ -268,3 +268,36 @@ def test_a_large_body_in_one_piece_with_its_head_is_no_large_head(curt: Server) 
     with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
         connection.sendall(request + request + last)
         assert connection.makefile("rb").read().count(b" 200 OK") == 3
+
+
+def test_small_requests_in_one_piece_are_no_large_head(curt: Server) -> None:
+    last = HEALTHZ + b"Connection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        connection.sendall((HEALTHZ + b"\r\n") * 999 + last)
+        assert connection.makefile("rb").read().count(b" 200 OK") == 1_000
+
+
+def test_fields_behind_a_body_have_the_limit_of_a_head(curt: Server) -> None:
+    """They are kept, and count neither as a head nor as a body."""
+    with socket.create_connection(("127.0.0.1", curt.port), timeout=8) as connection:
+        connection.sendall(head_of("/graphql", "Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n")
+        with pytest.raises(OSError, match=r"."):  # noqa: PT012 - the service closes it at some moment
+            for _ in range(100):
+                connection.sendall(b"X-Long: " + b"x" * 1_000 + b"\r\n")
+                time.sleep(0.01)
+
+
+def test_a_head_behind_an_answer_that_is_not_read_has_its_limit_too(impatient: Server) -> None:
+    create(impatient, "unread")
+    load(impatient, "unread", b"".join(b"%0200d\n" % number for number in range(100_000)))
+    path, piece = "/segment-exports/default/production/unread", b"X-Long: " + b"x" * 1_000_000 + b"\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        connection.settimeout(1)
+        connection.connect(("127.0.0.1", impatient.port))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{SECRET}\r\n\r\n".encode())
+        time.sleep(0.5)  # until the answer fills what the system keeps of it
+        connection.sendall(HEALTHZ)
+        with pytest.raises(OSError, match=r"."):  # noqa: PT012 - nobody reads it any more
+            for _ in range(30):
+                connection.sendall(piece)

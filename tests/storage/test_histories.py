@@ -14,6 +14,7 @@ from domain.services.editing import EnvironmentEditor
 from domain.services.histories import HistoryService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.patience import Patience
 from domain.services.setup import PRODUCTION, set_up_store
 from domain.services.snapshots import SnapshotService
 from storage import open_store
@@ -31,7 +32,7 @@ async def change(store: Store, value: object) -> Snapshot:
 
 
 def history(store: Store) -> HistoryService:
-    return HistoryService(store)
+    return HistoryService(store, Patience(store.ping))
 
 
 async def test_a_state_has_one_name_in_all_processes_and_no_other_state_has_it(open_another: OpenStore) -> None:

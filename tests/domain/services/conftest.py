@@ -10,6 +10,7 @@ import pytest
 
 from domain.access.principals import Principal
 from domain.errors import UnavailableError
+from domain.evaluation.subject import Membership
 from domain.ports import EnvironmentState, Store
 from domain.services.asked_store import asked_store
 from domain.services.contexts import ContextService
@@ -17,6 +18,7 @@ from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import EvaluationService
 from domain.services.imports import ImportService
 from domain.services.memberships import MembershipService
+from domain.services.patience import Patience
 from domain.services.setup import FirstSecrets, set_up_store
 from domain.services.snapshots import SnapshotService
 from storage import open_store
@@ -88,7 +90,8 @@ class FickleStore:
 def evaluation_of(store: Any, snapshots: SnapshotService) -> EvaluationService:
     """Evaluation with a cache of memberships, as the service has it."""
     asked = asked_store(store, lambda: snapshots.is_store_away)
-    memberships = MembershipService(asked, MemoryCache(max_entries=1_000, max_bytes=1_000_000))
+    cache = MemoryCache[Membership](max_entries=1_000, max_bytes=1_000_000)
+    memberships = MembershipService(asked, cache, Patience(asked.ping))
     contexts = ContextService(store, snapshots.access, retention_days=0, max_entries=1)
     return EvaluationService(snapshots, memberships, contexts)
 

@@ -32,6 +32,7 @@ class CountingStore:
         self.store = store
         self.asked: list[set[str]] = []
         self.lists: list[set[str]] = []
+        self.pings = 0
         self.seconds = 0.0
 
     async def members_among(self, generations: Mapping[str, int], keys: Collection[str]) -> Any:
@@ -41,6 +42,7 @@ class CountingStore:
         return await self.store.members_among(generations, keys)
 
     async def ping(self) -> None:
+        self.pings += 1
         await self.store.ping()
 
 
@@ -236,6 +238,16 @@ async def test_a_store_that_takes_its_time_but_lives_is_waited_for(
     await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
     counting.seconds = patience.LOOK_SECONDS * 2.5
     assert await status_of(evaluation, owner, "ada") is BigSegmentsStatus.HEALTHY
+
+
+async def test_those_who_wait_at_one_time_look_once_for_signs_of_life(
+    evaluation: EvaluationService, counting: CountingStore, snapshots: SnapshotService, owner: Principal
+) -> None:
+    await put(snapshots, owner, a_flag("f", segment="beta"), lists=("beta",))
+    counting.seconds = patience.LOOK_SECONDS * 1.5
+    statuses = await asyncio.gather(*(status_of(evaluation, owner, f"u{number}") for number in range(50)))
+    assert set(statuses) == {BigSegmentsStatus.HEALTHY}
+    assert 1 <= counting.pings < len(statuses)
 
 
 async def test_what_the_store_cannot_tell_of_some_contexts_spoils_no_others(

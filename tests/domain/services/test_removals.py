@@ -14,6 +14,7 @@ from domain.model.segments import Segment, TargetList
 from domain.ports import Store
 from domain.services import removals
 from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.evaluation import Caller, Where
 from domain.services.import_plan import ImportMode, ImportOutcome
 from domain.services.imports import ImportReport, ImportService
 from domain.services.removals import RemovalService
@@ -21,7 +22,7 @@ from domain.services.segments import SegmentBulkEdit, SegmentEdit, SegmentServic
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
-from tests.domain.services.conftest import FickleStore
+from tests.domain.services.conftest import FickleStore, evaluation_of
 from tests.domain.services.test_snapshots import eventually
 
 SOON_MS = 300
@@ -79,6 +80,19 @@ async def test_those_who_clean_up_at_the_same_time_write_once(
     assert [entry.actor for entry in await entries(store)] == ["system"]
     beta = await store.get(Segment, f"{PRODUCTION}/beta")
     assert (beta.included, beta.removals, beta.version) == (("bob",), (), 3)
+
+
+async def test_what_is_told_of_segments_holds_until_anybody_is_removed(
+    store: Store, snapshots: SnapshotService, owner: Principal, moment: int
+) -> None:
+    """A segment that is answered counts its members, of whom the context is none."""
+    caller = Caller(owner, 10)
+    asked = {"kind": "user", "key": "cy"}
+    for end in (moment, None):
+        await evaluation_of(store, snapshots).segment_memberships(caller, Where(PRODUCTION), asked)
+        assert caller.basis is not None
+        assert caller.basis.valid_until_ms == end
+        await after(moment)
 
 
 async def test_clean_up_outlasts_the_store(

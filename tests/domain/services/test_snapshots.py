@@ -1,6 +1,7 @@
 """Snapshots follow the store, and outlast it."""
 
 import asyncio
+import gc
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -145,6 +146,7 @@ async def test_a_store_that_is_known_to_be_away_is_not_asked(
         flags.create(owner, NewFlag(project="default", name="New")),
         AccessEditor(snapshots).edit(owner, AccessEdit(action="createRole", resource="*", decide=lambda _: [])),
         snapshots.get(PRODUCTION, at_least=revision + 9),
+        snapshots.get(EnvironmentRef("default", "invented")),
         snapshots.access.latest(),
     ):
         with pytest.raises(UnavailableError):
@@ -198,6 +200,22 @@ async def test_an_unknown_environment_is_not_found_until_it_is_there(
     ref = EnvironmentRef("default", "staging")
     with pytest.raises(NotFoundError):
         await snapshots.get(ref)
+    entry = AuditEntry(actor="test", action="createEnvironment", resource=str(ref))
+    await store.commit(Commit(writes=(Save(Environment(project="default", key="staging"), None),), entry=entry))
+    assert (await snapshots.get(ref)).revision == 0
+
+
+async def test_of_names_that_are_invented_nothing_is_left(
+    fickle: FickleStore, snapshots: SnapshotService, store: Store
+) -> None:
+    ref = EnvironmentRef("default", "staging")
+    fickle.fault = UnavailableError("away")
+    with pytest.raises(UnavailableError):
+        await snapshots.get(ref)
+    with pytest.raises(NotFoundError):
+        await snapshots.get(ref)
+    gc.collect()  # an error knows where it was raised
+    assert ref not in snapshots._locks  # noqa: SLF001 - the memory it takes is seen nowhere else
     entry = AuditEntry(actor="test", action="createEnvironment", resource=str(ref))
     await store.commit(Commit(writes=(Save(Environment(project="default", key="staging"), None),), entry=entry))
     assert (await snapshots.get(ref)).revision == 0
