@@ -39,12 +39,18 @@ class DeleteEnvironmentInput:
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
+async def _created(root: strawberry.Parent[CreatedEnvironment], info: Info) -> EnvironmentCatalog | None:
+    return await info.context.services.catalog.environment(info.context.principal, root.environment.ref)
+
+
 @strawberry.type(description="A created environment.")
 class CreateEnvironmentPayload:
     """View of domain.services.environments.CreatedEnvironment."""
 
-    environment: EnvironmentView | None = strawberry.field(
-        description="The environment; null where a part of it that was asked for fails: the secrets stay."
+    environment = strawberry.field(
+        resolver=_created,
+        graphql_type=EnvironmentView | None,
+        description="The environment; null where a part of it that was asked for fails: the secrets stay.",
     )
     sdk_keys: list[NewSdkKeyView] = strawberry.field(description="Its SDK keys; the secrets are shown this once.")
 

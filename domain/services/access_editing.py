@@ -43,7 +43,10 @@ class AccessEdit:
 
 
 class AccessEditor:
-    """Makes edits of members, roles, access tokens and SDK keys. They hold here when it returns."""
+    """Makes edits of members, roles, access tokens and SDK keys.
+
+    They hold here when it returns; if the store went away right after one, then as soon as it is back.
+    """
 
     def __init__(self, snapshots: SnapshotService) -> None:
         self._snapshots = snapshots
@@ -83,7 +86,8 @@ class AccessEditor:
                     await self._snapshots.commit(_commit(principal, edit, directory, writes))
                 except RevisionConflictError:
                     continue
-                return AccessSight(await access.latest(), sight.principal, access.uses)
+                # Not asked of the store again, which may be away by now: a secret is answered this once.
+                return AccessSight(after, sight.principal, access.uses)
 
 
 def _refuse_replaced(principal: Principal, edit: AccessEdit, changes: Sequence[Change]) -> None:

@@ -141,7 +141,25 @@ class EnvironmentEditor:
             NotFoundError: There is no such project.
             DomainError: As `edit` says.
         """
+        return await self._edit_all(principal, project, edit, self._at)
 
+    async def make_project(self, principal: Principal, project: str, edit: Edit) -> Revisions:
+        """Make an edit of all environments of a project, and return the revisions of those that are left with it.
+
+        They are known though the store goes away before the edit can be served.
+
+        Raises:
+            DomainError: As `edit_project` says.
+        """
+
+        async def made(revisions: Revisions) -> Revisions:
+            return revisions
+
+        return await self._edit_all(principal, project, edit, made)
+
+    async def _edit_all(
+        self, principal: Principal, project: str, edit: Edit, outcome: Callable[[Revisions], Awaitable[T]]
+    ) -> T:
         async def all_of_them() -> Sequence[EnvironmentRef]:
             environments = await self._store.list_all(Environment, project)
             if not environments:
@@ -149,7 +167,7 @@ class EnvironmentEditor:
             return [environment.ref for environment in environments]
 
         await self.access.require_sight(principal, project)
-        return await self._edit_in_turn(principal, project, all_of_them, edit, self._at)
+        return await self._edit_in_turn(principal, project, all_of_them, edit, outcome)
 
     async def _edit_these(
         self,

@@ -23,9 +23,12 @@ from domain.services.snapshots import SnapshotService
 
 @dataclass(frozen=True, slots=True)
 class CreatedEnvironment:
-    """A new environment, with the secrets of its SDK keys, the only time they are known."""
+    """A new environment, with the secrets of its SDK keys, the only time they are known.
 
-    environment: EnvironmentCatalog
+    What is in it is asked for later: that may fail, and the secrets must not be lost with it.
+    """
+
+    environment: Environment
     sdk_keys: Sequence[NewSdkKey]
 
 
@@ -47,7 +50,7 @@ class EnvironmentService:
             InvalidInputError: With every violation.
             AlreadyExistsError: There is one with this key.
             NotFoundError: There is no such project.
-            DomainError: As `EnvironmentEditor.edit_project` says.
+            DomainError: As `EnvironmentEditor.make_project` says.
         """
         await self._editor.access.require_sight(principal, project)
         if violations := new.violations():
@@ -73,8 +76,8 @@ class EnvironmentService:
             comment=comment,
             revise=frozenset({str(ref), ACCESS_SCOPE}),
         )
-        await self._editor.edit_project(principal, project, edit)
-        return CreatedEnvironment(EnvironmentCatalog(environment, await self._snapshots.get(ref)), sdk_keys)
+        await self._editor.make_project(principal, project, edit)
+        return CreatedEnvironment(environment, sdk_keys)
 
     async def update(
         self, principal: Principal, environment: EnvironmentRef, change: PlaceEdit
@@ -104,7 +107,7 @@ class EnvironmentService:
             NotFoundError: There is no such environment.
             VersionConflictError: It is not at the version expected.
             InvalidInputError: It is the last one of its project.
-            DomainError: As `EnvironmentEditor.edit_project` says.
+            DomainError: As `EnvironmentEditor.make_project` says.
         """
         emptied: list[Snapshot] = []
 
@@ -130,7 +133,7 @@ class EnvironmentService:
             comment=comment,
             revise=frozenset({ACCESS_SCOPE}),
         )
-        await self._editor.edit_project(principal, environment.project, edit)
+        await self._editor.make_project(principal, environment.project, edit)
         await forget_contents(self._store, emptied)
         return str(environment)
 

@@ -104,7 +104,7 @@ class ProjectService:
         Raises:
             NotFoundError: There is no such project.
             VersionConflictError: It is not at the version expected.
-            DomainError: As `EnvironmentEditor.edit_project` says.
+            DomainError: As `EnvironmentEditor.make_project` says.
         """
         emptied: Snapshots = {}
 
@@ -134,7 +134,7 @@ class ProjectService:
             revise=frozenset({ACCESS_SCOPE}),
             rereads=True,
         )
-        await self._editor.edit_project(principal, key, edit)
+        await self._editor.make_project(principal, key, edit)
         await forget_contents(self._store, emptied.values())
         return key
 

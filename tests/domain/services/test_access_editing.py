@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -14,9 +14,11 @@ from domain.access.sight import AccessSight
 from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError, UnauthenticatedError
 from domain.ports import Delete, Entity, Save, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.access_tokens import AccessTokenService, TokenReset
 from domain.services.editing import Writes
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_policy, allow
+from tests.domain.services.conftest import FickleStore
 from tests.domain.services.test_snapshots import eventually
 
 ADMIN = Member(id="admin", email="admin@acme.com", grants=Grants(base_role=BaseRole.ADMIN))
@@ -78,6 +80,19 @@ async def test_edits_at_the_same_time_in_several_processes_are_all_made(store: S
         *(editor.edit(owner, saving(Role(key=f"r{n}-{m}"))) for n, editor in enumerate(editors) for m in range(3))
     )
     assert len(await store.list_all(Role, "")) == 9
+
+
+async def test_an_edit_that_was_stored_is_answered_though_the_store_goes_away_right_then(
+    store: Store, fickle: FickleStore, owner: Principal
+) -> None:
+    snapshots = SnapshotService(cast("Store", fickle))
+    services = AccessTokenService(snapshots.access, AccessEditor(snapshots), suggests=False)
+    token = owner.credential
+    assert token is not None
+    fickle.goes_away_after_commit = True
+    reset = await services.reset(owner, token.public_id, TokenReset())
+    assert reset.access_token.version == token.version + 1
+    assert await store.find(Credential, hash_secret(reset.secret)) is not None
 
 
 async def test_of_two_edits_only_one_takes_the_last_name_that_is_free(store: Store, owner: Principal) -> None:
