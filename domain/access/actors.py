@@ -28,7 +28,7 @@ def seen_actors(actors: Iterable[str], principal: Principal, directory: AccessDi
     for actor, (kind, _, name) in kinds.items():
         if kind == "member":
             member = members.get(fold_email(name))
-            resource = resource_of("member", name) if member is None else member.resource
+            resource = resource_of("member", fold_email(name)) if member is None else member.resource
             is_seen = principal.may(MemberAction.VIEW, resource)
         else:
             token = tokens.get(name)
