@@ -19,6 +19,8 @@ def seen_actors(actors: Iterable[str], principal: Principal, directory: AccessDi
     """
     found = {actor: actor for actor in actors}
     kinds = {actor: actor.partition("/") for actor in found if not _is_open(actor, principal)}
+    if not kinds:
+        return found
     emails = {fold_email(name) for kind, _, name in kinds.values() if kind == "member"}
     members = {folded: m for m in directory.members.values() if (folded := fold_email(m.email)) in emails}
     names = {name for kind, _, name in kinds.values() if kind == "token"}
@@ -26,7 +28,7 @@ def seen_actors(actors: Iterable[str], principal: Principal, directory: AccessDi
     for actor, (kind, _, name) in kinds.items():
         if kind == "member":
             member = members.get(fold_email(name))
-            resource = resource_of("member", name) if member is None else member.resource
+            resource = resource_of("member", fold_email(name)) if member is None else member.resource
             is_seen = principal.may(MemberAction.VIEW, resource)
         else:
             token = tokens.get(name)

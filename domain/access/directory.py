@@ -111,7 +111,7 @@ class AccessDirectory:
     def has_other_service_token(self, token: Credential) -> bool:
         """Tell whether another service's token has the name of one, in any case."""
         return any(
-            other.is_access_token and other.member_id is None and other.public_id != token.public_id
+            other.is_of_service and other.public_id != token.public_id
             for other in self.credentials.values()
             if other.name.casefold() == token.name.casefold()
         )
@@ -130,7 +130,7 @@ class AccessDirectory:
         if not credential.is_access_token:
             return Principal(actor=f"token/{credential.name}", credential=credential)
         own = credential.own_rights(self.roles)
-        if credential.member_id is None:
+        if credential.is_of_service:
             return Principal(actor=f"token/{credential.name}", credential=credential, rights=(own,))
         member = self.member_of(credential)
         if member is None:  # whose member is gone opens nothing

@@ -32,11 +32,18 @@ def escalations(changes: Sequence[Change], directory: AccessDirectory, principal
     for change in changes:
         given = _given(change, directory, principal)
         for own in principal.rights if given else ():
-            # A token may do what each of its rights allows: that one of them is had is enough.
-            lacks = [[lack for policy in rights.policies for lack in uncovered(own, policy)] for rights in given]
-            fewest = min(lacks, key=len)
-            found |= dict.fromkeys(fewest)
+            found |= dict.fromkeys(_fewest_lacks(own, given))
     return list(found)
+
+
+def _fewest_lacks(own: Rights, given: Sequence[Rights]) -> list[Permission]:
+    """Return what is lacked of one of some rights: a token may do what each allows, so to have one is enough."""
+    found: list[list[Permission]] = []
+    for rights in given:
+        found.append([lack for policy in rights.policies for lack in uncovered(own, policy)])
+        if not found[-1]:
+            break
+    return min(found, key=len)
 
 
 def _given(change: Change, directory: AccessDirectory, principal: Principal) -> list[Rights]:
@@ -88,6 +95,8 @@ def uncovered(rights: Rights, policy: Policy) -> list[Permission]:
                 return list(found)
             wanted = _actions(statement, specifier.type)
             for own in owned:
+                if not wanted:
+                    break
                 wanted -= _allowed(own, specifier, policy)
             if wanted:
                 wanted -= _actions_of(policy, Effect.DENY, specifier)

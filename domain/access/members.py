@@ -15,8 +15,13 @@ EMAIL_LENGTH_LIMIT = 254
 _EMAIL = re.compile(r"[^@:;,/*]+@[^@:;,/*]+")
 
 
+def kept_email(email: str) -> str:
+    """Return an email as it is kept: in lower case, and without spaces around it."""
+    return email.strip().lower()
+
+
 def fold_email(email: str) -> str:
-    """Return an email as members are told apart by it: without regard to case and spaces around it."""
+    """Return an email as members are told apart by it; for comparing only: it has `ss` for `ß`."""
     return email.strip().casefold()
 
 

@@ -23,7 +23,7 @@ from domain.access.directory import AccessDirectory, environment_resource, proje
 from domain.access.members import Member
 from domain.access.principals import Permission
 from domain.access.resources import Resource, resource_of
-from domain.access.roles import Role
+from domain.access.roles import Grants, Role
 from domain.access.uses import CredentialUse
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
@@ -252,13 +252,19 @@ def needs(changes: Sequence[Change], before: Surroundings) -> list[Permission]:
 
 
 def _of_roles(change: Change) -> list[Permission]:
-    """Return what is needed of the custom roles that a member gets or loses; with him they go unasked."""
-    before, after = change.before, change.after
-    if not isinstance(after, Member):
+    """Return what is needed of the custom roles that a member or a service gets or loses; what goes, unasked."""
+    if change.after is None:
         return []
-    had = before.grants.custom_roles if isinstance(before, Member) else ()
-    keys = set(had).symmetric_difference(after.grants.custom_roles)
+    keys = _custom_roles(change.before) ^ _custom_roles(change.after)
     return [Permission(RoleAction.UPDATE_MEMBERS, resource_of("role", key)) for key in sorted(keys)]
+
+
+def _custom_roles(holder: Entity | None) -> frozenset[str]:
+    """Return the custom roles of a member or a service; those of a member's token give him no more than he has."""
+    match holder:
+        case Member(grants=grants) | Credential(is_of_service=True, grants=Grants() as grants):
+            return frozenset(grants.custom_roles)
+    return frozenset()
 
 
 def _with_resets(changes: Sequence[Change]) -> list[Change]:

@@ -124,8 +124,7 @@ class AccessSight:
 
     def sees_project(self, key: str) -> bool:
         """Tell whether a project is there."""
-        project = self.directory.project(key)
-        return project is not None and self.principal.may_view(project)
+        return self.directory.shows(key, self.principal)
 
     def _credentials(self, public_id: str) -> Iterable[Credential]:
         return (c for c in self.directory.credentials.values() if c.public_id == public_id)
@@ -265,7 +264,7 @@ class SeenToken:
     @property
     def is_service(self) -> bool:
         """Whether it is a service's, and no member's."""
-        return self.credential.member_id is None
+        return self.credential.is_of_service
 
     @property
     def member(self) -> SeenMember | None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from domain.access.actions import ProjectAction
 from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
-from domain.access.directory import AccessDirectory, project_resource
+from domain.access.directory import AccessDirectory
 from domain.access.members import Member
 from domain.access.needs import Change, Surroundings, needs
 from domain.access.principals import Permission, Principal
@@ -194,8 +194,8 @@ class AccessService:
         """
         principal.require_management(action, ACCOUNT)
         directory = await self.directory()
-        projects = directory.projects.values()
-        seen = {place.key: place.created_ms for place in projects if principal.may_view(project_resource(place))}
+        projects = directory.projects
+        seen = {key: project.created_ms for key, project in projects.items() if directory.shows(key, principal)}
         sees_all = len(seen) == len(projects) and principal.may(action, resource_of(ACCOUNT))
         return SeenProjects(created_ms=seen, sees_all=sees_all)
 

@@ -74,13 +74,8 @@ class AccessEditor:
                 writes = edit.decide(sight)
                 if not writes:
                     return sight
-                changes = [change_of(write, directory.stored) for write in writes]
-                sight.principal.authorize_all(needs(changes, Surroundings(directory, {})))
-                _refuse_replaced(sight.principal, edit, changes)
-                after = directory_with(directory, changes)
-                if beyond := escalations(changes, after, sight.principal):
-                    message = "you may not give what you may not do yourself"
-                    raise ForbiddenError(message, [(lack.action, str(lack.resource)) for lack in beyond])
+                # To compare policies takes a while; evaluations go on meanwhile.
+                after = await asyncio.to_thread(_authorized, sight, edit, writes)
                 _refuse_without_owner(after)
                 try:
                     await self._snapshots.commit(_commit(principal, edit, directory, writes))
@@ -88,6 +83,23 @@ class AccessEditor:
                     continue
                 # Not asked of the store again, which may be away by now: a secret is answered this once.
                 return AccessSight(after, sight.principal, access.uses)
+
+
+def _authorized(sight: AccessSight, edit: AccessEdit, writes: Writes) -> AccessDirectory:
+    """Return the directory as it becomes with writes, if who looks may make them.
+
+    Raises:
+        ForbiddenError: As `AccessEditor.edit` says.
+    """
+    directory, principal = sight.directory, sight.principal
+    changes = [change_of(write, directory.stored) for write in writes]
+    principal.authorize_all(needs(changes, Surroundings(directory, {})))
+    _refuse_replaced(principal, edit, changes)
+    after = directory_with(directory, changes)
+    if beyond := escalations(changes, after, principal):
+        message = "you may not give what you may not do yourself"
+        raise ForbiddenError(message, [(lack.action, str(lack.resource)) for lack in beyond])
+    return after
 
 
 def _refuse_replaced(principal: Principal, edit: AccessEdit, changes: Sequence[Change]) -> None:

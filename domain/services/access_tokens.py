@@ -330,7 +330,7 @@ def _refuse_taken(token: Credential, action: str, sight: AccessSight) -> None:
         ForbiddenError: He may not.
         AlreadyExistsError: There is another service token of this name.
     """
-    if token.member_id is None and sight.directory.has_other_service_token(token):
+    if token.is_of_service and sight.directory.has_other_service_token(token):
         sight.principal.authorize(action, token.resource(None))
         raise AlreadyExistsError("service token", token.name)
 

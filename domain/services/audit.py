@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TypeAlias
 
 from domain.access.actions import AccountAction
@@ -247,11 +248,15 @@ class AuditService:
         ]
         first, after = page_bounds(page)
         found = await self._store.latest_entries(visible, first=first + 1, before=after or "")
+        starts = [seen.since_ms(node.project_key or "") for node in wanted]
+        found = [
+            [entry for entry in entries if entry.at_ms >= since_ms]
+            for entries, since_ms in zip(found, starts, strict=True)
+        ]
+        redacted = iter(self._access.with_seen_actors(principal, [*chain.from_iterable(found)]))
+        found = [list(islice(redacted, len(entries))) for entries in found]
         pages: dict[str, ChangesPage] = {}
         for index, (type_name, _) in enumerate(nodes):
-            since_ms = seen.since_ms(wanted[index].project_key or "")
-            seen_entries = [entry for entry in found[index] if entry.at_ms >= since_ms]
-            found[index] = self._access.with_seen_actors(principal, seen_entries)
             if type_name in _THINGS:
                 found[index] = [await self._only_of(entry, subjects[index], pages) for entry in found[index]]
             found[index] = _since_creation(found[index], subjects[index][-1])

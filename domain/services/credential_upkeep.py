@@ -1,25 +1,24 @@
 """Looks after credentials in the background: stores when they were used, removes secrets that were replaced."""
 
 import asyncio
-import logging
-import random
-from collections.abc import Awaitable, Callable
+import contextlib
 
 from domain.access.principals import SYSTEM
 from domain.access.resources import ACCOUNT
 from domain.access.sight import AccessSight
 from domain.access.uses import CredentialUse
 from domain.clock import now_ms
-from domain.errors import DomainError
+from domain.errors import AlreadyExistsError, VersionConflictError
 from domain.keys import EnvironmentRef
 from domain.ports import Commit, Delete, Save, Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import Writes
+from domain.services.repeating import repeat
 
-_log = logging.getLogger(__name__)
 _STORE_SECONDS = 60.0
 _SWEEP_SECONDS = 3600.0
+_FAILURE = "looking after credentials failed"
 
 
 class CredentialUpkeep:
@@ -33,8 +32,8 @@ class CredentialUpkeep:
     async def run(self) -> None:
         """Store uses about each minute, and remove replaced secrets each hour, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(_keep(self.store_uses, _STORE_SECONDS))
-            group.create_task(_keep(self.sweep, _SWEEP_SECONDS))
+            group.create_task(repeat(self.store_uses, _STORE_SECONDS, _FAILURE))
+            group.create_task(repeat(self.sweep, _SWEEP_SECONDS, _FAILURE))
 
     async def store_uses(self) -> None:
         """Store the uses that were met and are not stored yet, and learn what other processes have stored.
@@ -55,7 +54,8 @@ class CredentialUpkeep:
             use = CredentialUse(id=public_id, at_ms=at_ms, version=before + 1)
             writes.append(Save(use, before or None))
         if writes:
-            await self._store.commit(Commit(writes=tuple(writes), entry=None))
+            with contextlib.suppress(AlreadyExistsError, VersionConflictError):
+                await self._store.commit(Commit(writes=tuple(writes), entry=None))
 
     async def sweep(self) -> None:
         """Remove the secrets that were replaced and whose grace period is over.
@@ -86,15 +86,3 @@ def _removal(environment: EnvironmentRef | None) -> AccessEdit:
         scope="" if environment is None else str(environment),
         decide=decide,
     )
-
-
-async def _keep(work: Callable[[], Awaitable[None]], seconds: float) -> None:
-    while True:
-        try:
-            await work()
-        except DomainError as error:
-            _log.warning("credentials are not looked after now: %s", error.message)
-        except Exception:  # noqa: BLE001 - whatever it is, what is used later must not wait for a restart
-            _log.exception("looking after credentials failed, trying again")
-        # Processes that look at different moments seldom meet.
-        await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads tries, keeps no secret

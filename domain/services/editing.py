@@ -64,7 +64,8 @@ class Edit:
         rereads: Whether it is decided on more than the environments: on what it asks the store for, each time.
         flags: By key, flags of the project that it is decided on wherever they are; the decision fills them in.
         uses: Actions on things as they are that need permission too; the decision fills them in.
-        implied: Writes that follow from others and need no permission of their own; the decision fills them in.
+        implied: Those of the writes that follow from others and need no permission of their own; the decision
+            fills them in.
     """
 
     action: str
@@ -309,7 +310,8 @@ def check_comment(comment: str) -> None:
 
 
 def _wanted(edit: Edit, snapshots: Snapshots, writes: Writes, find_before: FindBefore) -> Wanted:
-    needing = [write for write in writes if write not in edit.implied]
+    implied = set(map(id, edit.implied))  # to compare each with each takes too long
+    needing = [write for write in writes if id(write) not in implied]
     changes = [change_of(write, find_before) for write in needing]
     return Wanted(
         environments=snapshots.keys(),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from domain.access.actions import MemberAction
-from domain.access.members import Member, email_violation, fold_email
+from domain.access.members import Member, email_violation, kept_email
 from domain.access.principals import Principal
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenMember
@@ -98,7 +98,7 @@ class MemberService:
             AlreadyExistsError: There is one with this email.
             DomainError: As `AccessEditor.edit` says.
         """
-        created = Member(email=fold_email(new.email), name=new.name)
+        created = Member(email=kept_email(new.email), name=new.name)
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal created
@@ -166,7 +166,7 @@ class MemberService:
             before = _checked(sight, member.id, email, change.expected_version)
             after = replace(
                 before,
-                email=before.email if change.email is None else fold_email(change.email),
+                email=before.email if change.email is None else kept_email(change.email),
                 name=before.name if change.name is None else change.name,
                 grants=change.grants.applied_to(before.grants),
             )

@@ -86,6 +86,6 @@ def room_violations(token: Credential, sight: AccessSight, path: Path) -> list[V
     """Return what is wrong with another secret of whoever a token is of."""
     secrets = [c for c in sight.directory.credentials.values() if c.is_access_token]
     count = 1 + sum(secret.member_id == token.member_id for secret in secrets)
-    if token.member_id is None:
+    if token.is_of_service:
         return too_many("secrets of services", count, SERVICE_TOKENS_LIMIT, path)
     return too_many("secrets of the member", count, MEMBER_TOKENS_LIMIT, path)

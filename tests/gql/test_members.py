@@ -162,6 +162,18 @@ def test_an_email_is_one_member_s_in_any_case(service: Server) -> None:
     assert denied(refused) == {"createMember member/ann@acme.com;no_access"}
 
 
+def test_an_email_is_kept_as_it_is_written_but_for_case(service: Server) -> None:
+    made = change(service, "createMember", "member { email }", email="Jo@Straße.example")
+    assert made["createMember"]["member"] == {"email": "jo@straße.example"}
+    wish = {"memberEmail": "jo@straße.example", "email": "Groß@straße.example"}
+    changed = change(service, "updateMember", "member { email }", **wish)
+    assert changed["updateMember"]["member"] == {"email": "groß@straße.example"}
+    same = change(service, "createMember", "member { id }", email="GROSS@STRASSE.example")
+    assert same.code == "ALREADY_EXISTS"
+    own = a_token_with(service, [allow("member/groß@straße.example", actions=["viewMember"])])
+    assert [node["email"] for node in listed(service, own)["nodes"]] == ["groß@straße.example"]
+
+
 @pytest.mark.parametrize("written", ["carol@acme.com", "Carol@Acme.com"])
 def test_a_policy_means_a_member_in_whatever_case_it_is_written(service: Server, written: str) -> None:
     change(service, "createMember", "member { id }", email="Carol@Acme.com")

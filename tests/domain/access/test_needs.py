@@ -272,3 +272,22 @@ def test_each_custom_role_that_a_member_gets_or_loses_is_asked_too() -> None:
         "updateMembers role/lost",
     }
     assert named(needs([Change(ann, None)], around())) == {"deleteMember member/ann@acme.com;no_access"}
+
+
+def test_each_custom_role_that_a_service_gets_is_asked_too() -> None:
+    grants = Grants(custom_roles=("got",))
+    service = Credential(id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", public_id="p", grants=grants)
+    assert named(needs([Change(None, service)], around())) == {
+        "createAccessToken service-token/p;no_access",
+        "updateMembers role/got",
+    }
+    assert {p.action for p in needs([Change(service, None)], around())} == {"deleteAccessToken"}
+    reset = replace(service, id="u")
+    assert {p.action for p in needs([Change(None, reset), Change(service, None)], around())} == {
+        "resetAccessToken"
+    }
+    ann = Member(id="ann", email="ann@acme.com")
+    here = Surroundings(replace(around().directory, members={"ann": ann}), {})
+    assert {p.action for p in needs([Change(None, replace(service, member_id="ann"))], here)} == {
+        "createAccessToken"
+    }
