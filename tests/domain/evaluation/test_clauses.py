@@ -1,7 +1,5 @@
 """Clauses (LaunchDarkly semantics 2.3, 2.4, 2.9)."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +21,7 @@ from tests.builders import (
     matches,
 )
 from tests.domain.evaluation.test_operators import TABLE
+from tests.processor import ProcessorTime
 
 MALFORMED = EvaluationErrorKind.MALFORMED_FLAG
 FREE = a_context(tier="free")
@@ -129,9 +128,9 @@ def test_a_long_array_is_gone_through_once_for_all_clauses() -> None:
     other = [a_rule(a_clause(attribute="groups", values=[n + 0.5])) for n in range(2_500)]
     snapshot = a_snapshot(flags=[a_flag(rules=[*rules, *other])])
     subject = snapshot.subject(a_context(groups=[f"group-{n}" for n in range(3_000)]))
-    before = time.process_time()
-    assert snapshot.evaluate("flag", subject).reason.kind is ReasonKind.FALLTHROUGH
-    assert time.process_time() - before < 0.5  # measured at 0.01
+    with ProcessorTime() as taken:
+        assert snapshot.evaluate("flag", subject).reason.kind is ReasonKind.FALLTHROUGH
+    assert taken.seconds < 0.5  # measured at 0.01
 
 
 def test_an_array_of_the_same_element_is_tried_once() -> None:
@@ -139,9 +138,9 @@ def test_an_array_of_the_same_element_is_tried_once() -> None:
     rules = [a_rule(a_clause(attribute="groups", op="contains", values=["xy"])) for _ in range(5_000)]
     snapshot = a_snapshot(flags=[a_flag(rules=rules)])
     subject = snapshot.subject(a_context(groups=["a"] * 3_000))
-    before = time.process_time()
-    assert snapshot.evaluate("flag", subject).reason.kind is ReasonKind.FALLTHROUGH
-    assert time.process_time() - before < 0.5  # measured at 0.01
+    with ProcessorTime() as taken:
+        assert snapshot.evaluate("flag", subject).reason.kind is ReasonKind.FALLTHROUGH
+    assert taken.seconds < 0.5  # measured at 0.01
 
 
 # The attribute `kind`

@@ -1,8 +1,7 @@
 """Edits of as many targets as there may be hold the event loop for moments only: evaluations go on meanwhile."""
 
-import time
 from collections.abc import Sequence
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import pytest
 
@@ -21,22 +20,12 @@ from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore
+from tests.processor import ProcessorTime
 
 MOST = 15_000
 KEYS = [f"user-{number}@example.com" for number in range(MOST)]
 HELD_SECONDS = 0.25
 """Of this thread's own time: one step for each pair of keys would take tens of seconds."""
-
-
-class Held:
-    """Measures how much of the loop's time something takes; what runs in other threads does not count."""
-
-    def __enter__(self) -> Self:
-        self.start = time.thread_time()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.thread_time() - self.start
 
 
 @pytest.fixture
@@ -63,7 +52,7 @@ def removal_of(keys: Sequence[str]) -> EditTargets:
 async def test_targets_leave_a_long_list_quickly(
     segments: SegmentService, owner: Principal, keys: list[str]
 ) -> None:
-    with Held() as held:
+    with ProcessorTime() as held:
         edit = SegmentEdit(segment_key="a", instructions=[NamedInstruction("removeTargets", removal_of(keys))])
         changed = await segments.update(owner, PRODUCTION, edit)
     assert changed.segment.member_count == MOST - len(keys)
@@ -71,7 +60,7 @@ async def test_targets_leave_a_long_list_quickly(
 
 
 async def test_a_bulk_edit_of_half_a_long_list_is_quick(segments: SegmentService, owner: Principal) -> None:
-    with Held() as held:
+    with ProcessorTime() as held:
         edit = SegmentBulkEdit(segment_key="a", targets=removal_of(KEYS[::2]))
         changed = await segments.bulk_edit(owner, PRODUCTION, edit)
     assert changed.counts.removed == MOST // 2
@@ -80,7 +69,7 @@ async def test_a_bulk_edit_of_half_a_long_list_is_quick(segments: SegmentService
 
 async def test_scheduling_the_removal_of_a_long_list_is_quick(segments: SegmentService, owner: Principal) -> None:
     add = EditTargets(TargetAction.ADD, TargetList.INCLUDED, "user", KEYS, now_ms() + 60_000_000)
-    with Held() as held:
+    with ProcessorTime() as held:
         edit = SegmentEdit(segment_key="a", instructions=[NamedInstruction("addTargets", add)])
         changed = await segments.update(owner, PRODUCTION, edit)
     assert len(changed.segment.removals) == MOST
@@ -91,7 +80,7 @@ async def test_targets_leave_a_flags_long_list_quickly(editor: EnvironmentEditor
     flags = FlagService(editor, TargetLimit(MOST))
     await flags.create(owner, NewFlag(project="default", name="F"))
     for action, keys in ((TargetAction.ADD, KEYS), (TargetAction.REMOVE, KEYS[::2])):
-        with Held() as held:
+        with ProcessorTime() as held:
             named: NamedInstruction[Any] = NamedInstruction("targets", EditFlagTargets(action, 0, "user", keys))
             changed = await flags.update_targeting(
                 owner, PRODUCTION, TargetingEdit(flag_key="f", instructions=[named])
@@ -106,7 +95,7 @@ async def test_a_long_text_is_resolved_quickly(
     del segments  # it made the segment
     contexts = ContextService(cast("Any", fickle), snapshots.access, retention_days=1, max_entries=MOST)
     snapshot = await snapshots.get(PRODUCTION)
-    with Held() as held:
+    with ProcessorTime() as held:
         found = await contexts.resolve_targets(owner, snapshot, "\n".join(KEYS), context_kind="user", segment="a")
     assert {each.current for each in found} == {TargetList.INCLUDED}
     assert held.seconds < HELD_SECONDS
@@ -120,7 +109,7 @@ async def test_an_import_of_many_flags_holds_nobody_up(
     imports = ImportService(cast("Any", fickle), editor)
     for changed in (False, True):
         flags = {f"f{number}": {"on": changed, "variations": [number], "rules": rules} for number in range(1_000)}
-        with Held() as held:
+        with ProcessorTime() as held:
             report = await imports.import_flag_data(owner, PRODUCTION, {"flags": flags}, ImportMode.MERGE)
         assert (report.counts.created, report.counts.updated)[changed] == len(flags)
         assert held.seconds < HELD_SECONDS / 2
