@@ -216,15 +216,20 @@ def test_fields_that_are_dearer_than_they_count_end_with_the_processors_time(den
     assert processor_seconds(dense) - before < 3  # what is left of 9,000 fields ends in an error each
 
 
-def test_only_the_time_of_what_is_done_at_once_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 0.4, 5.0, 5.2, 5.4, 7.0, 7.3])
-    monkeypatch.setattr("gql.budget.thread_time", lambda: next(clock))
+def test_only_the_processors_time_of_what_is_done_at_once_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    processor, wall = 0.0, 0.0
+    monkeypatch.setattr("gql.budget.thread_time", lambda: processor)
+    monkeypatch.setattr("gql.budget.perf_counter", lambda: wall)
     budget = ResultBudget(ExecutionLimits(result_seconds=1))
     assert budget.begin()
-    budget.end()  # others have the processor meanwhile
+    processor, wall = 0.4, 0.4
+    budget.end()
+    processor, wall = 5.0, 5.0  # others have the processor meanwhile
     assert budget.begin()
     assert not budget.begin()  # a part of it
+    processor, wall = 5.4, 9.0  # another process has it
     budget.check_time()
+    processor, wall = 7.3, 11.0
     with pytest.raises(LimitExceededError) as refused:
         budget.check_time()
     assert refused.value.details["actual"] == 3
