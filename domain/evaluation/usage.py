@@ -167,7 +167,7 @@ class SegmentUsage:
             for node in self.rules
             if on in {None, node.on}
             and (tags is None or not set(tags).isdisjoint(node.flag.tags))
-            and (variation is None or variation in node.flag.served_by(node.rule_index))
+            and (variation is None or variation in node.flag.served[node.rule_index])
         ]
 
     @property
@@ -309,7 +309,7 @@ class UsageIndex:
                 found = served.get(reference.user)
                 if found is None:
                     found = served[reference.user] = FlagVariations(flag, set())
-                found.places.update(flag.served_by(reference.rule_index))
+                found.places.update(flag.served[reference.rule_index])
         return [served[user] for user in sorted(served)]
 
     def segments_using(self, key: str, *, transitive: bool) -> list[EnvironmentSegment]:

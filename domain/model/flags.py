@@ -235,10 +235,14 @@ class EnvironmentFlag:
         rule = self.targeting.rules[index]
         return ServingRule(index, rule, self._served(rule.serves))
 
-    def served_by(self, rule_index: int) -> set[int]:
-        """Return the places of the variations that the rule at an index serves to somebody."""
-        shares, count = self.targeting.rules[rule_index].serves.shares, len(self.variations)
-        return {index for index, weight in shares if weight > 0 and 0 <= index < count}
+    @cached_property
+    def served(self) -> tuple[frozenset[int], ...]:
+        """The places of the variations that each rule serves to somebody."""
+        count = len(self.variations)
+        return tuple(
+            frozenset(index for index, weight in rule.serves.shares if weight > 0 and 0 <= index < count)
+            for rule in self.targeting.rules
+        )
 
     @property
     def fallthrough_serves(self) -> tuple[ServedVariation, ...]:
