@@ -5,7 +5,7 @@ So no two edits at the same time can break together what neither breaks alone (a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
@@ -41,6 +41,7 @@ from domain.services.tries import Tries
 _PLACES = {kind_of(Project), kind_of(Environment)}
 
 Instruction = TypeVar("Instruction")
+Outcome = TypeVar("Outcome")
 T = TypeVar("T")
 
 Snapshots: TypeAlias = Mapping[EnvironmentRef, Snapshot]
@@ -48,38 +49,60 @@ Revisions: TypeAlias = Mapping[EnvironmentRef, int]
 Writes: TypeAlias = Sequence[Save | Delete]
 
 
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[Outcome]):
+    """What an edit comes to, on the environments as they are.
+
+    Attributes:
+        writes: What is wanted; none if it holds.
+        outcome: What the decision tells who asked for the edit.
+        implied: Writes that follow from those, and need no permission of their own.
+        uses: Actions on things as they are that need permission too.
+        flags: By key, flags of the project that it is decided on wherever they are.
+        based_on: Revisions, by scopes that the edit revises, that it is decided on beside the environments.
+        revise: Scopes, beside those of the edit, whose revision grows.
+        summary: What the audit log's entry says, beside what the edit says, in JSON types.
+    """
+
+    writes: Writes = ()
+    outcome: Outcome = None  # type: ignore[assignment]  # left out only where it is of the type None
+    _: KW_ONLY
+    implied: Writes = ()
+    uses: Sequence[tuple[str, Entity]] = ()
+    flags: Mapping[str, Flag] = field(default_factory=dict)
+    based_on: Mapping[str, int] = field(default_factory=dict)
+    revise: Collection[str] = ()
+    summary: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def all_writes(self) -> Writes:
+        """What is written."""
+        return [*self.writes, *self.implied]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
+class Edit(Generic[Outcome]):
     """What is to be done.
 
     Attributes:
         action: What is done, in the API's word.
         resource: What it is done to, in the words of policies.
         scope: What the audit log lists it under: an environment or a project.
-        decide: Turns the environments as they are into writes; none if what is wanted holds. Raises DomainError.
-            It may wait for what it has to ask the store.
+        decide: Decides it on the environments as they are, again and again if they change meanwhile. Raises
+            DomainError. It may wait for what it has to ask the store.
         summary: What the audit log's entry says beside, in JSON types.
-        revise: Scopes, beside the environments, whose revision grows; the decision may fill them in.
-        based_on: Revisions, by scopes of `revise`, that it is decided on beside; the decision fills them in.
+        revise: Scopes, beside the environments, whose revision grows.
         rereads: Whether it is decided on more than the environments: on what it asks the store for, each time.
-        flags: By key, flags of the project that it is decided on wherever they are; the decision fills them in.
-        uses: Actions on things as they are that need permission too; the decision fills them in.
-        implied: Those of the writes that follow from others and need no permission of their own; the decision
-            fills them in.
     """
 
     action: str
     resource: str
     scope: str
-    decide: Callable[[Snapshots], Writes | Awaitable[Writes]]
+    decide: Callable[[Snapshots], Decision[Outcome] | Awaitable[Decision[Outcome]]]
     comment: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
     revise: Collection[str] = ()
-    based_on: dict[str, int] = field(default_factory=dict)
     rereads: bool = False
-    flags: dict[str, Flag] = field(default_factory=dict)
-    uses: list[tuple[str, Entity]] = field(default_factory=list)
-    implied: list[Save | Delete] = field(default_factory=list)
 
 
 class EnvironmentEditor:
@@ -97,44 +120,49 @@ class EnvironmentEditor:
         self._snapshots = snapshots
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # gone with who holds them
 
-    async def edit(self, principal: Principal, environment: EnvironmentRef, edit: Edit) -> Snapshot:
-        """Make an edit of one environment, and return it with the edit.
+    async def edit(
+        self, principal: Principal, environment: EnvironmentRef, edit: Edit[Outcome]
+    ) -> tuple[Snapshot, Outcome]:
+        """Make an edit of one environment; return it with the edit, and the decision's outcome.
 
         Raises:
             NotFoundError: There is no such environment.
             DomainError: As `AccessService.require_sight` and `authorize`, and the edit's decision say.
             UnavailableError: The environment kept changing, or the store cannot be reached.
         """
-        return (await self.edit_several(principal, [environment], edit))[environment]
+        snapshots, outcome = await self.edit_several(principal, [environment], edit)
+        return snapshots[environment], outcome
 
-    async def make(self, principal: Principal, environment: EnvironmentRef, edit: Edit) -> int:
-        """Make an edit of one environment, and return its revision with the edit.
+    async def make(
+        self, principal: Principal, environment: EnvironmentRef, edit: Edit[Outcome]
+    ) -> tuple[int, Outcome]:
+        """Make an edit of one environment; return its revision with the edit, and the decision's outcome.
 
         That is known though the store goes away before the edit can be served.
 
         Raises:
             DomainError: As `edit` says.
         """
-
-        async def revision(made: Revisions) -> int:
-            return made[environment]
-
-        return await self._edit_these(principal, [environment], edit, revision)
+        revisions, outcome = await self._edit_these(principal, [environment], edit)
+        return revisions[environment], outcome
 
     async def edit_several(
-        self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit
-    ) -> Snapshots:
-        """Make an edit that is decided on several environments of one project, and return them with the edit.
+        self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit[Outcome]
+    ) -> tuple[Snapshots, Outcome]:
+        """Make an edit that is decided on several environments of one project; return them with it, as `edit`.
 
         The revisions of all of them grow: only so does the edit hold on what it was decided on.
 
         Raises:
             DomainError: As `edit` says.
         """
-        return await self._edit_these(principal, environments, edit, self._at)
+        revisions, outcome = await self._edit_these(principal, environments, edit)
+        return await self._at(revisions), outcome
 
-    async def edit_project(self, principal: Principal, project: str, edit: Edit) -> Snapshots:
-        """Make an edit of all environments of a project, and return those that are left with it.
+    async def edit_project(
+        self, principal: Principal, project: str, edit: Edit[Outcome]
+    ) -> tuple[Snapshots, Outcome]:
+        """Make an edit of all environments of a project; return those that are left with it, as `edit`.
 
         An environment that is created or deleted meanwhile revises all others, so the edit is decided again.
 
@@ -142,25 +170,18 @@ class EnvironmentEditor:
             NotFoundError: There is no such project.
             DomainError: As `edit` says.
         """
-        return await self._edit_all(principal, project, edit, self._at)
+        revisions, outcome = await self.make_project(principal, project, edit)
+        return await self._at(revisions), outcome
 
-    async def make_project(self, principal: Principal, project: str, edit: Edit) -> Revisions:
-        """Make an edit of all environments of a project, and return the revisions of those that are left with it.
-
-        They are known though the store goes away before the edit can be served.
+    async def make_project(
+        self, principal: Principal, project: str, edit: Edit[Outcome]
+    ) -> tuple[Revisions, Outcome]:
+        """Make an edit of all environments of a project; return the revisions of those that are left, as `make`.
 
         Raises:
             DomainError: As `edit_project` says.
         """
 
-        async def made(revisions: Revisions) -> Revisions:
-            return revisions
-
-        return await self._edit_all(principal, project, edit, made)
-
-    async def _edit_all(
-        self, principal: Principal, project: str, edit: Edit, outcome: Callable[[Revisions], Awaitable[T]]
-    ) -> T:
         async def all_of_them() -> Sequence[EnvironmentRef]:
             environments = await self._store.list_all(Environment, project)
             if not environments:
@@ -168,30 +189,25 @@ class EnvironmentEditor:
             return [environment.ref for environment in environments]
 
         await self.access.require_sight(principal, project)
-        return await self._edit_in_turn(principal, project, all_of_them, edit, outcome)
+        return await self._edit_in_turn(principal, project, all_of_them, edit)
 
     async def _edit_these(
-        self,
-        principal: Principal,
-        environments: Sequence[EnvironmentRef],
-        edit: Edit,
-        outcome: Callable[[Revisions], Awaitable[T]],
-    ) -> T:
+        self, principal: Principal, environments: Sequence[EnvironmentRef], edit: Edit[Outcome]
+    ) -> tuple[Revisions, Outcome]:
         async def these() -> Sequence[EnvironmentRef]:
             return environments
 
         await self.access.require_sight(principal, environments[0])
-        return await self._edit_in_turn(principal, environments[0].project, these, edit, outcome)
+        return await self._edit_in_turn(principal, environments[0].project, these, edit)
 
     async def _edit_in_turn(
         self,
         principal: Principal,
         project: str,
         list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]],
-        edit: Edit,
-        outcome: Callable[[Revisions], Awaitable[T]],
-    ) -> T:
-        """Make an edit, and return what `outcome` makes of the revisions that have it."""
+        edit: Edit[Outcome],
+    ) -> tuple[Revisions, Outcome]:
+        """Make an edit; return the revisions that have it, and the decision's outcome."""
         check_comment(edit.comment)
         # Edits of this process take turns, so that only other processes can come between.
         async with self._turns.setdefault(project, asyncio.Lock()):
@@ -202,22 +218,22 @@ class EnvironmentEditor:
                 snapshots = await self._those_listed(list_environments, revisions)
                 try:
                     decided = edit.decide(snapshots)
-                    writes = await decided if isinstance(decided, Awaitable) else decided
+                    decision = await decided if isinstance(decided, Awaitable) else decided
                     # To tell what thousands of writes want or change takes a while; evaluations go on meanwhile.
-                    find_before = partial(_stored, edit, snapshots, self.access.known)
-                    wanted = await asyncio.to_thread(_wanted, edit, snapshots, writes, find_before)
+                    find_before = partial(_stored, decision.flags, snapshots, self.access.known)
+                    wanted = await asyncio.to_thread(_wanted, decision, snapshots, find_before)
                     await self.access.authorize(principal, wanted)
                 except DomainError:
                     # What another process has just done may be the reason; nothing is refused on what was before.
                     if revisions := await self._later(snapshots):
                         continue
                     raise
-                if not writes:
+                if not decision.all_writes:
                     if revisions := await self._later(snapshots):
                         continue
-                    return await outcome({ref: snapshot.revision for ref, snapshot in snapshots.items()})
+                    return {ref: snapshot.revision for ref, snapshot in snapshots.items()}, decision.outcome
                 try:
-                    commit = await asyncio.to_thread(_commit, principal, edit, snapshots, writes, find_before)
+                    commit = await asyncio.to_thread(_commit, principal, edit, decision, snapshots, find_before)
                     revisions = await self._snapshots.commit(commit)
                 except RevisionConflictError as conflict:
                     revisions = {conflict.details["key"]: conflict.details["actualVersion"]}
@@ -227,8 +243,9 @@ class EnvironmentEditor:
                     if not (is_place or edit.rereads):
                         raise
                 else:
-                    removed = _removed(writes)
-                    return await outcome({ref: revisions[str(ref)] for ref in snapshots if ref not in removed})
+                    removed = _removed(decision.writes)
+                    made = {ref: revisions[str(ref)] for ref in snapshots if ref not in removed}
+                    return made, decision.outcome
 
     async def _those_listed(
         self, list_environments: Callable[[], Awaitable[Sequence[EnvironmentRef]]], revisions: Mapping[str, int]
@@ -309,21 +326,19 @@ def check_comment(comment: str) -> None:
         raise below_input(found)
 
 
-def _wanted(edit: Edit, snapshots: Snapshots, writes: Writes, find_before: FindBefore) -> Wanted:
-    implied = set(map(id, edit.implied))  # to compare each with each takes too long
-    needing = [write for write in writes if id(write) not in implied]
-    changes = [change_of(write, find_before) for write in needing]
+def _wanted(decision: Decision[Any], snapshots: Snapshots, find_before: FindBefore) -> Wanted:
+    changes = [change_of(write, find_before) for write in decision.writes]
     return Wanted(
         environments=snapshots.keys(),
         changes=changes,
-        flags={flag.id: flag for flag in edit.flags.values()}
+        flags={flag.id: flag for flag in decision.flags.values()}
         | {
             seen.flag.id: seen.flag
-            for thing in (*(change.entity for change in changes), *(thing for _, thing in edit.uses))
+            for thing in (*(change.entity for change in changes), *(thing for _, thing in decision.uses))
             for snapshot in snapshots.values()
             if (seen := snapshot.flags.get(_flag_key(thing))) is not None
         },
-        uses=edit.uses,
+        uses=decision.uses,
     )
 
 
@@ -332,8 +347,9 @@ def _flag_key(thing: Entity) -> str:
 
 
 def _commit(
-    principal: Principal, edit: Edit, snapshots: Snapshots, writes: Writes, find_before: FindBefore
+    principal: Principal, edit: Edit[Any], decision: Decision[Any], snapshots: Snapshots, find_before: FindBefore
 ) -> Commit:
+    writes = decision.all_writes
     entry, beside = told_by(
         AuditEntry(
             actor=principal.actor,
@@ -342,15 +358,15 @@ def _commit(
             resource=edit.resource,
             scope=edit.scope,
             comment=edit.comment,
-            summary=edit.summary,
+            summary={**edit.summary, **decision.summary},
         ),
         writes,
         find_before,
     )
     return Commit(
         writes=(*writes, *beside),
-        revise=frozenset(map(str, snapshots)).union(edit.revise),
-        based_on=edit.based_on | {str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
+        revise=frozenset(map(str, snapshots)).union(edit.revise, decision.revise),
+        based_on={**decision.based_on} | {str(ref): snapshot.revision for ref, snapshot in snapshots.items()},
         entry=entry,
     )
 
@@ -362,7 +378,9 @@ def _removed(writes: Writes) -> set[EnvironmentRef]:
     }
 
 
-def _stored(edit: Edit, snapshots: Snapshots, directory: AccessDirectory, entity: Entity) -> Entity | None:
+def _stored(
+    flags: Mapping[str, Flag], snapshots: Snapshots, directory: AccessDirectory, entity: Entity
+) -> Entity | None:
     """Return what is in the place of an entity, as the edit was decided on it."""
     for snapshot in snapshots.values():
         if isinstance(entity, Flag) and entity.key in snapshot.flags:
@@ -372,7 +390,7 @@ def _stored(edit: Edit, snapshots: Snapshots, directory: AccessDirectory, entity
                 return snapshot.flags[entity.flag_key].targeting
             if isinstance(entity, Segment) and entity.key in snapshot.segments:
                 return snapshot.segments[entity.key].segment
-    return edit.flags.get(entity.key) if isinstance(entity, Flag) else directory.stored(entity)
+    return flags.get(entity.key) if isinstance(entity, Flag) else directory.stored(entity)
 
 
 def resource(environment: EnvironmentRef, kind: str, key: str) -> str:

@@ -15,7 +15,7 @@ from domain.model.segments import Segment
 from domain.model.targeting import Targeting, VariationOrRollout
 from domain.ports import ACCESS_SCOPE, Delete, Entity, Save, Store
 from domain.services.catalog import EnvironmentCatalog
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, Writes, below_input
 from domain.services.gone_lists import records_of
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService
@@ -59,14 +59,14 @@ class EnvironmentService:
         ref = environment.ref
         sdk_keys = new_sdk_keys(ref)
 
-        def decide(snapshots: Snapshots) -> Writes:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             if ref in snapshots:
                 raise AlreadyExistsError("environment", str(ref))
             flags = {key: seen.flag for snapshot in snapshots.values() for key, seen in snapshot.flags.items()}
             targetings = [first_targeting(flag, ref) for flag in flags.values()]
             credentials = [key.credential for key in sdk_keys]
             created: list[Entity] = [environment, *targetings, *credentials]
-            return [Save(entity, None) for entity in created]
+            return Decision([Save(entity, None) for entity in created])
 
         edit = Edit(
             action="createEnvironment",
@@ -109,9 +109,8 @@ class EnvironmentService:
             InvalidInputError: It is the last one of its project.
             DomainError: As `EnvironmentEditor.make_project` says.
         """
-        emptied: list[Snapshot] = []
 
-        async def decide(snapshots: Snapshots) -> Writes:
+        async def decide(snapshots: Snapshots) -> Decision[Snapshot]:
             stored = await self._store.get(Environment, str(environment))
             check_place_version(stored, expected_version)
             if environment not in snapshots:  # it was created a moment ago
@@ -119,11 +118,11 @@ class EnvironmentService:
             if len(snapshots) == 1:
                 message = "is the last environment of its project: delete the project"
                 raise InvalidInputError([Violation(("input", "environment"), message)])
-            emptied[:] = [snapshots[environment]]
+            emptied = snapshots[environment]
             elsewhere = {key for ref, other in snapshots.items() if ref != environment for key in other.flags}
-            flags = [seen.flag for key, seen in snapshots[environment].flags.items() if key not in elsewhere]
-            contents = await contents_of(self._store, snapshots[environment])
-            return [Delete(stored), *map(Delete, flags), *contents]
+            flags = [seen.flag for key, seen in emptied.flags.items() if key not in elsewhere]
+            contents = await contents_of(self._store, emptied)
+            return Decision([Delete(stored), *map(Delete, flags), *contents], emptied)
 
         edit = Edit(
             action="deleteEnvironment",
@@ -133,8 +132,8 @@ class EnvironmentService:
             comment=comment,
             revise=frozenset({ACCESS_SCOPE}),
         )
-        await self._editor.make_project(principal, environment.project, edit)
-        await forget_contents(self._store, emptied)
+        _, emptied = await self._editor.make_project(principal, environment.project, edit)
+        await forget_contents(self._store, [emptied])
         return str(environment)
 
 

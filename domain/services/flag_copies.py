@@ -16,8 +16,8 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import FlagRule, Prerequisite, Targeting
-from domain.ports import Delete, Entity, Save
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, below_input, resource
+from domain.ports import Save
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, below_input, resource
 from domain.services.environments import first_targeting
 from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of
@@ -97,10 +97,8 @@ class FlagCopyService:
         await self._editor.access.require_sight(principal, source)
         if source.project != target.project or source == target:
             raise refusal(("input", "target"), "is not another environment of the same project")
-        uses: list[tuple[str, Entity]] = []
-        skipped: list[SkippedPart] = []
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[Sequence[SkippedPart]]:
             if wanted.expected_version is not None:
                 check_flag_version(find_flag(snapshots[target], key), wanted.expected_version)
             copying = Copying(snapshots[source], snapshots[target], key)
@@ -109,15 +107,16 @@ class FlagCopyService:
                 raise below_input(copying.circles)
             if copying.skipped and not wanted.skip_missing:
                 raise below_input([_violation(left_out) for left_out in copying.skipped])
-            skipped[:] = copying.skipped
             before = snapshots[target].flags.get(key)
             source_targeting = find_flag(snapshots[source], key).targeting
-            uses[:] = [(FlagAction.COPY_FROM, source_targeting), (FlagAction.COPY_TO, after)]
+            uses = [(FlagAction.COPY_FROM, source_targeting), (FlagAction.COPY_TO, after)]
             if before is None:
-                return [Save(after, None)]
-            if same_json(write_targeting(before.targeting), write_targeting(after)):
-                return []
-            return [Save(replace(after, version=before.version + 1), before.version)]
+                writes = [Save(after, None)]
+            elif same_json(write_targeting(before.targeting), write_targeting(after)):
+                writes = []
+            else:
+                writes = [Save(replace(after, version=before.version + 1), before.version)]
+            return Decision(writes, copying.skipped, uses=uses)
 
         edit = Edit(
             action="copyFlagTargeting",
@@ -126,9 +125,9 @@ class FlagCopyService:
             decide=decide,
             comment=wanted.comment,
             summary={"source": str(source), "include": [part.value for part in wanted.include]},
-            uses=uses,
         )
-        snapshot = (await self._editor.edit_several(principal, [source, target], edit))[target]
+        snapshots, skipped = await self._editor.edit_several(principal, [source, target], edit)
+        snapshot = snapshots[target]
         return CopiedFlag(snapshot.flags[key], snapshot.revision, skipped)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from domain.access.principals import Principal
 from domain.errors import (
@@ -26,6 +27,7 @@ from domain.model.targeting import (
 )
 from domain.ports import Delete, Save
 from domain.services.editing import (
+    Decision,
     Edit,
     EnvironmentEditor,
     NamedInstruction,
@@ -40,6 +42,8 @@ from domain.services.environments import first_targeting
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
 from domain.services.target_limit import TargetLimit
 from domain.services.variation_removal import without_removed_variations
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,11 +155,11 @@ class FlagService:
             client_side_availability=new.client_side_availability,
         )
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             if any(key in snapshot.flags for snapshot in snapshots.values()):
                 raise AlreadyExistsError("flag", key)
             targetings = [first_targeting(flag, ref) for ref in snapshots]
-            return [Save(flag, None), *(Save(targeting, None) for targeting in targetings)]
+            return Decision([Save(flag, None), *(Save(targeting, None) for targeting in targetings)])
 
         edit = _project_edit("createFlag", new.project, key, decide, new.comment)
         return await self._edit_project(principal, new.project, key, edit)
@@ -171,26 +175,24 @@ class FlagService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         key = edit.flag_key
-        shifted: list[Save | Delete] = []
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             before = _find(snapshots, key)
             check_flag_version(before, edit.expected_version)
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
-            shifted[:] = without_removed_variations(key, edit.instructions, snapshots)
+            shifted = without_removed_variations(key, edit.instructions, snapshots)
             # For Python `True == 1`; as values that flags serve they differ.
             values = [variation.value for variation in (*before.variations, *after.variations)]
             half = len(before.variations)
             if after == before and same_json(values[:half], values[half:]):
-                return []
-            return [Save(replace(after, version=before.version + 1), before.version), *shifted]
+                return Decision()
+            return Decision([Save(replace(after, version=before.version + 1), before.version)], implied=shifted)
 
         change = replace(
             _project_edit("updateFlag", edit.project, key, decide, edit.comment),
             summary={"instructions": [named.name for named in edit.instructions]},
-            implied=shifted,
         )
         return await self._edit_project(principal, edit.project, key, change)
 
@@ -209,15 +211,15 @@ class FlagService:
         key = edit.flag_key
         self._limit.check_input(named.instruction for named in edit.instructions)
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             snapshot = snapshots[environment]
             before = find_flag(snapshot, key)
             check_flag_version(before, edit.expected_version)
             after = _apply(edit.instructions, before, snapshot)
             self._limit.check(after.target_count, before.targeting.target_count)
             if same_json(write_targeting(before.targeting), write_targeting(after)):
-                return []
-            return [Save(replace(after, version=before.version + 1), before.version)]
+                return Decision()
+            return Decision([Save(replace(after, version=before.version + 1), before.version)])
 
         change = Edit(
             action="updateFlagTargeting",
@@ -227,7 +229,7 @@ class FlagService:
             comment=edit.comment,
             summary={"instructions": [named.name for named in edit.instructions]},
         )
-        snapshot = await self._editor.edit(principal, environment, change)
+        snapshot, _ = await self._editor.edit(principal, environment, change)
         return ChangedFlag(snapshot.flags[key], snapshot.revision)
 
     async def archive(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
@@ -260,44 +262,43 @@ class FlagService:
             InUseError: It is a prerequisite of others.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        ids: list[str] = []
         key = whole.key
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[list[str]]:
             flag = _find(snapshots, key)
             check_flag_version(flag, whole.expected_version)
             refuse_if_prerequisite(snapshots, key)
             here = [snapshot.flags[key] for snapshot in snapshots.values() if key in snapshot.flags]
-            ids[:] = [seen.id for seen in here]
-            return [Delete(flag), *(Delete(seen.targeting) for seen in here)]
+            writes = [Delete(flag), *(Delete(seen.targeting) for seen in here)]
+            return Decision(writes, [seen.id for seen in here])
 
         edit = _project_edit("deleteFlag", whole.project, key, decide, whole.comment)
-        await self._edit_project(principal, whole.project, key, edit)
+        _, ids = await self._editor.edit_project(principal, whole.project, edit)
         return ids
 
     async def _archive(
         self, principal: Principal, action: str, whole: WholeFlag, *, archived: bool
     ) -> ChangedFlags:
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             flag = _find(snapshots, whole.key)
             check_flag_version(flag, whole.expected_version)
             if flag.archived is archived:
-                return []
+                return Decision()
             if archived:
                 refuse_if_prerequisite(snapshots, whole.key)
-            return [Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)]
+            return Decision([Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)])
 
         edit = _project_edit(action, whole.project, whole.key, decide, whole.comment)
         return await self._edit_project(principal, whole.project, whole.key, edit)
 
-    async def _edit_project(self, principal: Principal, project: str, key: str, edit: Edit) -> ChangedFlags:
-        snapshots = await self._editor.edit_project(principal, project, edit)
+    async def _edit_project(self, principal: Principal, project: str, key: str, edit: Edit[None]) -> ChangedFlags:
+        snapshots, _ = await self._editor.edit_project(principal, project, edit)
         return ChangedFlags([s.flags[key] for s in snapshots.values() if key in s.flags])
 
 
 def _project_edit(
-    action: str, project: str, key: str, decide: Callable[[Snapshots], Sequence[Save | Delete]], comment: str
-) -> Edit:
+    action: str, project: str, key: str, decide: Callable[[Snapshots], Decision[Outcome]], comment: str
+) -> Edit[Outcome]:
     return Edit(
         action=action, resource=f"proj/{project}:env/*:flag/{key}", scope=project, decide=decide, comment=comment
     )

@@ -18,7 +18,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import EnvironmentState, Store
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, check_comment
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, check_comment
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.removals import edit_segments
@@ -85,21 +85,17 @@ class ImportService:
         check_comment(comment)
         await self._store.get(Environment, str(environment))
         read = await asyncio.to_thread(read_flag_data, data, environment, path)
-        plan: ImportPlan
-        summary: dict[str, object] = {"mode": mode.value}
-        revised: set[str] = set()
-        flags: dict[str, Flag] = {}
 
-        async def decide(snapshots: Snapshots) -> Writes:
-            nonlocal plan
+        async def decide(snapshots: Snapshots) -> Decision[ImportPlan]:
             plan = await self._plan(snapshots[environment], read, mode)
-            summary.update(asdict(_count(plan.items)))
-            revised.clear()
-            revised.update(map(str, plan.revised))
-            flags.clear()
-            flags.update(plan.project_flags)
             records = [record for segment in plan.gone_lists for record in await records_of(self._store, segment)]
-            return [*plan.writes, *records]
+            return Decision(
+                [*plan.writes, *records],
+                plan,
+                flags=plan.project_flags,
+                revise=[*map(str, plan.revised)],
+                summary={"mode": mode.value, **asdict(_count(plan.items))},
+            )
 
         edit = Edit(
             action="importFlagData",
@@ -107,12 +103,9 @@ class ImportService:
             scope=str(environment),
             decide=decide,
             comment=comment,
-            summary=summary,
-            revise=revised,
             rereads=True,
-            flags=flags,
         )
-        revision = await edit_segments(self._editor, principal, environment, edit)
+        revision, plan = await edit_segments(self._editor, principal, environment, edit)
         for segment in plan.gone_lists:
             await self._store.discard_members(segment.list_id, None)
         return ImportReport(environment, revision, plan.items)

@@ -32,9 +32,9 @@ from domain.keys import EnvironmentRef
 from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
-from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
+from domain.ports import Commit, Delete, Save, Store, kind_of
 from domain.services.access import Wanted
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, check_comment
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, check_comment
 from domain.services.list_effects import (
     ChangedList,
     Effect,
@@ -220,26 +220,25 @@ class ListChanges:
         """
         change, counts = running.change, effect.counts
         ref, key = change.environment, change.segment_key
-        done = change
-        uses: list[tuple[str, Entity]] = []
-        implied: list[Save | Delete] = []
 
-        async def decide(snapshots: Snapshots) -> Writes:
-            nonlocal done
+        async def decide(snapshots: Snapshots) -> Decision[ListChange]:
             snapshot = snapshots[ref]
             if effect.check is not None:
                 effect.check(snapshot)
-            if running.creates is not None:
-                saved = Save(effect.next_state(running.creates), None)
-            else:
-                before = list_in(snapshot, change)
-                saved = Save(replace(effect.next_state(before), version=before.version + 1), before.version)
-                # What a tool calls its cohort comes with the members, and needs no permission of its own.
-                uses[:] = [(SegmentAction.UPDATE_INCLUDED, before)]
-                implied[:] = [saved]
+            before = running.creates or list_in(snapshot, change)
+            after = effect.next_state(before)
             last = await running.end()
             done = completed(last, counts, is_unchanged=effect.is_unchanged)
-            return [saved, Save(done, last.version), *applied(running)]
+            records = [Save(done, last.version), *applied(running)]
+            if running.creates is not None:
+                return Decision([Save(after, None), *records], done)
+            # What a tool calls its cohort comes with the members, and needs no permission of its own.
+            return Decision(
+                records,
+                done,
+                implied=[Save(replace(after, version=before.version + 1), before.version)],
+                uses=[(SegmentAction.UPDATE_INCLUDED, before)],
+            )
 
         edit = Edit(
             action=change.action,
@@ -248,11 +247,9 @@ class ListChanges:
             decide=decide,
             comment=change.comment,
             summary=summary_of(running, counts),
-            uses=uses,
-            implied=implied,
         )
         async with running.staying_alive():  # it may wait for its turn
-            snapshot = await self._editor.edit(principal, ref, edit)
+            snapshot, done = await self._editor.edit(principal, ref, edit)
         running.change = done
         return ChangedList(snapshot.segments[key], done, snapshot.revision)
 

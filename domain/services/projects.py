@@ -13,7 +13,7 @@ from domain.model.projects import Environment, Project
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
 from domain.services.access import Wanted
 from domain.services.audit import told_by
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, below_input, check_comment
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
 from domain.services.grants import without_project
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
@@ -106,11 +106,8 @@ class ProjectService:
             VersionConflictError: It is not at the version expected.
             DomainError: As `EnvironmentEditor.make_project` says.
         """
-        emptied: Snapshots = {}
 
-        async def decide(snapshots: Snapshots) -> Writes:
-            nonlocal emptied
-            emptied = snapshots
+        async def decide(snapshots: Snapshots) -> Decision[Snapshots]:
             project = await self._store.get(Project, key)
             check_place_version(project, expected_version)
             flags = {
@@ -121,9 +118,12 @@ class ProjectService:
             for snapshot in snapshots.values():
                 writes += await contents_of(self._store, snapshot)
             directory = await self._snapshots.access.latest()
-            edit.based_on[ACCESS_SCOPE] = directory.revision
-            edit.implied[:] = without_project(directory, key)
-            return [*writes, *edit.implied]
+            return Decision(
+                writes,
+                snapshots,
+                implied=without_project(directory, key),
+                based_on={ACCESS_SCOPE: directory.revision},
+            )
 
         edit = Edit(
             action="deleteProject",
@@ -134,7 +134,7 @@ class ProjectService:
             revise=frozenset({ACCESS_SCOPE}),
             rereads=True,
         )
-        await self._editor.make_project(principal, key, edit)
+        _, emptied = await self._editor.make_project(principal, key, edit)
         await forget_contents(self._store, emptied.values())
         return key
 

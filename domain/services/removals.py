@@ -16,10 +16,11 @@ from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.segments import Segment
 from domain.ports import Save
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes, resource
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, resource
 from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
 
+Outcome = TypeVar("Outcome")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ class _ExpiredTargetsError(Exception):
 
 
 async def edit_segment(
-    editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, key: str, edit: Edit
-) -> Snapshot:
+    editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, key: str, edit: Edit[Outcome]
+) -> tuple[Snapshot, Outcome]:
     """Make an edit of a segment without the targets whose moment has come, which the system removes before.
 
     Those whose moment comes while it is made are still there for it.
@@ -75,9 +76,9 @@ async def edit_segment(
 
 
 async def edit_segments(
-    editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, edit: Edit
-) -> int:
-    """Make an edit of any segments of an environment, as `edit_segment` does; return the revision that has it.
+    editor: EnvironmentEditor, principal: Principal, environment: EnvironmentRef, edit: Edit[Outcome]
+) -> tuple[int, Outcome]:
+    """Make an edit of any segments of an environment, as `edit_segment` does; return the revision with it.
 
     Raises:
         DomainError: As `EnvironmentEditor.make` says.
@@ -88,13 +89,13 @@ async def edit_segments(
 async def _make(
     editor: EnvironmentEditor,
     environment: EnvironmentRef,
-    edit: Edit,
-    make: Callable[[Edit], Awaitable[T]],
+    edit: Edit[Outcome],
+    make: Callable[[Edit[Outcome]], Awaitable[T]],
     is_edited: Callable[[Segment], bool],
 ) -> T:
     begun_ms = now_ms()
 
-    def decide(snapshots: Snapshots) -> Writes | Awaitable[Writes]:
+    def decide(snapshots: Snapshots) -> Decision[Outcome] | Awaitable[Decision[Outcome]]:
         edited = filter(is_edited, snapshots[environment].removals)
         if expired := [segment.key for segment in edited if segment.at(begun_ms) is not segment]:
             raise _ExpiredTargetsError(expired)
@@ -115,12 +116,14 @@ async def remove_expired_targets(editor: EnvironmentEditor, environment: Environ
         DomainError: As `EnvironmentEditor.edit` says.
     """
 
-    def decide(snapshots: Snapshots) -> Writes:
+    def decide(snapshots: Snapshots) -> Decision[None]:
         found = snapshots[environment].segments.get(key)
         if found is None:
-            return []
+            return Decision()
         left = found.segment.at(now_ms())
-        return [] if left is found.segment else [Save(replace(left, version=left.version + 1), left.version)]
+        if left is found.segment:
+            return Decision()
+        return Decision([Save(replace(left, version=left.version + 1), left.version)])
 
     edit = Edit(
         action="removeExpiredTargets",

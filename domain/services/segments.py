@@ -27,6 +27,7 @@ from domain.model.contexts import is_context_kind
 from domain.model.segments import Segment, new_list_uid
 from domain.ports import Delete, Save, Store
 from domain.services.editing import (
+    Decision,
     Edit,
     EnvironmentEditor,
     NamedInstruction,
@@ -165,11 +166,11 @@ class SegmentService:
             list_uid="" if new.list_context_kind is None else new_list_uid(),
         )
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             snapshot = snapshots[environment]
             if key in snapshot.segments:
                 raise AlreadyExistsError("segment", key)
-            return [Save(self._apply(new.instructions, blank, snapshot, violations), None)]
+            return Decision([Save(self._apply(new.instructions, blank, snapshot, violations), None)])
 
         edit = Edit(
             action="createSegment",
@@ -178,7 +179,8 @@ class SegmentService:
             decide=decide,
             comment=new.comment,
         )
-        return _changed(await self._editor.edit(principal, environment, edit), key)
+        snapshot, _ = await self._editor.edit(principal, environment, edit)
+        return _changed(snapshot, key)
 
     async def update(self, principal: Principal, environment: EnvironmentRef, edit: SegmentEdit) -> ChangedSegment:
         """Apply instructions, all or none.
@@ -193,10 +195,10 @@ class SegmentService:
         key = edit.segment_key
         self._limit.check_input(named.instruction for named in edit.instructions)
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
+        def decide(snapshots: Snapshots) -> Decision[None]:
             snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
-            return _saves(before, self._apply(edit.instructions, before, snapshot))
+            return Decision(_saves(before, self._apply(edit.instructions, before, snapshot)))
 
         change = Edit(
             action="updateSegment",
@@ -206,7 +208,8 @@ class SegmentService:
             comment=edit.comment,
             summary={"instructions": [named.name for named in edit.instructions]},
         )
-        return _changed(await edit_segment(self._editor, principal, environment, key, change), key)
+        snapshot, _ = await edit_segment(self._editor, principal, environment, key, change)
+        return _changed(snapshot, key)
 
     async def bulk_edit(
         self, principal: Principal, environment: EnvironmentRef, edit: SegmentBulkEdit
@@ -218,10 +221,8 @@ class SegmentService:
         """
         key = edit.segment_key
         self._limit.check_input([edit.targets])
-        counts = TargetCounts(added=0, removed=0, unchanged=0)
 
-        def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-            nonlocal counts
+        def decide(snapshots: Snapshots) -> Decision[TargetCounts]:
             snapshot = snapshots[environment]
             before = _find(snapshot, key, edit.expected_version)
             try:
@@ -229,8 +230,7 @@ class SegmentService:
             except InvalidInputError as error:
                 raise below_input(error.violations) from error
             self._check(before, after, snapshot, [], ("keys",))
-            counts = _count(edit.targets, before, after)
-            return _saves(before, after)
+            return Decision(_saves(before, after), _count(edit.targets, before, after))
 
         change = Edit(
             action="bulkEditSegmentTargets",
@@ -244,7 +244,7 @@ class SegmentService:
                 "contextKind": edit.targets.context_kind,
             },
         )
-        snapshot = await edit_segment(self._editor, principal, environment, key, change)
+        snapshot, counts = await edit_segment(self._editor, principal, environment, key, change)
         return BulkEditedSegment(snapshot.segments[key], snapshot.revision, counts)
 
     async def delete(
@@ -264,12 +264,10 @@ class SegmentService:
             InUseError: Flags (archived ones too) or segments refer to it.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        deleted: Segment | None = None
 
-        async def decide(snapshots: Snapshots) -> Sequence[Save | Delete]:
-            nonlocal deleted
+        async def decide(snapshots: Snapshots) -> Decision[Segment]:
             snapshot = snapshots[environment]
-            segment = deleted = _find(snapshot, key, expected_version)
+            segment = _find(snapshot, key, expected_version)
             users = [
                 UsedBy("flag", user, str(environment), snapshot.flags[user].archived)
                 for user in sorted(snapshot.usage.flags_naming(key))
@@ -280,7 +278,7 @@ class SegmentService:
             ]
             if users:
                 raise InUseError("segment", key, users)
-            return await deletion_of(self._store, segment)
+            return Decision(await deletion_of(self._store, segment), segment)
 
         edit = Edit(
             action="deleteSegment",
@@ -289,8 +287,8 @@ class SegmentService:
             decide=decide,
             comment=comment,
         )
-        snapshot = await edit_segment(self._editor, principal, environment, key, edit)
-        if deleted is not None and deleted.unbounded:
+        snapshot, deleted = await edit_segment(self._editor, principal, environment, key, edit)
+        if deleted.unbounded:
             await self._store.discard_members(deleted.list_id, None)
         return DeletedSegment(f"{environment}/{key}", snapshot.revision)
 

@@ -17,7 +17,7 @@ from domain.ports import Commit, Delete, Save, Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import Edit, EnvironmentEditor, Snapshots, Writes
+from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots
 from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
 from domain.services.segments import NewSegment, SegmentService
@@ -134,10 +134,10 @@ async def test_a_change_beats_while_it_waits_for_its_turn_to_take_effect(
     monkeypatch.setattr(running_module, "_BEAT_SECONDS", 0.01)
     begun, over = asyncio.Event(), asyncio.Event()
 
-    async def decide(_: Snapshots) -> Writes:
+    async def decide(_: Snapshots) -> Decision[None]:
         begun.set()
         await over.wait()
-        return []
+        return Decision()
 
     long = Edit(action="updateFlag", resource="r", scope=str(PRODUCTION), decide=decide)
     editing = asyncio.create_task(editor.edit(owner, PRODUCTION, long))
