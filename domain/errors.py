@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
+
+InputPath: TypeAlias = tuple[str | int, ...]
+"""Where something stands in an input: names of fields and arguments, and places in lists."""
 
 VIOLATIONS_LIMIT = 1_000
 """How many violations an error lists; more would help nobody."""
@@ -42,7 +45,7 @@ class Violation:
         message: What is wrong there, as a phrase that follows the path.
     """
 
-    path: tuple[str | int, ...]
+    path: InputPath
     message: str
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from domain.errors import Violation
+from domain.errors import InputPath, Violation
 
 KEY_LENGTH_LIMIT = 256
 CONTEXT_KEY_LIMIT = 1_024
@@ -13,7 +13,7 @@ _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_KEY_CHARACTERS = re.compile(r"[^a-z0-9._-]+")
 
 
-def key_violation(key: str, path: tuple[str | int, ...]) -> Violation | None:
+def key_violation(key: str, path: InputPath) -> Violation | None:
     """Return what is wrong with `key`, or None if it is a key."""
     if _KEY.fullmatch(key) and len(key) <= KEY_LENGTH_LIMIT:
         return None

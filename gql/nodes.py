@@ -5,7 +5,7 @@ import binascii
 
 import strawberry
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 
 
 @strawberry.interface(description="Whatever has a global id.")
@@ -20,7 +20,7 @@ def global_id(type_name: str, entity_id: str) -> strawberry.ID:
     return strawberry.ID(base64.urlsafe_b64encode(f"{type_name}:{entity_id}".encode()).decode())
 
 
-def read_id_of(type_name: str, node_id: str, path: tuple[str | int, ...] = ("id",)) -> str:
+def read_id_of(type_name: str, node_id: str, path: InputPath = ("id",)) -> str:
     """Return the id of an entity whose type is known.
 
     Raises:
@@ -32,7 +32,7 @@ def read_id_of(type_name: str, node_id: str, path: tuple[str | int, ...] = ("id"
     return entity_id
 
 
-def read_global_id(node_id: str, path: tuple[str | int, ...] = ("id",)) -> tuple[str, str]:
+def read_global_id(node_id: str, path: InputPath = ("id",)) -> tuple[str, str]:
     """Split a global id, which stands at a path of the input, into the type's name and the entity's id.
 
     Raises:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from graphql import (
     GraphQLEnumType,
@@ -29,11 +29,9 @@ from graphql import (
 )
 from graphql.pyutils import did_you_mean, suggestion_list
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 from domain.json import json_extent
 from gql.limits import CACHED_DOCUMENTS, MOST_SUGGESTIONS, DocumentLimits, admitted_document, shortened
-
-_Path: TypeAlias = tuple[str | int, ...]
 
 MOST_VIOLATIONS = 100
 _LONGEST_NAME = 60
@@ -209,7 +207,7 @@ class _Faults:
     def __init__(self, suggestions: int) -> None:
         self._suggestions = suggestions
 
-    def of(self, expected: Any, value: Any, path: _Path) -> Iterator[Violation]:  # noqa: ANN401 - types and JSON
+    def of(self, expected: Any, value: Any, path: InputPath) -> Iterator[Violation]:  # noqa: ANN401 - types and JSON
         """Find all that is wrong with a value, and below it."""
         if isinstance(expected, GraphQLNonNull):
             if value is None or value is Undefined:
@@ -234,7 +232,7 @@ class _Faults:
             yield Violation(path, f"is no object, where one of type '{expected}' is expected")
 
     def _of_object(
-        self, expected: GraphQLInputObjectType, value: dict[str, Any], path: _Path
+        self, expected: GraphQLInputObjectType, value: dict[str, Any], path: InputPath
     ) -> Iterator[Violation]:
         fields = expected.fields
         for name, field in fields.items():

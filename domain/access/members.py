@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from domain.access.policies import Effect, NewStatement, parse_policy
-from domain.access.resources import Path, Resource, resource_of
+from domain.access.resources import Resource, resource_of
 from domain.access.rights import GrantedPolicy, PolicySource, Rights
 from domain.access.roles import Grants, Role
-from domain.errors import Violation
+from domain.errors import InputPath, Violation
 
 EMAIL_LENGTH_LIMIT = 254
 _EMAIL = re.compile(r"[^@:;,/*]+@[^@:;,/*]+")
@@ -25,7 +25,7 @@ def fold_email(email: str) -> str:
     return email.strip().casefold()
 
 
-def email_violation(email: str, path: Path) -> Violation | None:
+def email_violation(email: str, path: InputPath) -> Violation | None:
     """Return what is wrong with an email, or None; none has a character with a meaning in policies."""
     is_plain = email.isprintable() and not any(map(str.isspace, email))
     if _EMAIL.fullmatch(email) and is_plain and len(email) <= EMAIL_LENGTH_LIMIT:

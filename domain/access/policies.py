@@ -12,13 +12,12 @@ from domain.access.actions import ACTIONS
 from domain.access.resources import (
     WILDCARDS_LIMIT,
     Glob,
-    Path,
     Resource,
     ResourceSpecifier,
     parse_specifier,
 )
 from domain.access.suggestions import Suggestions
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 from domain.instructions.limits import too_many
 
 STATEMENTS_LIMIT = 100
@@ -132,7 +131,7 @@ class NewStatement:
 
 
 def parse_policy(
-    statements: Sequence[NewStatement], path: Path = ("policy",), suggestions: Suggestions | None = None
+    statements: Sequence[NewStatement], path: InputPath = ("policy",), suggestions: Suggestions | None = None
 ) -> Policy:
     """Read a policy.
 
@@ -169,7 +168,7 @@ def parse_policy(
     return Policy(tuple(parsed))
 
 
-def _size_violations(statements: Sequence[NewStatement], path: Path) -> list[Violation]:
+def _size_violations(statements: Sequence[NewStatement], path: InputPath) -> list[Violation]:
     """Check how much a policy says: whoever has it is asked by it at each step that he takes."""
     if found := too_many("statements", len(statements), STATEMENTS_LIMIT, path):
         return found
@@ -182,7 +181,7 @@ def _size_violations(statements: Sequence[NewStatement], path: Path) -> list[Vio
     ]
 
 
-def _parse_statement(new: NewStatement, path: Path, suggestions: Suggestions) -> Statement:
+def _parse_statement(new: NewStatement, path: InputPath, suggestions: Suggestions) -> Statement:
     found = [
         *_choice_violations(path, "resources", new.resources, "notResources", new.not_resources),
         *_choice_violations(path, "actions", new.actions, "notActions", new.not_actions),
@@ -205,7 +204,7 @@ def _parse_statement(new: NewStatement, path: Path, suggestions: Suggestions) ->
 
 
 def _choice_violations(
-    path: Path, name: str, some: Sequence[str] | None, not_name: str, all_but: Sequence[str] | None
+    path: InputPath, name: str, some: Sequence[str] | None, not_name: str, all_but: Sequence[str] | None
 ) -> list[Violation]:
     """Check that exactly one of two lists is given, and that it has entries, but not too many."""
     if (some is None) is (all_but is None):
@@ -218,7 +217,7 @@ def _choice_violations(
     return []
 
 
-def _parse_specifiers(texts: Sequence[str], path: Path, found: list[Violation]) -> list[ResourceSpecifier]:
+def _parse_specifiers(texts: Sequence[str], path: InputPath, found: list[Violation]) -> list[ResourceSpecifier]:
     specifiers: list[ResourceSpecifier] = []
     for index, text in enumerate(texts):
         try:
@@ -235,7 +234,7 @@ def known_specifier(text: str) -> ResourceSpecifier:
 
 
 def _action_violations(
-    patterns: Sequence[str], types: Iterable[str], path: Path, suggestions: Suggestions
+    patterns: Sequence[str], types: Iterable[str], path: InputPath, suggestions: Suggestions
 ) -> list[Violation]:
     known = {action for actions in ACTIONS.values() for action in actions}
     possible = {action for type_name in types for action in ACTIONS[type_name]}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import NoReturn
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 
 SPECIFIER_LENGTH_LIMIT = 2_000
 WILDCARDS_LIMIT = 10
@@ -31,8 +31,6 @@ RESOURCE_TYPES = (
     "service-token",
 )
 """The types of things, each by the types of its levels."""
-
-Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ class ResourceSpecifier:
         )
 
 
-def parse_specifier(text: str, path: Path = (), *, may_lack_tags: bool = False) -> ResourceSpecifier:
+def parse_specifier(text: str, path: InputPath = (), *, may_lack_tags: bool = False) -> ResourceSpecifier:
     """Parse `proj/*:env/production;critical:segment/beta-*;tag1,tag2`.
 
     Args:
@@ -222,7 +220,7 @@ def parse_specifier(text: str, path: Path = (), *, may_lack_tags: bool = False) 
     return specifier
 
 
-def parse_resource(text: str, path: Path = ()) -> Resource:
+def parse_resource(text: str, path: InputPath = ()) -> Resource:
     """Parse the name of one thing, `proj/shop:env/production;critical:segment/vips`: a specifier without `*`.
 
     A level may say that it bears no tags: `segment/vips;`; see `says_tags`.
@@ -241,7 +239,7 @@ def says_tags(text: str) -> list[bool]:
     return [";" in level for level in text.split(":")]
 
 
-def _parse_level(text: str, start: int, path: Path) -> LevelSpecifier:
+def _parse_level(text: str, start: int, path: InputPath) -> LevelSpecifier:
     for index, character in enumerate(text):
         if character.isspace() or not character.isprintable():
             _refuse(path, f"has {character!r} at character {start + index + 1}, which no key or tag has")
@@ -275,5 +273,5 @@ def _level_text(level: LevelSpecifier) -> str:
     return f"{level.type}/{level.key.text}{tags}" if level.key.text else level.type
 
 
-def _refuse(path: Path, message: str) -> NoReturn:
+def _refuse(path: InputPath, message: str) -> NoReturn:
     raise InvalidInputError([Violation(path, message)])

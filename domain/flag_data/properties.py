@@ -6,11 +6,10 @@ A wrong type is a violation; all of them are collected.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from domain.errors import VIOLATIONS_LIMIT, InvalidInputError, Violation
+from domain.errors import VIOLATIONS_LIMIT, InputPath, InvalidInputError, Violation
 from domain.json import NESTING_LIMIT, is_nested_too_deep
 
 T = TypeVar("T")
-Path = tuple[str | int, ...]
 
 _SHORT = 31
 _LONG = 63
@@ -19,14 +18,14 @@ _LONG = 63
 class Properties:
     """One JSON object under reading. A value that is no object counts as an empty one, with a violation."""
 
-    def __init__(self, value: Any, path: Path, violations: list[Violation]) -> None:  # noqa: ANN401 - any JSON
+    def __init__(self, value: Any, path: InputPath, violations: list[Violation]) -> None:  # noqa: ANN401 - any JSON
         self.path = path
         self.violations = violations
         self.values: Mapping[str, Any] = value if isinstance(value, dict) else {}
         if not isinstance(value, dict):
             self.refuse((), "an object is expected here")
 
-    def refuse(self, place: Path, message: str) -> None:
+    def refuse(self, place: InputPath, message: str) -> None:
         """Note a violation below this object.
 
         Raises:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 from domain.evaluation.operators import OPERATORS, is_usable
-from domain.flag_data.properties import Path, Properties
+from domain.flag_data.properties import Properties
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef, key_violation
 from domain.model.flags import Flag
@@ -79,7 +79,7 @@ class FlagData:
     segments: dict[str, ReadSegment]
 
 
-def read_flag_data(data: Json, environment: EnvironmentRef, path: Path = ()) -> FlagData:
+def read_flag_data(data: Json, environment: EnvironmentRef, path: InputPath = ()) -> FlagData:
     """Read `{"flags": …, "flagValues": …, "segments": …}`, each optional.
 
     Args:
@@ -121,7 +121,7 @@ def _items(top: Properties, collection: str) -> Iterator[tuple[Properties, str]]
         yield item, key or name
 
 
-def _check_key(item: Properties, key: str, place: Path) -> None:
+def _check_key(item: Properties, key: str, place: InputPath) -> None:
     if violation := key_violation(key, ()):
         item.refuse(place, violation.message)
 

@@ -6,9 +6,9 @@ An import is more lenient: it keeps what can never match.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from domain.errors import InvalidInputError, Violation, quoted
+from domain.errors import InputPath, InvalidInputError, Violation, quoted
 from domain.evaluation.operators import MATCHES, OPERATORS, SEGMENT_MATCH, is_usable
-from domain.instructions.limits import CLAUSES_LIMIT, PATTERNS_LIMIT, VALUES_LIMIT, Path, too_many
+from domain.instructions.limits import CLAUSES_LIMIT, PATTERNS_LIMIT, VALUES_LIMIT, too_many
 from domain.json import NESTING_LIMIT, is_nested_too_deep
 from domain.model.attribute_references import parse_attribute
 from domain.model.contexts import is_context_kind
@@ -45,19 +45,19 @@ class EditScope:
     patterns: PatternBudget = field(default_factory=PatternBudget)
 
 
-def refusal(path: Path, message: str) -> InvalidInputError:
+def refusal(path: InputPath, message: str) -> InvalidInputError:
     """Return the error of one violation."""
     return InvalidInputError([Violation(path, message)])
 
 
-def variation_violations(index: int, scope: EditScope, path: Path) -> list[Violation]:
+def variation_violations(index: int, scope: EditScope, path: InputPath) -> list[Violation]:
     """Return what is wrong with a variation's place."""
     if 0 <= index < scope.variation_count:
         return []
     return [Violation(path, f"the flag has no variation {index}, only 0 to {scope.variation_count - 1}")]
 
 
-def check_variation(index: int, scope: EditScope, path: Path) -> None:
+def check_variation(index: int, scope: EditScope, path: InputPath) -> None:
     """Refuse the place of a variation that is not there.
 
     Raises:
@@ -67,7 +67,7 @@ def check_variation(index: int, scope: EditScope, path: Path) -> None:
         raise InvalidInputError(found)
 
 
-def check_clauses(clauses: Sequence[Clause], scope: EditScope, path: Path) -> list[Violation]:
+def check_clauses(clauses: Sequence[Clause], scope: EditScope, path: InputPath) -> list[Violation]:
     """Return everything that is wrong with clauses.
 
     Args:
@@ -82,7 +82,7 @@ def check_clauses(clauses: Sequence[Clause], scope: EditScope, path: Path) -> li
     ]
 
 
-def check_clause(clause: Clause, scope: EditScope, path: Path) -> list[Violation]:
+def check_clause(clause: Clause, scope: EditScope, path: InputPath) -> list[Violation]:
     """Return everything that is wrong with one clause."""
     found: list[Violation] = []
     if clause.op not in OPERATORS:
@@ -106,14 +106,16 @@ def check_clause(clause: Clause, scope: EditScope, path: Path) -> list[Violation
     return found
 
 
-def _excess_values(clause: Clause, scope: EditScope, path: Path) -> list[Violation]:
+def _excess_values(clause: Clause, scope: EditScope, path: InputPath) -> list[Violation]:
     found = too_many("values", len(clause.values), VALUES_LIMIT, path)
     if clause.op == MATCHES and not found and not scope.patterns.take(len(clause.values)):
         found = [Violation(path, f"at most {PATTERNS_LIMIT} regular expressions are allowed in one edit")]
     return found
 
 
-def pattern_violations(before: Segment | Targeting, after: Segment | Targeting, path: Path) -> list[Violation]:
+def pattern_violations(
+    before: Segment | Targeting, after: Segment | Targeting, path: InputPath
+) -> list[Violation]:
     """Return what is wrong with the number of regular expressions in the rules of a thing."""
     what = "regular expressions in all rules"
     return too_many(what, _pattern_count(after), PATTERNS_LIMIT, path, before=_pattern_count(before))

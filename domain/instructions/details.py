@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 from domain.instructions.clauses import EditScope
 from domain.instructions.limits import (
     DESCRIPTION_CHARACTERS,
     TAGS_LIMIT,
-    Path,
     text_violations,
     too_long,
     too_many,
@@ -75,7 +74,7 @@ class RemoveTags:
         return replace(thing, tags=tuple(sorted({*thing.tags} - {*self.tags})))
 
 
-def name_violations(name: str, path: Path = ()) -> list[Violation]:
+def name_violations(name: str, path: InputPath = ()) -> list[Violation]:
     """Return what is wrong with a name."""
     if not name.strip():
         return [Violation(path, "a name is needed")]
@@ -92,12 +91,12 @@ def new_name_violations(name: str, key: str | None) -> list[Violation]:
     return found
 
 
-def description_violations(description: str, path: Path = ()) -> list[Violation]:
+def description_violations(description: str, path: InputPath = ()) -> list[Violation]:
     """Return what is wrong with a description."""
     return too_long(description, DESCRIPTION_CHARACTERS, path)
 
 
-def tag_violations(tags: Sequence[str], path: Path = ()) -> list[Violation]:
+def tag_violations(tags: Sequence[str], path: InputPath = ()) -> list[Violation]:
     """Return what is wrong with tags."""
     return too_many("tags", len(tags), TAGS_LIMIT, path) or [
         violation for index, tag in enumerate(tags) if (violation := key_violation(tag, (*path, index)))

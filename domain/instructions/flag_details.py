@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 from domain.instructions.clauses import EditScope, refusal
 from domain.instructions.details import (
     AddTags,
@@ -12,7 +12,7 @@ from domain.instructions.details import (
     UpdateName,
     description_violations,
 )
-from domain.instructions.limits import VARIATIONS_LIMIT, Path, text_violations, too_many
+from domain.instructions.limits import VARIATIONS_LIMIT, text_violations, too_many
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.model.flags import Flag
 from domain.model.targeting import ClientSideAvailability, Variation
@@ -126,7 +126,7 @@ FlagDetailInstruction: TypeAlias = (
 )
 
 
-def new_variation_violations(variation: Variation, path: Path = ()) -> list[Violation]:
+def new_variation_violations(variation: Variation, path: InputPath = ()) -> list[Violation]:
     """Return what is wrong with a variation that is to be written."""
     found = text_violations(variation.name, (*path, "name"))
     found += description_violations(variation.description, (*path, "description"))

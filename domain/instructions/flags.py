@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from domain.errors import InvalidInputError, Violation, quoted
+from domain.errors import InputPath, InvalidInputError, Violation, quoted
 from domain.instructions.clauses import (
     EditScope,
     check_clauses,
@@ -19,7 +19,6 @@ from domain.instructions.limits import (
     PREREQUISITES_LIMIT,
     RULES_LIMIT,
     VARIATIONS_LIMIT,
-    Path,
     too_many,
 )
 from domain.instructions.rules import (
@@ -253,7 +252,7 @@ def _with_prerequisites(targeting: Targeting, prerequisites: Sequence[Prerequisi
     return replace(targeting, prerequisites=tuple(by_key.values()))
 
 
-def _rule_violations(rule: FlagRule, scope: EditScope, path: Path) -> list[Violation]:
+def _rule_violations(rule: FlagRule, scope: EditScope, path: InputPath) -> list[Violation]:
     """Return everything that is wrong with a rule that is to be written."""
     found = description_violations(rule.description, (*path, "description"))
     found += check_clauses(rule.clauses, scope, (*path, "clauses"))
@@ -262,7 +261,7 @@ def _rule_violations(rule: FlagRule, scope: EditScope, path: Path) -> list[Viola
     return found + check_serves(rule.serves, scope, (*path, "serve"))
 
 
-def check_serves(serves: VariationOrRollout, scope: EditScope, path: Path) -> list[Violation]:
+def check_serves(serves: VariationOrRollout, scope: EditScope, path: InputPath) -> list[Violation]:
     """Return everything that is wrong with what a rule or the default rule is to serve."""
     if serves.variation is not None:
         return variation_violations(serves.variation, scope, (*path, "variation"))

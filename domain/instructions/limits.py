@@ -2,7 +2,7 @@
 
 import re
 
-from domain.errors import Violation
+from domain.errors import InputPath, Violation
 
 NAME_CHARACTERS = 256
 DESCRIPTION_CHARACTERS = 4_096
@@ -21,17 +21,15 @@ COHORTS_LIMIT = 100
 
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-Path = tuple[str | int, ...]
 
-
-def too_long(text: str, limit: int, path: Path) -> list[Violation]:
+def too_long(text: str, limit: int, path: InputPath) -> list[Violation]:
     """Return what is wrong with a text's length."""
     if len(text) <= limit:
         return []
     return [Violation(path, f"has {len(text)} characters: at most {limit} are allowed")]
 
 
-def text_violations(text: str, path: Path) -> list[Violation]:
+def text_violations(text: str, path: InputPath) -> list[Violation]:
     """Return what is wrong with a name, or with what others call a thing: it may be empty, but not look so."""
     if text and not text.strip():
         return [Violation(path, "holds nothing but spaces")]
@@ -40,7 +38,7 @@ def text_violations(text: str, path: Path) -> list[Violation]:
     return too_long(text, NAME_CHARACTERS, path)
 
 
-def too_many(what: str, count: int, limit: int, path: Path, *, before: int = 0) -> list[Violation]:
+def too_many(what: str, count: int, limit: int, path: InputPath, *, before: int = 0) -> list[Violation]:
     """Return what is wrong with a number of things, of which there may be as many as there were before."""
     if count <= max(limit, before):
         return []

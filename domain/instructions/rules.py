@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
-from domain.errors import InvalidInputError, Violation, quoted
+from domain.errors import InputPath, InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, check_clause, check_clauses, refusal
-from domain.instructions.limits import CLAUSES_LIMIT, RULES_LIMIT, VALUES_LIMIT, Path, too_many
+from domain.instructions.limits import CLAUSES_LIMIT, RULES_LIMIT, VALUES_LIMIT, too_many
 from domain.json import Json
 from domain.model.segments import Segment, SegmentRule
 from domain.model.targeting import Clause, FlagRule, Targeting
@@ -180,7 +180,7 @@ def with_rule(thing: Ruled, rule: Rule, before_rule: str | None) -> Ruled:
     return replace(thing, rules=tuple(rules))
 
 
-def rule_index(thing: Ruled, name: str, path: Path) -> int:
+def rule_index(thing: Ruled, name: str, path: InputPath) -> int:
     """Return the place of a rule, by its name.
 
     Raises:
@@ -198,7 +198,7 @@ def _check_count(values: Sequence[Json]) -> None:
         raise InvalidInputError(found)
 
 
-def _index_violations(rule: Rule, index: int, path: Path) -> list[Violation]:
+def _index_violations(rule: Rule, index: int, path: InputPath) -> list[Violation]:
     return [] if 0 <= index < len(rule.clauses) else [Violation(path, f"the rule has no clause {index}")]
 
 

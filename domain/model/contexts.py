@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from domain.errors import InvalidInputError, LimitExceededError, Violation
+from domain.errors import InputPath, InvalidInputError, LimitExceededError, Violation
 from domain.json import Json, json_extent
 from domain.model.attribute_references import parse_reference
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
@@ -12,8 +12,6 @@ from domain.model.targeting import DEFAULT_CONTEXT_KIND
 _KIND = re.compile(r"[A-Za-z0-9._-]+")
 _OLD_USER_TEXTS = ("name", "firstName", "lastName", "email", "country", "avatar", "ip")
 _NOT_CUSTOM = frozenset({"kind", "key", "name", "anonymous", "_meta"})
-
-_Path = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class ContextLimits:
             )
 
 
-def parse_context(data: Json, path: _Path = ("context",)) -> Context:
+def parse_context(data: Json, path: InputPath = ("context",)) -> Context:
     """Read a context from LaunchDarkly's JSON: of one kind, of several (`multi`), or an old user without a kind.
 
     Raises:
@@ -114,7 +112,7 @@ def is_context_kind(kind: str) -> bool:
     return _KIND.fullmatch(kind) is not None and kind not in {"kind", "multi"}
 
 
-def _check_kind(kind: Json, path: _Path, violations: list[Violation]) -> None:
+def _check_kind(kind: Json, path: InputPath, violations: list[Violation]) -> None:
     if not isinstance(kind, str) or not is_context_kind(kind):
         violations.append(
             Violation(path, "a kind is letters, digits, '.', '_' or '-', and neither 'kind' nor 'multi'")
@@ -122,7 +120,7 @@ def _check_kind(kind: Json, path: _Path, violations: list[Violation]) -> None:
 
 
 def _individual(
-    kind: str, data: Json, path: _Path, private: dict[str, tuple[str, ...]], violations: list[Violation]
+    kind: str, data: Json, path: InputPath, private: dict[str, tuple[str, ...]], violations: list[Violation]
 ) -> dict[str, Json]:
     if not isinstance(data, dict):
         violations.append(Violation(path, "a context is an object"))
@@ -143,7 +141,7 @@ def _individual(
     return attributes
 
 
-def _private_attributes(meta: Json, path: _Path, violations: list[Violation]) -> tuple[str, ...]:
+def _private_attributes(meta: Json, path: InputPath, violations: list[Violation]) -> tuple[str, ...]:
     if not isinstance(meta, dict):
         violations.append(Violation(path, "_meta is an object"))
         return ()
@@ -157,7 +155,7 @@ def _private_attributes(meta: Json, path: _Path, violations: list[Violation]) ->
 
 
 def _old_user(
-    data: Mapping[str, Json], path: _Path, private: dict[str, tuple[str, ...]], violations: list[Violation]
+    data: Mapping[str, Json], path: InputPath, private: dict[str, tuple[str, ...]], violations: list[Violation]
 ) -> dict[str, Json]:
     """Read a user of the old format, whose key may be empty; unknown properties are ignored."""
     if not isinstance(data.get("key"), str):

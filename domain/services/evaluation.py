@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from domain.access.principals import Principal
 from domain.clock import moment, now_ms
-from domain.errors import DomainError, InvalidInputError, LimitExceededError, Violation
+from domain.errors import DomainError, InputPath, InvalidInputError, LimitExceededError, Violation
 from domain.evaluation.results import BigSegmentsStatus, Evaluation, EvaluationErrorKind, failed
 from domain.evaluation.snapshot import SegmentMembership, Snapshot
 from domain.evaluation.subject import Subject
@@ -323,7 +323,7 @@ class EvaluationService:
         caller.basis = Basis(snapshot.environment, snapshot.revision, end) if all_known else None
         return [(answer, subject.valid_until_ms) for answer, subject in zip(answers, subjects, strict=True)]
 
-    def _read(self, context: Json, path: tuple[str | int, ...] = ("context",)) -> tuple[Context, int]:
+    def _read(self, context: Json, path: InputPath = ("context",)) -> tuple[Context, int]:
         """Read a context, and tell its size."""
         size = self.context_limits.check(context)
         return parse_context(context, path), size

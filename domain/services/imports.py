@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.errors import InputPath
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import FlagData, read_flag_data, write_flag_data
 from domain.json import Json
@@ -72,7 +73,7 @@ class ImportService:
         mode: ImportMode,
         *,
         comment: str = "",
-        path: tuple[str | int, ...] = (),
+        path: InputPath = (),
     ) -> ImportReport:
         """Import LaunchDarkly's flag data JSON; when it returns, evaluations here know of it.
 

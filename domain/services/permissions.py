@@ -11,13 +11,13 @@ from domain.access.directory import AccessDirectory
 from domain.access.members import Member
 from domain.access.policies import Effect, NewStatement, Policy, Statement, parse_policy
 from domain.access.principals import Permission, Principal
-from domain.access.resources import ACCOUNT, Level, Path, Resource, parse_resource, resource_of, says_tags
+from domain.access.resources import ACCOUNT, Level, Resource, parse_resource, resource_of, says_tags
 from domain.access.rights import Allowance, PolicySource
 from domain.access.roles import BasePermissions, Role
 from domain.access.sight import AccessSight, SeenMember, SeenToken
 from domain.access.suggestions import suggestions
 from domain.clock import now_ms
-from domain.errors import InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation
 from domain.evaluation.usage import EnvironmentSegment
 from domain.instructions.limits import too_many
 from domain.keys import EnvironmentRef
@@ -235,7 +235,7 @@ class PermissionService:
             raise InvalidInputError(violations)
         return permissions
 
-    async def _permission(self, principal: Principal, request: PermissionRequest, path: Path) -> Permission:
+    async def _permission(self, principal: Principal, request: PermissionRequest, path: InputPath) -> Permission:
         """Read a request. Levels that say nothing of tags get those that they have, where he may view them."""
         named = parse_resource(request.resource, (*path, "resource"))
         if (action := request.action) not in ACTIONS[named.type]:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from domain.access.needs import Change
 from domain.access.principals import Principal
-from domain.errors import VersionConflictError, Violation
+from domain.errors import InputPath, VersionConflictError, Violation
 from domain.instructions.clauses import EditScope
 from domain.instructions.details import PlaceInstruction, new_name_violations, tag_violations
 from domain.keys import key_from_name
@@ -20,7 +20,6 @@ from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
 Place = TypeVar("Place", Project, Environment)
-Path = tuple[str | int, ...]
 
 _NO_SCOPE = EditScope(frozenset())
 """Names and tags refer to nothing."""
@@ -44,7 +43,7 @@ class NewPlace:
         """The tags, each once, sorted."""
         return tuple(sorted(set(self.tags)))
 
-    def violations(self, path: Path = ()) -> list[Violation]:
+    def violations(self, path: InputPath = ()) -> list[Violation]:
         """Return what is wrong with it, below the path."""
         found = new_name_violations(self.name, self.key) + tag_violations(self.tags, ("tags",))
         return [Violation((*path, *violation.path), violation.message) for violation in found]

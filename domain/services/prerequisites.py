@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from domain.errors import InUseError, UsedBy, Violation, quoted
+from domain.errors import InputPath, InUseError, UsedBy, Violation, quoted
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.flags import AddPrerequisites, FlagInstruction, ReplacePrerequisites
 from domain.model.flags import EnvironmentFlag
@@ -47,7 +47,7 @@ def added_prerequisite_violations(
 
 
 def prerequisite_violations(
-    prerequisite: Prerequisite, path: tuple[str | int, ...], flag_key: str, snapshot: Snapshot
+    prerequisite: Prerequisite, path: InputPath, flag_key: str, snapshot: Snapshot
 ) -> list[Violation]:
     """Return what is wrong with a flag's having a prerequisite, in an environment as it is."""
     flag = snapshot.flags.get(prerequisite.key)

@@ -6,10 +6,9 @@ from dataclasses import replace
 from domain.access.credentials import Credential
 from domain.access.policies import Effect, Policy
 from domain.access.principals import OPERATOR
-from domain.access.resources import Path
 from domain.access.sight import AccessSight
 from domain.clock import moment, now_ms
-from domain.errors import Violation
+from domain.errors import InputPath, Violation
 from domain.instructions.details import name_violations
 from domain.instructions.limits import too_many
 
@@ -82,7 +81,7 @@ def as_shown(token: Credential, sight: AccessSight) -> Credential:
     return replace(token, grants=member.grants)
 
 
-def room_violations(token: Credential, sight: AccessSight, path: Path) -> list[Violation]:
+def room_violations(token: Credential, sight: AccessSight, path: InputPath) -> list[Violation]:
     """Return what is wrong with another secret of whoever a token is of."""
     secrets = [c for c in sight.directory.credentials.values() if c.is_access_token]
     count = 1 + sum(secret.member_id == token.member_id for secret in secrets)
