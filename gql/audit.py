@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 import strawberry
 from strawberry.dataloader import DataLoader
 
+from domain.access.principals import Principal
 from domain.clock import moment
 from domain.errors import DomainError
 from domain.evaluation.usage import EnvironmentSegment
@@ -14,10 +15,10 @@ from domain.model.changes import ActingToken, AuditEntry, RuleChangeKind, ScopeR
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
 from domain.pages import PageRequest, Stretch
-from domain.services.audit import AuditFilter
+from domain.services.audit import AuditFilter, AuditService
 from domain.services.catalog import EnvironmentCatalog
 from gql.connections import After, Edge, First, PageInfo, page_request
-from gql.context import Info, RequestContext
+from gql.context import Info
 from gql.enums import register_enum
 from gql.environment_ref import EnvironmentRefInput, environment_or_none
 from gql.moments import epoch_ms_or_none
@@ -203,14 +204,14 @@ class _History(NamedTuple):
 
 
 async def _load_histories(
-    caller: RequestContext, asked: list[_History]
+    audit: AuditService, principal: Principal, asked: list[_History]
 ) -> list[Stretch[AuditEntry] | DomainError]:
     found: dict[_History, Stretch[AuditEntry] | DomainError] = {}
     for page in dict.fromkeys(history.page for history in asked):
         alike = [history for history in asked if history.page == page]
         nodes = [(history.type_name, history.entity_id) for history in alike]
         try:
-            found |= zip(alike, await caller.services.audit.histories(caller.principal, nodes, page), strict=True)
+            found |= zip(alike, await audit.histories(principal, nodes, page), strict=True)
         except DomainError as error:
             found |= dict.fromkeys(alike, error)
     return [found[history] for history in asked]
@@ -222,7 +223,8 @@ async def _history_of(
     """Ask for a history together with those that are asked for at the same time; none is kept: it may grow."""
     loaders = info.context.loaders
     if "histories" not in loaders:
-        load = partial(_load_histories, info.context)
+        # Not bound to the context, which keeps the loader: that would be a cycle, freed only when it is collected.
+        load = partial(_load_histories, info.context.services.audit, info.context.principal)
         loaders["histories"] = DataLoader(load, max_batch_size=_MOST_HISTORIES, cache=False)
     history: Stretch[AuditEntry] = await loaders["histories"].load(
         _History(type_name, entity_id, page_request(first, after))

@@ -8,8 +8,10 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Sized
 from dataclasses import is_dataclass
 from datetime import datetime
+from functools import partial
 from inspect import isawaitable
 from typing import Any, NoReturn, TypeAlias, cast
+from weakref import proxy
 
 from graphql import (
     DocumentNode,
@@ -29,6 +31,7 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetails
 from graphql.pyutils import AwaitableOrValue, Path
+from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.schema_converter import CustomGraphQLEnumType, GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
@@ -81,6 +84,12 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
 
     def __init__(self, *args: Any, budget: ResultBudget, **kwargs: Any) -> None:  # noqa: ANN401 - graphql-core's own signature
         super().__init__(*args, **kwargs)
+        # Methods of its own would make it a cycle, which keeps all that the request held until it is collected.
+        itself = proxy(self)
+        self.async_helpers = GraphQLResolveInfoHelpers(
+            gather=partial(CompiledExecution.gather_async_work, itself),
+            track=partial(CompiledExecution.track_async_work, itself),
+        )
         self._budget = budget
         # The lists are kept so that no others can take their ids while this request runs.
         self._known: dict[tuple[int, int], tuple[list[FieldDetails], Completer | None, int, int]] = {}

@@ -1,6 +1,7 @@
 """Compiled execution must answer as stock execution does, to the byte, whatever is asked and whatever is there."""
 
 import asyncio
+import gc
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -293,3 +294,16 @@ async def test_the_functions_that_are_kept_are_bounded_and_those_in_use_stay() -
 
 def test_the_schema_executes_by_compiled_functions() -> None:
     assert build_schema().execution_context_class is CompiledExecution
+
+
+async def test_what_a_request_held_goes_with_it_and_not_when_cycles_are_collected() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        result = await answer_once(COMPILED, MEMBERSHIPS, [A_MEMBERSHIP])
+        assert result.data
+        del result
+        left = [thing for thing in gc.get_objects() if isinstance(thing, CompiledExecution)]
+    finally:
+        gc.enable()
+    assert not left
