@@ -17,7 +17,7 @@ from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
-from storage.codec import EnvironmentDecoder, decode
+from storage.codec import EnvironmentDecoder, decode, decode_entries
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors
 from storage.mongo.contexts import Contexts
@@ -157,7 +157,7 @@ class MongoStore:
         """See Store.list_entries."""
         query = entries_query(scope, wanted, before=before)
         found = await self._find_many(ENTRIES, query, first=first, order=-1)
-        return [decode(AuditEntry, document) for document in found]
+        return await decode_entries(found)
 
     async def latest_entries(
         self, subjects: Sequence[Collection[str]], *, first: int, before: str = ""
@@ -175,7 +175,7 @@ class MongoStore:
 
         with self._working():
             found, rows = await self._deployment.read(read)
-        entries = {row["_id"]: decode(AuditEntry, row["document"]) for row in rows}
+        entries = {entry.id: entry for entry in await decode_entries(row["document"] for row in rows)}
         latest: list[list[AuditEntry]] = [[] for _ in subjects]
         for row in sorted(found, key=itemgetter("_id"), reverse=True):
             latest[row["number"]].append(entries[row["_id"]])

@@ -18,7 +18,7 @@ from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.lists import ListChange
 from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
-from storage.codec import EnvironmentDecoder, decode_text, encode_text
+from storage.codec import EnvironmentDecoder, decode_entries, decode_text, encode_text
 from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
 from storage.sqlite import contexts as seen_contexts
 from storage.sqlite import members
@@ -163,7 +163,7 @@ class SqliteStore:
         if wanted.subjects is not None and not wanted.subjects:
             return []
         rows = await self._read(*entries_query(scope, wanted, first=first, before=before))
-        return [decode_text(AuditEntry, document) for (document,) in rows]
+        return await decode_entries(document for (document,) in rows)
 
     async def latest_entries(
         self, subjects: Sequence[Collection[str]], *, first: int, before: str = ""
@@ -174,7 +174,7 @@ class SqliteStore:
         found = await self._read(*latest_query(subjects, first=first, before=before))
         ids = orjson.dumps(sorted({entry_id for _, entry_id in found})).decode()
         rows = await self._read(DOCUMENTS, {"ids": ids})
-        entries = {entry_id: decode_text(AuditEntry, document) for entry_id, document in rows}
+        entries = {entry.id: entry for entry in await decode_entries(document for _, document in rows)}
         latest: list[list[AuditEntry]] = [[] for _ in subjects]
         for number, entry_id in found:
             latest[number].append(entries[entry_id])
