@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rich import progress
 from rich.console import Console
 from rich.table import Table
+from uvicorn.config import STARTUP_FAILURE
 
 from domain.access.principals import OPERATOR
 from domain.errors import (
@@ -45,6 +46,7 @@ from gql.logs import configure_logging
 from gql.metrics import FOLDER
 from gql.schema import build_schema
 from gql.settings import Settings
+from gql.workers import ANSWER_SECONDS, Supervisor
 from storage import open_store
 from storage.cache import RedisTexts
 from storage.key_spool import TemporaryKeySpool
@@ -53,10 +55,6 @@ T = TypeVar("T")
 
 _LOOK_SECONDS = 0.5
 """How often it is looked how far an import has come."""
-
-_WORKER_SECONDS = 60
-"""After how long a worker process that does not answer is replaced. One that is starting answers nothing yet, and
-uvicorn's 5 seconds pass where Python's imports are slow: it would be killed and started for ever."""
 
 app = typer.Typer(
     help="Feature flags, segments and early access programs over GraphQL. Every setting is also an "
@@ -113,22 +111,30 @@ def serve(
     settings = _settings()
     asyncio.run(_check_start(settings))
     configure_logging(settings.log_level)
-    with _counting_together() if settings.workers > 1 else contextlib.nullcontext():
-        uvicorn.run(
-            "gql.app:create_app",
-            factory=True,
-            host=settings.host,
-            port=settings.port,
-            workers=settings.workers,
-            http=HeadLimitingProtocol,
-            log_level=settings.log_level,
-            log_config=None,  # its lines are ours too
-            access_log=False,
-            server_header=False,
-            limit_concurrency=settings.max_connections + 1,  # uvicorn refuses the one that reaches it
-            timeout_graceful_shutdown=settings.shutdown_seconds,
-            timeout_worker_healthcheck=_WORKER_SECONDS,
-        )
+    config = uvicorn.Config(
+        "gql.app:create_app",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        http=HeadLimitingProtocol,
+        log_level=settings.log_level,
+        log_config=None,  # its lines are ours too
+        access_log=False,
+        server_header=False,
+        limit_concurrency=settings.max_connections + 1,  # uvicorn refuses the one that reaches it
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_worker_healthcheck=ANSWER_SECONDS,
+    )
+    if settings.workers > 1:
+        with _counting_together():
+            Supervisor(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):  # it is raised again when the service has stopped
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 @app.command("import")

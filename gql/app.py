@@ -27,6 +27,7 @@ from gql.metrics import Metrics
 from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
+from gql.workers import stop_with_parent
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        stop_with_parent()
         running = asyncio.create_task(backend.run())
         loaded = asyncio.create_task(backend.wait_until_loaded())
         try:

@@ -1,4 +1,4 @@
-"""The service as a process: health, stopping, several workers, hard deaths."""
+"""The service as a process: health, stopping, settings, hard deaths."""
 
 import gc
 import json
@@ -90,39 +90,6 @@ def test_a_stop_answers_the_requests_in_flight(own: Server) -> None:
     assert answer.startswith(b"HTTP/1.1 200")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["data"]["evaluateBatch"]["results"][399]
     assert own.process.wait(timeout=20) in {0, -signal.SIGTERM}
-
-
-def test_workers_start_where_starting_is_slow(tmp_path: Path) -> None:
-    """Python runs sitecustomize.py as it starts."""
-    seconds = 8  # uvicorn asks its workers whether they live after half a second, and by itself waits for five
-    slow = f"import sys, time; '--multiprocessing-fork' in sys.orig_argv and time.sleep({seconds})"
-    (tmp_path / "sitecustomize.py").write_text(slow)
-    server = Server(f"sqlite:///{tmp_path}/earlybird.db", "--workers", "2")
-    server.environment["PYTHONPATH"] = str(tmp_path)
-    with server:
-        assert "died" not in server.output()
-
-
-def test_two_workers_serve_one_store(tmp_path: Path) -> None:
-    with Server(f"sqlite:///{tmp_path}/earlybird.db", "--workers", "2") as server:
-        for number in range(10):
-            server.import_flags({"flagValues": {"n": number}})
-            deadline = time.monotonic() + 2
-            # Another process learns of a change by the feed, soon; each connection may land on either.
-            while True:
-                seen = set()
-                for _ in range(6):
-                    with httpx.Client(base_url=server.client.base_url) as client:
-                        body = {
-                            "query": '{ evaluate(environment: {project: "default", environment: "production"}, flagKey: "n", context: {key: "a"}) { value } }'
-                        }
-                        headers = {"Authorization": f"Bearer {server.token}"}
-                        answer = client.post("/graphql", json=body, headers=headers).json()
-                        seen.add(answer["data"]["evaluate"]["value"])
-                if seen == {number} or time.monotonic() > deadline:
-                    break
-            assert seen == {number}
-        assert server.stop() in {0, -signal.SIGTERM}
 
 
 def test_settings_that_cannot_be_are_refused_in_words(tmp_path: Path) -> None:
