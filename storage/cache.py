@@ -26,6 +26,8 @@ REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 REDIS_SECONDS = 0.05
 """How long a request waits for Redis, which answers in a fraction of a millisecond where it pays at all."""
 FAILURES_IN_A_ROW = 3
+SLOW_SHARE = 0.4
+"""An answer that takes more of the time that Redis has is of use, but counts as a failure: stores are quicker."""
 RETRY_SECONDS = 0.5
 _CONNECT_SECONDS = 1.0
 _CONNECTIONS = 16
@@ -179,6 +181,7 @@ class RedisTexts:
         self._refusal: type[Exception] = ResponseError
         self._refuses_writes = False
         self._seconds = seconds
+        self._slow_seconds = seconds * SLOW_SHARE
         self._failures_in_a_row = 0
         self._failed_at = 0.0
         self._away_since: float | None = None
@@ -235,8 +238,17 @@ class RedisTexts:
         return True
 
     async def _ping(self) -> None:
+        """Ask it for a sign of life.
+
+        Raises:
+            TimeoutError: It gives none, or is slow.
+        """
         async with asyncio.timeout(_CONNECT_SECONDS):
             await self._redis.client.ping()
+        began = time.monotonic()
+        await self._redis.client.ping()  # on a connection that is there by now
+        if time.monotonic() - began > self._slow_seconds:
+            raise TimeoutError
 
     def _time_from_now(self) -> float:
         return asyncio.get_running_loop().time() + self._seconds
@@ -249,13 +261,17 @@ class RedisTexts:
             async with asyncio.timeout_at(until):
                 answer = await work()
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not spoil an answer
-            if began >= self._failed_at:  # what failed together counts once
-                self._fail(error)
+            self._fail(error, began)
             return None
-        self._failures_in_a_row = 0
+        if time.monotonic() - began > self._slow_seconds:
+            self._fail(TimeoutError("it is slow"), began)
+        else:
+            self._failures_in_a_row = 0
         return answer
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, began: float) -> None:
+        if began < self._failed_at:  # what failed together counts once
+            return
         self._failed_at = time.monotonic()
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= FAILURES_IN_A_ROW:

@@ -19,6 +19,8 @@ from storage.cache import RedisTexts
 
 KEPT_MS = 3_600_000
 """How long a value stays in Redis, unless it ends sooner: nobody asks for one of an overtaken revision."""
+_LARGEST = 1 << 30
+"""More bytes no value has that memory could keep."""
 WRITES_UNDER_WAY = 100
 """How many writes may wait for Redis; what comes beyond is not shared."""
 
@@ -113,7 +115,7 @@ class SharedCache(Generic[V]):
             valid_until_ms, size, value = orjson.loads(text)
             box = Computed(value=self._codec.decode(value), size=size, valid_until_ms=valid_until_ms)
             is_over = box.valid_until_ms is not None and box.valid_until_ms <= now_ms()
-            is_good = box.size >= 0 and not is_over
+            is_good = isinstance(size, int) and 0 <= size <= _LARGEST and not is_over
         except (ValueError, TypeError):
             return None
         return box if is_good else None

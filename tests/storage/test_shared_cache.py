@@ -319,3 +319,19 @@ async def test_many_thousand_keys_are_waited_for_no_longer_than_one(monkeypatch:
         found = await texts.read([f"key-{number}" for number in range(20_000)])
         assert len(found) <= 1_000
     assert len(questions) <= 2 * FAILURES_IN_A_ROW
+
+
+async def test_one_that_is_slow_is_asked_no_more_until_it_is_quick(
+    own: RedisServer, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = machines(own)
+    await get(machine.cache, Work(), "first")  # connects
+    monkeypatch.setattr(machine.texts, "_slow_seconds", 0.0)
+    for number in range(FAILURES_IN_A_ROW):
+        assert await get(machine.cache, Work(), f"{number}") == [f"{number}1"]
+        await machine.written()
+    assert is_away(machine)
+    await asyncio.sleep(3 * RETRY_SECONDS)
+    assert is_away(machine)
+    monkeypatch.undo()
+    await eventually(lambda: not is_away(machine))
