@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from typing import Any, TypeVar
@@ -80,6 +81,7 @@ class Backend:
         url = settings.cache_url
         self._redis = RedisTexts(url.get_secret_value(), namespace=_NAMESPACE) if url else None
         self._connected = asyncio.Event()
+        self._began = time.monotonic()
         self._rate = RequestRate(settings.max_requests_per_second) if settings.max_requests_per_second else None
         self.responses: Cache[bytes] = self._cache()
 
@@ -240,8 +242,11 @@ class Backend:
         """Return what is to be measured at the moment of a scrape."""
         return Gauges(self._readiness, self._cache_statistics)
 
-    def _readiness(self) -> Readiness | None:
-        return None if self._snapshots is None else self._snapshots.readiness()
+    def _readiness(self) -> Readiness:
+        if self._snapshots is not None:
+            return self._snapshots.readiness()
+        away_seconds = time.monotonic() - self._began
+        return Readiness(loaded=False, followed=False, revisions={}, taken_ms={}, store_away_seconds=away_seconds)
 
     def _cache_statistics(self) -> list[UnitStatistics]:
         return [] if self._services is None else self._services.caches.statistics(SYSTEM)
@@ -260,12 +265,15 @@ class Backend:
 
 
 async def _until_available(work: Callable[[], Awaitable[T]]) -> T:
-    """Do something with the store; while it is away, wait and say so."""
+    """Do something with the store; while it is away, wait and say so, again where the reason is another one."""
+    reason = ""
     while True:
         try:
             return await work()
         except UnavailableError as error:
-            _log.warning("waiting for the store: %s", error.message)
+            if error.message != reason:
+                reason = error.message
+                _log.warning("waiting for the store: %s", reason)
             await asyncio.sleep(_RETRY_SECONDS)
 
 

@@ -68,7 +68,9 @@ class Metrics:
         self._operations = {kind: operations.labels(kind.value) for kind in OperationType}
         errors = Counter("earlybird_graphql_errors", "Errors in GraphQL answers.", ["code"], registry=counted)
         self._errors = {code: errors.labels(code) for code in _CODES}
-        self._evaluations = Counter("earlybird_evaluations", "Evaluations made.", registry=counted)
+        self._evaluations = Counter(
+            "earlybird_evaluations", "Evaluations made; answers from a cache make none.", registry=counted
+        )
         self._changes = Counter(
             "earlybird_changes", "Changes committed here, by what was done.", ["action"], registry=counted
         )
@@ -169,9 +171,7 @@ class Metrics:
 class Gauges(Collector):
     """What is as it is at the moment of a scrape, in the process that answers."""
 
-    def __init__(
-        self, readiness: Callable[[], Readiness | None], caches: Callable[[], Sequence[UnitStatistics]]
-    ) -> None:
+    def __init__(self, readiness: Callable[[], Readiness], caches: Callable[[], Sequence[UnitStatistics]]) -> None:
         self._readiness = readiness
         self.caches = caches
 
@@ -179,12 +179,12 @@ class Gauges(Collector):
         """Read everything now: an environment that was deleted is gone from the next scrape on."""
         readiness = self._readiness()
         ready = GaugeMetricFamily("earlybird_ready", "Whether evaluation works and knows every change.")
-        ready.add_metric([], readiness is not None and readiness.ready)
+        ready.add_metric([], readiness.ready)
         yield ready
         away = GaugeMetricFamily(
             "earlybird_store_away_seconds", "How long the store has been out of reach; 0 while it answers."
         )
-        away.add_metric([], 0 if readiness is None else readiness.store_away_seconds or 0)
+        away.add_metric([], readiness.store_away_seconds or 0)
         yield away
         revision = GaugeMetricFamily(
             "earlybird_snapshot_revision", "The revision that is served.", labels=["environment"]
@@ -194,9 +194,9 @@ class Gauges(Collector):
             "When it was taken in (its age: time() less this).",
             labels=["environment"],
         )
-        for environment, number in ({} if readiness is None else readiness.revisions).items():
+        for environment, number in readiness.revisions.items():
             revision.add_metric([environment], number)
-        for environment, at_ms in ({} if readiness is None else readiness.taken_ms).items():
+        for environment, at_ms in readiness.taken_ms.items():
             taken.add_metric([environment], at_ms / 1_000)
         yield from (revision, taken)
         entries = GaugeMetricFamily("earlybird_cache_entries", "Values that a cache holds.", labels=["unit"])

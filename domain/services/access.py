@@ -4,7 +4,6 @@ The directory is as fresh as the feed of revisions, so that knowing who asks, an
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -123,13 +122,16 @@ class AccessService:
         is done a few times a second at most, so that invented secrets are no load on the store.
 
         Raises:
-            UnavailableError: The directory is not loaded, and the store cannot be reached.
+            UnavailableError: The secret, or all of the directory, is not known, and the store cannot be reached.
         """
         found = (await self.directory()).principal(credential_id, now_ms())
         if found is None and self._may_look():
-            with contextlib.suppress(UnavailableError, TimeoutError):  # then it stays unknown here
+            try:
                 async with asyncio.timeout(_LOOK_SECONDS):
                     found = (await self.latest()).principal(credential_id, now_ms())
+            except TimeoutError as error:
+                message = "the store does not tell whether it knows this secret"
+                raise UnavailableError(message) from error
         return found
 
     def _may_look(self) -> bool:

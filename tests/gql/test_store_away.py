@@ -1,5 +1,6 @@
 """The store goes away under running services, or is not there yet when they start: seen over HTTP."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -171,6 +172,7 @@ def test_a_file_that_is_removed_is_away_and_nothing_is_acknowledged_until_it_is_
         eventually(lambda: readiness(server)[0], httpx.codes.SERVICE_UNAVAILABLE)
         assert server.import_flags({"flagValues": {"f": 2}}).code == "UNAVAILABLE"
         assert value(server) == 1
+        assert server.post("{ viewer { actor } }", token="made-elsewhere").code == "UNAVAILABLE"
         eventually(lambda: "put it back, or start the service again" in server.output(), expected=True)
         assert not file.exists(), "no new one is made"
         for part in hidden.iterdir():
@@ -194,13 +196,21 @@ def test_a_service_started_without_its_store_waits_and_says_so(mongo: MongoServe
         assert refused.response.status_code == httpx.codes.SERVICE_UNAVAILABLE
         assert refused.code == "UNAVAILABLE"
         eventually(lambda: "waiting for the store: the store (MongoDB)" in server.output(), expected=True)
+        assert away_seconds(server) > 0
 
         mongo.start()
         server.wait_until_ready()
         set_value(server, 1)
         assert value(server) == 1
+        assert away_seconds(server) == 0
     finally:
         server.__exit__()
+
+
+def away_seconds(server: Server) -> float:
+    found = re.search(r"^earlybird_store_away_seconds (\S+)$", server.client.get("/metrics").text, re.MULTILINE)
+    assert found is not None
+    return float(found[1])
 
 
 def is_alive(server: Server) -> bool:
