@@ -1,8 +1,9 @@
 """The directory as somebody sees it: what he may not view is not there."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from domain.access.actions import MemberAction, RoleAction, TokenAction
 from domain.access.credentials import Credential, CredentialKind
@@ -68,7 +69,7 @@ class AccessSight:
 
     def token(self, public_id: str) -> "SeenToken | None":
         """Find an access token, by its public id."""
-        return next(iter(self._tokens(self._credentials(public_id))), None)
+        return next(iter(self._tokens(self.directory.secrets_of(public_id))), None)
 
     def sdk_keys(self, environment: EnvironmentRef) -> list["SeenSdkKey"]:
         """Return the SDK keys of an environment, those of servers first; none if it is not seen."""
@@ -79,10 +80,20 @@ class AccessSight:
 
     def sdk_key(self, public_id: str) -> "SeenSdkKey | None":
         """Find an SDK key, by its public id."""
-        for found in self._credentials(public_id):
+        for found in self.directory.secrets_of(public_id):
             if found.environment is not None and self.sees_project(found.environment.project):
                 return SeenSdkKey(found, self)
         return None
+
+    def node(self, type_name: str, entity_id: str) -> "AccessNode | None":
+        """Find what has a global id, by the name of its type, one of `ACCESS_NODES`, and its own id."""
+        return ACCESS_NODES[type_name](self, entity_id)
+
+    def hides(self, type_name: str, entity_id: str) -> bool:
+        """Tell whether there is something with a global id that is not seen: what is gone is not hidden."""
+        entities = {"Member": self.directory.members, "Role": self.directory.roles}.get(type_name)
+        is_there = self.directory.secrets_of(entity_id) if entities is None else entity_id in entities
+        return bool(is_there) and self.node(type_name, entity_id) is None
 
     @property
     def own_member(self) -> "SeenMember | None":
@@ -125,9 +136,6 @@ class AccessSight:
     def sees_project(self, key: str) -> bool:
         """Tell whether a project is there."""
         return self.directory.shows(key, self.principal)
-
-    def _credentials(self, public_id: str) -> Iterable[Credential]:
-        return (c for c in self.directory.credentials.values() if c.public_id == public_id)
 
     def _tokens(self, credentials: Iterable[Credential]) -> list["SeenToken"]:
         found = [SeenToken(c, self) for c in credentials if c.is_access_token and not c.superseded]
@@ -358,6 +366,17 @@ class SeenSdkKey:
     def last_used_at(self) -> datetime | None:
         """About when it was last shown, if it was."""
         return _moment(self.sight.uses.last_used_ms(self.id))
+
+
+AccessNode: TypeAlias = SeenMember | SeenRole | SeenToken | SeenSdkKey
+
+ACCESS_NODES: Mapping[str, Callable[[AccessSight, str], AccessNode | None]] = {
+    "Member": AccessSight.member,
+    "Role": AccessSight.role,
+    "AccessToken": AccessSight.token,
+    "SdkKey": AccessSight.sdk_key,
+}
+"""How things that concern access are found, by the names of their types in the graph."""
 
 
 def _moment(at_ms: int | None) -> datetime | None:
