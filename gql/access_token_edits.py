@@ -116,12 +116,19 @@ class DeleteAccessTokenInput(AccessTokenInput):
     """Input for the deletion of an access token."""
 
 
+async def _token_with_secret(root: strawberry.Parent[TokenWithSecret]) -> SeenToken:
+    """Return the token when its secret is answered: what is asked of the token takes none of that one's room."""
+    return root.access_token
+
+
 @strawberry.type(description="A created access token.")
 class CreateAccessTokenPayload:
     """View of domain.services.access_tokens.TokenWithSecret."""
 
-    access_token: AccessTokenView | None = strawberry.field(
-        description="The token; null where a part of it that was asked for fails: the secret stays."
+    access_token = strawberry.field(
+        resolver=_token_with_secret,
+        graphql_type=AccessTokenView | None,
+        description="The token; null where a part of it that was asked for fails: the secret stays.",
     )
     secret: str = strawberry.field(description="The secret, which is shown this once.")
 
@@ -143,8 +150,10 @@ class UpdateAccessTokenPayload:
 class ResetAccessTokenPayload:
     """View of domain.services.access_tokens.TokenWithSecret."""
 
-    access_token: AccessTokenView | None = strawberry.field(
-        description="The token; null where a part of it that was asked for fails: the secret stays."
+    access_token = strawberry.field(
+        resolver=_token_with_secret,
+        graphql_type=AccessTokenView | None,
+        description="The token; null where a part of it that was asked for fails: the secret stays.",
     )
     secret: str = strawberry.field(description="The new secret, which is shown this once.")
 
