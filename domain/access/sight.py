@@ -243,21 +243,39 @@ class SeenRole:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenToken:
-    """An access token, with what is seen of whose it is and of its roles."""
-
+class _SeenCredential:
     credential: Credential
     sight: AccessSight
 
     @property
     def id(self) -> str:
-        """Identify the token: its id says nothing of the secret."""
+        """Identify it: its id says nothing of the secret."""
         return self.credential.public_id
 
     @property
     def name(self) -> str:
         """The name."""
         return self.credential.name
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was created, if that is known."""
+        return _moment(self.credential.created_ms)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on it opens nothing, if it expires."""
+        return _moment(self.credential.expires_ms)
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """About when it was last shown, if it was."""
+        return _moment(self.sight.uses.last_used_ms(self.id))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenToken(_SeenCredential):
+    """An access token, with what is seen of whose it is and of its roles."""
 
     @property
     def version(self) -> int:
@@ -301,44 +319,16 @@ class SeenToken:
         return None if self.credential.policy is None else self.credential.policy.statements
 
     @property
-    def created_at(self) -> datetime | None:
-        """When it was created, if that is known."""
-        return _moment(self.credential.created_ms)
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """From when on it opens nothing, if it expires."""
-        return _moment(self.credential.expires_ms)
-
-    @property
     def previous_secret_expires_at(self) -> datetime | None:
         """From when on no secret that it had opens it any more, if one still does."""
         secrets = self.sight.directory.secrets_of(self.id)
         ends = [c.expires_ms for c in secrets if c.superseded and c.expires_ms is not None]
         return _moment(max((end for end in ends if end > now_ms()), default=None))
 
-    @property
-    def last_used_at(self) -> datetime | None:
-        """About when it was last shown, if it was."""
-        return _moment(self.sight.uses.last_used_ms(self.id))
-
 
 @dataclass(frozen=True, slots=True)
-class SeenSdkKey:
+class SeenSdkKey(_SeenCredential):
     """An SDK key."""
-
-    credential: Credential
-    sight: AccessSight
-
-    @property
-    def id(self) -> str:
-        """Identify the key: its id says nothing of the secret."""
-        return self.credential.public_id
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        return self.credential.name
 
     @property
     def kind(self) -> CredentialKind:
@@ -351,21 +341,6 @@ class SeenSdkKey:
         expires_ms = self.credential.expires_ms
         is_client = self.kind is CredentialKind.CLIENT_SDK_KEY
         return is_client, expires_ms is not None, -(expires_ms or 0), self.id
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was created, if that is known."""
-        return _moment(self.credential.created_ms)
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """From when on it opens nothing, if it expires."""
-        return _moment(self.credential.expires_ms)
-
-    @property
-    def last_used_at(self) -> datetime | None:
-        """About when it was last shown, if it was."""
-        return _moment(self.sight.uses.last_used_ms(self.id))
 
 
 AccessNode: TypeAlias = SeenMember | SeenRole | SeenToken | SeenSdkKey
