@@ -8,6 +8,7 @@ import strawberry
 from domain.access.sight import SeenToken
 from domain.errors import NotFoundError
 from domain.services.access_tokens import NewToken, TokenReset, TokenWithSecret
+from domain.services.grace import GRACE_DAYS_LIMIT
 from gql.access_tokens import AccessTokenView
 from gql.context import Info
 from gql.moments import epoch_ms_or_none
@@ -93,7 +94,7 @@ class ResetAccessTokenInput(AccessTokenInput):
     """Input for domain.services.access_tokens.TokenReset."""
 
     grace_period_seconds: int = strawberry.field(
-        default=0, description="How long the secret that it has opens it still: 90 days at most."
+        default=0, description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most."
     )
     expires_at: datetime | None = strawberry.field(
         default=None,

@@ -16,7 +16,7 @@ from domain.model.changes import ActingToken, AuditEntry, RuleChangeKind, ScopeR
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
 from domain.pages import PageRequest, Stretch
-from domain.services.audit import AuditFilter, AuditService
+from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
 from domain.services.catalog import EnvironmentCatalog
 from gql.connections import After, Edge, First, PageInfo, page_request
 from gql.context import Info
@@ -99,7 +99,7 @@ class EntityChangeView:
     targets: list[TargetsChangeView] = strawberry.field(description="The individual targets that changed.")
     omitted_count: int = strawberry.field(
         description="How many changes of fields, rules and targets are left out: one entry has room for about "
-        "200,000 characters."
+        f"{ENTRY_CHARACTERS:,} characters."
     )
 
 
@@ -169,9 +169,9 @@ class AuditEntryView:
         resolver=_summary, description="Names of instructions, counts of an import and the like."
     )
     changes: list[EntityChangeView] = strawberry.field(
-        description="What it did to each thing that it changed: the first 200. In the history of one that is "
-        "neither a project nor an environment, and in the log by its `nodeId`, what it did to that one, however "
-        "many others it changed."
+        description=f"What it did to each thing that it changed: the first {CHANGES_LIMIT}. In the history of one "
+        "that is neither a project nor an environment, and in the log by its `nodeId`, what it did to that one, "
+        "however many others it changed."
     )
     unlisted_count: int = strawberry.field(
         description="How many more things it changed. Ask for one of them by its `nodeId`."

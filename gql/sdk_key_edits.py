@@ -6,6 +6,7 @@ import strawberry
 
 from domain.access.credentials import CredentialKind
 from domain.access.sight import SeenSdkKey
+from domain.services.grace import GRACE_DAYS_LIMIT
 from domain.services.sdk_keys import SdkKeyWithSecret
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
@@ -19,7 +20,7 @@ class RotateSdkKeyInput:
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     kind: CredentialKind = strawberry.field(description="Whether it is for servers or for clients.")
     grace_period_seconds: int = strawberry.field(
-        default=0, description="How long the key that there was works still: 90 days at most."
+        default=0, description=f"How long the key that there was works still: {GRACE_DAYS_LIMIT} days at most."
     )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
