@@ -9,6 +9,7 @@ import pytest
 from domain.access.credentials import hash_secret
 from domain.access.roles import BaseRole
 from tests.domain.access.builders import allow, deny
+from tests.gql.api import node_id
 from tests.gql.grants import a_token_with, change
 from tests.servers import Answer, Server
 
@@ -24,8 +25,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def log(service: Server, node_id: str, token: str | None = None) -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = service.post(LOG, token=token, i=node_id)["auditLog"]["nodes"]
+def log(service: Server, node: str, token: str | None = None) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = service.post(LOG, token=token, i=node)["auditLog"]["nodes"]
     return nodes
 
 
@@ -158,10 +159,8 @@ def test_the_id_of_one_kind_with_the_name_of_another_opens_nothing(service: Serv
     public_id = base64.urlsafe_b64decode(token).decode().partition(":")[2]
     blind = a_token_with(service, [VIEWING, AUDITING])
     for type_name in ("AccessToken", "SdkKey", "Member", "Role"):
-        node_id = base64.urlsafe_b64encode(f"{type_name}:{public_id}".encode()).decode()
-        assert log(service, node_id, blind) == []
-    segment_import = base64.urlsafe_b64encode(b"SegmentImport:x").decode()
-    assert service.post(LOG, i=segment_import).code == "BAD_USER_INPUT"
+        assert log(service, node_id(type_name, public_id), blind) == []
+    assert service.post(LOG, i=node_id("SegmentImport", "x")).code == "BAD_USER_INPUT"
 
 
 def test_a_reader_and_who_shows_nothing_learn_nothing_of_tokens(service: Server) -> None:

@@ -12,8 +12,8 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.members import Member
 from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from tests.domain.access.builders import a_policy, allow
+from tests.gql.api import denied, node_id, violations
 from tests.gql.grants import a_token, a_token_with, change, entries_of, store_access
-from tests.gql.test_members import denied, node_id, violations
 from tests.servers import Answer, Server
 
 TOKEN = """id name isService member { email } baseRole customRoles { key } projectRoles { project role }
