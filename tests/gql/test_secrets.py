@@ -4,7 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from graphql import get_named_type, is_nullable_type
+from strawberry.schema.schema_converter import GraphQLCoreConverter
 
+from gql.schema import build_schema
 from tests.servers import Answer, Server
 
 COST = 150
@@ -79,6 +82,18 @@ def test_what_is_asked_beside_a_secret_takes_none_of_its_room(limited: tuple[Ser
     assert payload[part] is None
     for one in secrets_in(payload):
         assert server.post("{ __typename }", token=one)["__typename"] == "Query"
+
+
+def test_whatever_shows_a_secret_completes_all_else_after_it() -> None:
+    schema = build_schema()._schema  # noqa: SLF001 - Strawberry has no public name for it
+    assert schema.mutation_type
+    payloads = {get_named_type(field.type) for field in schema.mutation_type.fields.values()}
+    showing = {payload.name: payload.fields for payload in payloads if set(payload.fields) & {"secret", "sdkKeys"}}
+    assert len(showing) == len(MUTATIONS)
+    for name, fields in showing.items():
+        for key in fields.keys() - {"secret", "sdkKeys"}:
+            definition = fields[key].extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+            assert (is_nullable_type(fields[key].type), definition.is_async) == (True, True), f"{name}.{key}"
 
 
 def test_a_mutation_is_not_begun_when_those_before_it_left_no_room_for_a_secret(
