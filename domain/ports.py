@@ -68,6 +68,15 @@ def kind_of(entity_type: type) -> str:
     return entity_type.__name__.lower()
 
 
+def subject_of(entity: Entity) -> str:
+    """Name an entity among all kinds: what the entries of its history are found by.
+
+    Credentials go by their public ids: their own say something of secrets.
+    """
+    entity_id = entity.public_id if isinstance(entity, Credential) else entity.id
+    return f"{kind_of(type(entity))}/{entity_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Save:
     """Store `entity` as it is, its new version included.
@@ -108,16 +117,15 @@ class Commit:
     def subjects(self) -> frozenset[str]:
         """What the change touches, each as `kind/id`: what it writes, and the environments and projects of that.
 
-        Credentials are left out: their ids say something of secrets. So is how far changes have come, and what
-        the entry itself has no room for.
+        How far changes have come is left out, and so is what the entry itself has no room for.
         """
-        untold = (Credential, ChangesPage, *PROGRESS)
+        untold = (ChangesPage, *PROGRESS)
         entities = [write.entity for write in self.writes if not isinstance(write.entity, untold)]
         places = {place for place in (*self.revise, *(entity.scope for entity in entities)) if place}
         environments = {place for place in places if "/" in place}
         projects = {place.partition("/")[0] for place in places - {ACCESS_SCOPE}}
         return frozenset(
-            [f"{kind_of(type(entity))}/{entity.id}" for entity in entities]
+            [subject_of(entity) for entity in entities]
             + [f"environment/{environment}" for environment in environments]
             + [f"project/{project}" for project in projects]
         )

@@ -8,6 +8,7 @@ import strawberry
 from domain.access.sight import SeenToken
 from domain.errors import NotFoundError
 from domain.services.access_tokens import NewToken, TokenReset, TokenWithSecret
+from domain.services.grace import GRACE_DAYS_LIMIT
 from gql.access_tokens import AccessTokenView
 from gql.context import Info
 from gql.moments import epoch_ms_or_none
@@ -93,7 +94,7 @@ class ResetAccessTokenInput(AccessTokenInput):
     """Input for domain.services.access_tokens.TokenReset."""
 
     grace_period_seconds: int = strawberry.field(
-        default=0, description="How long the secret that it has opens it still: 90 days at most."
+        default=0, description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most."
     )
     expires_at: datetime | None = strawberry.field(
         default=None,
@@ -116,12 +117,19 @@ class DeleteAccessTokenInput(AccessTokenInput):
     """Input for the deletion of an access token."""
 
 
+async def _token_with_secret(root: strawberry.Parent[TokenWithSecret]) -> SeenToken:
+    """Return the token when its secret is answered: what is asked of the token takes none of that one's room."""
+    return root.access_token
+
+
 @strawberry.type(description="A created access token.")
 class CreateAccessTokenPayload:
     """View of domain.services.access_tokens.TokenWithSecret."""
 
-    access_token: AccessTokenView | None = strawberry.field(
-        description="The token; null where a part of it that was asked for fails: the secret stays."
+    access_token = strawberry.field(
+        resolver=_token_with_secret,
+        graphql_type=AccessTokenView | None,
+        description="The token; null where a part of it that was asked for fails: the secret stays.",
     )
     secret: str = strawberry.field(description="The secret, which is shown this once.")
 
@@ -143,8 +151,10 @@ class UpdateAccessTokenPayload:
 class ResetAccessTokenPayload:
     """View of domain.services.access_tokens.TokenWithSecret."""
 
-    access_token: AccessTokenView | None = strawberry.field(
-        description="The token; null where a part of it that was asked for fails: the secret stays."
+    access_token = strawberry.field(
+        resolver=_token_with_secret,
+        graphql_type=AccessTokenView | None,
+        description="The token; null where a part of it that was asked for fails: the secret stays.",
     )
     secret: str = strawberry.field(description="The new secret, which is shown this once.")
 

@@ -9,6 +9,7 @@ from domain.access.roles import BaseRole
 from domain.access.sight import SeenToken
 from domain.pages import Page
 from domain.services.access_tokens import TokenFilter
+from gql.audit import AuditEntryConnection, access_token_history
 from gql.connections import After, Connection, First, page_request
 from gql.context import Info
 from gql.members import MemberView
@@ -53,6 +54,11 @@ class AccessTokenView(Node):
         description="When it was last shown, to about two minutes; null if it never was."
     )
     version: int = strawberry.field(description="Grows with every change.")
+    history = strawberry.field(
+        resolver=access_token_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it or its secrets, newest first; for whoever sees all of the audit log.",
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:

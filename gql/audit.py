@@ -8,6 +8,7 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from domain.access.principals import Principal
+from domain.access.sight import SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.clock import moment
 from domain.errors import DomainError
 from domain.evaluation.usage import EnvironmentSegment
@@ -15,7 +16,7 @@ from domain.model.changes import ActingToken, AuditEntry, RuleChangeKind, ScopeR
 from domain.model.flags import EnvironmentFlag
 from domain.model.projects import Project
 from domain.pages import PageRequest, Stretch
-from domain.services.audit import AuditFilter, AuditService
+from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
 from domain.services.catalog import EnvironmentCatalog
 from gql.connections import After, Edge, First, PageInfo, page_request
 from gql.context import Info
@@ -98,7 +99,7 @@ class EntityChangeView:
     targets: list[TargetsChangeView] = strawberry.field(description="The individual targets that changed.")
     omitted_count: int = strawberry.field(
         description="How many changes of fields, rules and targets are left out: one entry has room for about "
-        "200,000 characters."
+        f"{ENTRY_CHARACTERS:,} characters."
     )
 
 
@@ -168,8 +169,9 @@ class AuditEntryView:
         resolver=_summary, description="Names of instructions, counts of an import and the like."
     )
     changes: list[EntityChangeView] = strawberry.field(
-        description="What it did to each thing that it changed: the first 200. In the history of a flag or "
-        "segment, and in the log by its `nodeId`, what it did to that one, however many others it changed."
+        description=f"What it did to each thing that it changed: the first {CHANGES_LIMIT}. In the history of one "
+        "that is neither a project nor an environment, and in the log by its `nodeId`, what it did to that one, "
+        "however many others it changed."
     )
     unlisted_count: int = strawberry.field(
         description="How many more things it changed. Ask for one of them by its `nodeId`."
@@ -260,6 +262,34 @@ async def project_history(
     return await _history_of("Project", root.id, info, first, after)
 
 
+async def member_history(
+    root: strawberry.Parent[SeenMember], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed a member."""
+    return await _history_of("Member", root.id, info, first, after)
+
+
+async def role_history(
+    root: strawberry.Parent[SeenRole], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed a custom role."""
+    return await _history_of("Role", root.id, info, first, after)
+
+
+async def access_token_history(
+    root: strawberry.Parent[SeenToken], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed an access token or its secrets."""
+    return await _history_of("AccessToken", root.id, info, first, after)
+
+
+async def sdk_key_history(
+    root: strawberry.Parent[SeenSdkKey], info: Info, first: First = None, after: After = None
+) -> Stretch[AuditEntry]:
+    """Ask for what changed an SDK key."""
+    return await _history_of("SdkKey", root.id, info, first, after)
+
+
 @strawberry.type
 class AuditQuery:
     """The root of the audit log."""
@@ -282,8 +312,8 @@ class AuditQuery:
         node_id: Annotated[
             strawberry.ID | None,
             strawberry.argument(
-                description="Only changes of the project, environment, flag or segment with this global id, which "
-                "may be gone since; not with `project` or `environment`."
+                description="Only changes of the project, environment, flag, segment, member, role, access token "
+                "or SDK key with this global id, which may be gone since; not with `project` or `environment`."
             ),
         ] = None,
         actor: Annotated[

@@ -20,6 +20,8 @@ SERVICE_COST = 100
 # What stands around a field's name and value in JSON, and a short value: so much is counted for each unseen.
 FIELD_BYTES = 12
 SHORT_TEXT = 100
+CHANGED = "What was changed holds: ask for less, and replace a secret that is not here. "
+"""What the error says first when a mutation's answer is left out, or a part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,26 @@ class ResultBudget:
 
     Values are shared while an answer is made, and written out as often as they were asked for. So names,
     JSON values and texts that are not short are counted too: what is written out is never far too long.
+
+    Args:
+        limits: What the answer may cost.
+        is_of_mutation: Whether something is changed before it is answered.
     """
 
-    __slots__ = ("_limit", "_limits", "_seconds", "_since", "_sizes", "_spent", "_wall_end", "_written")
+    __slots__ = (
+        "_hint",
+        "_limit",
+        "_limits",
+        "_seconds",
+        "_since",
+        "_sizes",
+        "_spent",
+        "_wall_end",
+        "_written",
+    )
 
-    def __init__(self, limits: ExecutionLimits) -> None:
+    def __init__(self, limits: ExecutionLimits, *, is_of_mutation: bool = False) -> None:
+        self._hint = CHANGED if is_of_mutation else ""
         self._limits = limits
         self._limit = limits.result_cost
         self._spent = 0
@@ -69,6 +86,28 @@ class ResultBudget:
         # The values are kept so that no others can take their ids meanwhile.
         self._sizes: dict[int, tuple[object, int]] = {}
 
+    def require_half(self) -> None:
+        """Keep a mutation from being begun unless half of everything is left for its answer.
+
+        So the secrets that it makes, which are answered before all else, have room there.
+
+        Raises:
+            LimitExceededError: More is spent.
+        """
+        limits = self._limits
+        for what, setting, limit, spent in (
+            ("fields and items", "EARLYBIRD_MAX_RESULT_COST", limits.result_cost, self._spent),
+            ("bytes", "EARLYBIRD_MAX_RESPONSE_BYTES", limits.response_bytes, self._written),
+            ("processor's seconds", "EARLYBIRD_MAX_RESULT_SECONDS", limits.result_seconds, self._seconds),
+        ):
+            if spent > limit / 2:
+                raise LimitExceededError(
+                    f"This mutation was not begun; the answer's {what} before it, with half of all for its own",
+                    setting=setting,
+                    limit=limit,
+                    actual=ceil(spent + limit / 2),
+                )
+
     def spend(self, cost: int) -> None:
         """Count what is about to be made.
 
@@ -78,7 +117,7 @@ class ResultBudget:
         self._spent += cost
         if self._spent > self._limit:
             raise LimitExceededError(
-                "The answer's fields and items, as far as made",
+                f"{self._hint}The answer's fields and items, as far as made",
                 setting="EARLYBIRD_MAX_RESULT_COST",
                 limit=self._limit,
                 actual=self._spent,
@@ -114,7 +153,7 @@ class ResultBudget:
         seconds = self._seconds if self._since is None else self._seconds + thread_time() - self._since
         if seconds > self._limits.result_seconds:
             raise LimitExceededError(
-                "The processor's seconds for the answer, as far as made",
+                f"{self._hint}The processor's seconds for the answer, as far as made",
                 setting="EARLYBIRD_MAX_RESULT_SECONDS",
                 limit=self._limits.result_seconds,
                 actual=ceil(seconds),
@@ -128,7 +167,7 @@ class ResultBudget:
         """
         self._written += count
         if self._written > self._limits.response_bytes:
-            raise too_long(self._limits, self._written)
+            raise too_long(self._limits, self._written, hint=self._hint)
 
     def write_value(self, value: Any) -> None:  # noqa: ANN401 - whatever a scalar is answered as
         """Count the bytes of a text or a JSON value, which is measured once.
@@ -162,7 +201,7 @@ class ResultBudget:
         return items
 
 
-def too_long(limits: ExecutionLimits, size: int) -> LimitExceededError:
-    """Refuse an answer that is longer than it may be."""
-    what, setting = "The answer's bytes, as far as made", "EARLYBIRD_MAX_RESPONSE_BYTES"
+def too_long(limits: ExecutionLimits, size: int, *, hint: str) -> LimitExceededError:
+    """Refuse an answer that is longer than it may be, with a hint before all else."""
+    what, setting = f"{hint}The answer's bytes, as far as made", "EARLYBIRD_MAX_RESPONSE_BYTES"
     return LimitExceededError(what, setting=setting, limit=limits.response_bytes, actual=size)

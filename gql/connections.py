@@ -18,7 +18,9 @@ page_size: ContextVar[int] = ContextVar("page_size", default=ExecutionLimits().p
 
 First = Annotated[
     int | None,
-    strawberry.argument(description="How many items: 20 if left out, EARLYBIRD_MAX_PAGE_SIZE at most."),
+    strawberry.argument(
+        description=f"How many items: {DEFAULT_PAGE_SIZE} if left out, EARLYBIRD_MAX_PAGE_SIZE at most."
+    ),
 ]
 After = Annotated[
     str | None, strawberry.argument(description="Return the items after this cursor of an earlier page.")

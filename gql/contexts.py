@@ -9,7 +9,7 @@ from domain.model.seen_contexts import ContextFilter, SeenContext
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.pages import Stretch
 from domain.services.catalog import EnvironmentCatalog
-from domain.services.contexts import TargetResolution, TargetStatus
+from domain.services.contexts import CANDIDATES_LIMIT, TargetResolution, TargetStatus
 from gql.connections import After, Edge, First, PageInfo, page_request
 from gql.context import Info
 from gql.enums import register_enum
@@ -64,7 +64,7 @@ class TargetResolutionView:
     input: str = strawberry.field(description="The entry: a key or an email.")
     status: TargetStatus = strawberry.field(description="What is known of it.")
     contexts: list[SeenContextView] = strawberry.field(
-        description="The context that it means, or those that it may mean, by key: 10 at most."
+        description=f"The context that it means, or those that it may mean, by key: {CANDIDATES_LIMIT} at most."
     )
     context_count: int = strawberry.field(description="How many contexts it may mean.")
     key: str | None = strawberry.field(

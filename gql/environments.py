@@ -289,7 +289,7 @@ class EnvironmentsQuery:
 
     @strawberry.field(
         graphql_type=list[Node | None],
-        description="Whatever has these global ids (at most EARLYBIRD_MAX_PAGE_SIZE: 100), in their order; null "
+        description="Whatever has these global ids (at most EARLYBIRD_MAX_PAGE_SIZE), in their order; null "
         "for those that are gone.",
     )
     async def nodes(

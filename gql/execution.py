@@ -160,9 +160,21 @@ class CompiledExecution(StrawberryGraphQLCoreExecutionContext):
         """Complete what asks a service, which is counted first where others of its kind stand beside it."""
         if path.prev is not None:
             result = self._counted(result)
+        elif self.operation.operation is OperationType.MUTATION:
+            result = self._begun(result)
         return super().complete_awaitable_value(
             return_type, field_details_list, info, path, result, position_context
         )
+
+    async def _begun(self, result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever a resolver returns
+        """Run a mutation, unless those before it have left too little for its answer."""
+        try:
+            self._budget.require_half()
+        except LimitExceededError:
+            if isinstance(result, Coroutine):
+                result.close()  # it will never be begun
+            raise
+        return await result
 
     async def _counted(self, result: Awaitable[Any]) -> Any:  # noqa: ANN401 - whatever a resolver returns
         if not isinstance(result, Coroutine):

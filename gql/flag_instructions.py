@@ -24,6 +24,7 @@ from domain.instructions.flags import (
 from domain.instructions.segments import TargetAction
 from domain.model.targeting import (
     DEFAULT_CONTEXT_KIND,
+    FULL_WEIGHT,
     FlagRule,
     Prerequisite,
     Rollout,
@@ -46,7 +47,9 @@ class WeightedVariationInput:
     """Input for domain.model.targeting.WeightedVariation."""
 
     variation: int = strawberry.field(description="The place of the variation, from 0.")
-    weight: int = strawberry.field(description="In thousandths of a percent; all of them add up to 100000.")
+    weight: int = strawberry.field(
+        description=f"In thousandths of a percent; all of them add up to {FULL_WEIGHT}."
+    )
     untracked: bool = strawberry.field(default=False, description="Whether an experiment leaves it out.")
 
 

@@ -3,6 +3,7 @@
 import strawberry
 
 from domain.model.flags import EnvironmentFlag
+from domain.model.targeting import FULL_WEIGHT
 from gql.audit import AuditEntryConnection, flag_history
 from gql.flag_segments import FlagSegmentConnection, flag_segments
 from gql.nodes import Node, global_id
@@ -30,7 +31,7 @@ class ServedVariationView:
     """View of domain.model.flags.ServedVariation."""
 
     variation: VariationView = strawberry.field(description="The variation.")
-    weight: int = strawberry.field(description="Thousandths of a percent; 100000 alone is everyone.")
+    weight: int = strawberry.field(description=f"Thousandths of a percent; {FULL_WEIGHT} alone is everyone.")
 
 
 @strawberry.type(name="Prerequisite", description="What another flag must serve first.")

@@ -31,7 +31,7 @@ from gql.answers import (
     refusal_of,
 )
 from gql.bodies import BodyLimits, read_body
-from gql.budget import ExecutionLimits, too_long
+from gql.budget import CHANGED, ExecutionLimits, too_long
 from gql.context import RequestContext
 from gql.documents import Documents
 from gql.errors import INTERNAL
@@ -39,7 +39,7 @@ from gql.headers import header, header_list
 from gql.ide import ide_page
 from gql.limits import limit_error, shortened
 from gql.metrics import Metrics
-from gql.operations import DirectResult
+from gql.operations import DirectResult, MutationResult
 from gql.request_record import note_errors, note_operation
 from gql.responses import keep_response, response_key
 
@@ -151,7 +151,8 @@ class GraphQLView(GraphQL[object, None]):
             note_errors(map(str, codes))
             answer = orjson.dumps(await self.process_result(request, result))
             if len(answer) > self.limits.response_bytes:
-                return self._too_long(len(answer), media_type)
+                hint = CHANGED if isinstance(result, MutationResult) else ""
+                return self._too_long(len(answer), media_type, hint)
             if isinstance(result, DirectResult) and not errors:
                 await keep_response(self.responses, key, answer, context)
             return byte_response(answer, 200, media_type)
@@ -164,9 +165,9 @@ class GraphQLView(GraphQL[object, None]):
             status = 500
         return json_response({"errors": answered}, status, media_type)
 
-    def _too_long(self, size: int, media_type: str) -> Response:
-        """Leave an answer out; what a mutation changed holds."""
-        error = limit_error([too_long(self.limits, size)])
+    def _too_long(self, size: int, media_type: str, hint: str) -> Response:
+        """Leave an answer out."""
+        error = limit_error([too_long(self.limits, size, hint=hint)])
         self.metrics.count_errors([ErrorCode.LIMIT_EXCEEDED.value])
         return json_response({"data": None, "errors": [error.formatted]}, 200, media_type)
 

@@ -8,6 +8,7 @@ from domain.access.roles import BaseRole
 from domain.access.sight import SeenMember, SeenToken
 from domain.pages import Page, cut_page
 from domain.services.members import MemberFilter
+from gql.audit import AuditEntryConnection, member_history
 from gql.connections import After, Connection, First, page_request
 from gql.context import Info
 from gql.nodes import Node, global_id
@@ -44,6 +45,11 @@ class MemberView(Node):
         resolver=_access_tokens,
         graphql_type=Connection[AccessTokenRef],
         description="The member's access tokens, by name.",
+    )
+    history = strawberry.field(
+        resolver=member_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed the member, newest first; for whoever sees all of the audit log.",
     )
 
     @classmethod

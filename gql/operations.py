@@ -45,6 +45,10 @@ class DirectResult(ExecutionResult):
     """The result of one root field, and of nothing else."""
 
 
+class MutationResult(ExecutionResult):
+    """The result of an operation that may have changed something."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Arguments:
     """Some of a field's arguments: their definitions, and the field's node with only them."""

@@ -8,7 +8,7 @@ from domain.access.policies import Effect
 from domain.access.rights import PolicySource
 from domain.access.roles import BasePermissions
 from domain.pages import Page
-from domain.services.permissions import PermissionHolder, PermissionRequest, SimulatedDecision
+from domain.services.permissions import REQUESTS_LIMIT, PermissionHolder, PermissionRequest, SimulatedDecision
 from gql.access_tokens import AccessTokenView
 from gql.connections import After, Connection, First, page_request
 from gql.context import Info
@@ -56,7 +56,8 @@ class PermissionRequestInput:
 
 
 Requests = Annotated[
-    list[PermissionRequestInput], strawberry.argument(description="Up to 100 actions, each on a thing.")
+    list[PermissionRequestInput],
+    strawberry.argument(description=f"Up to {REQUESTS_LIMIT} actions, each on a thing."),
 ]
 
 

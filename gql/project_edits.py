@@ -55,12 +55,19 @@ class DeleteProjectInput:
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
+async def _created(root: strawberry.Parent[CreatedProject]) -> Project:
+    """Return the project when its secrets are answered: what is asked of the project takes none of their room."""
+    return root.project
+
+
 @strawberry.type(description="A created project.")
 class CreateProjectPayload:
     """View of domain.services.projects.CreatedProject."""
 
-    project: ProjectView | None = strawberry.field(
-        description="The project; null where a part of it that was asked for fails: the secrets stay."
+    project = strawberry.field(
+        resolver=_created,
+        graphql_type=ProjectView | None,
+        description="The project; null where a part of it that was asked for fails: the secrets stay.",
     )
     sdk_keys: list[NewSdkKeyView] = strawberry.field(
         description="The SDK keys of its environments: their secrets are shown this once."

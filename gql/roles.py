@@ -8,6 +8,7 @@ from domain.access.policies import Effect, Statement
 from domain.access.roles import BasePermissions, BaseRole, ProjectRole
 from domain.access.sight import SeenRole
 from domain.pages import Page
+from gql.audit import AuditEntryConnection, role_history
 from gql.connections import After, Connection, First, Query, page_request
 from gql.context import Info
 from gql.enums import register_enum
@@ -116,6 +117,11 @@ class RoleView(Node):
     base_permissions: BasePermissions = strawberry.field(description="What it allows beside its policy.")
     policy: list[StatementView] = strawberry.field(description="The statements of its policy.")
     version: int = strawberry.field(description="Grows with every change.")
+    history = strawberry.field(
+        resolver=role_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it, newest first; for whoever sees all of the audit log.",
+    )
 
     @classmethod
     def is_type_of(cls, obj: object, _info: object) -> bool:

@@ -50,7 +50,7 @@ from gql.limits import (
 from gql.member_edits import MembersMutation
 from gql.members import MembersQuery
 from gql.metrics import Metrics
-from gql.operations import DirectOperation, direct_operation
+from gql.operations import DirectOperation, MutationResult, direct_operation
 from gql.permissions import PermissionsQuery
 from gql.project_edits import ProjectsMutation
 from gql.request_record import note_operation
@@ -91,7 +91,8 @@ class Query(
 @strawberry.type(
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all. "
     "Of several in a document each takes effect for itself, in their order; one that fails is null beside the "
-    "answers of the others (but for `importFlagData`, which makes the whole answer null: ask for it alone)."
+    "answers of the others (but for `importFlagData`, which makes the whole answer null: ask for it alone). None "
+    "is begun when those before it have taken more than half of what an answer may cost."
 )
 class Mutation(
     AccessTokensMutation,
@@ -171,13 +172,12 @@ class Schema(strawberry.Schema):
             self.process_errors([error])
             return PreExecutionError(data=None, errors=[error])
         self.metrics.count_operation(operation_type)
-        run = self._run(text, root_value, context_value, variable_values, operation_name, operation_extensions)
+        is_query = operation_type is OperationType.QUERY
+        run = self._run(
+            text, root_value, context_value, variable_values, operation_name, operation_extensions, is_query
+        )
         try:
-            executed = (
-                await within(self.execution_limits.query_seconds, run)
-                if operation_type is OperationType.QUERY
-                else await run
-            )
+            executed = await within(self.execution_limits.query_seconds, run) if is_query else await run
         except TimeoutError:
             return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
@@ -197,6 +197,7 @@ class Schema(strawberry.Schema):
         variable_values: dict[str, Any] | None,
         operation_name: str | None,
         operation_extensions: dict[str, Any] | None,
+        is_query: bool,  # noqa: FBT001 - it comes last of what graphql-core takes
     ) -> ExecutionResult:
         page_size.set(self.execution_limits.page_size)
         direct = _prepared(self, text, operation_name) if self.runs_directly else None
@@ -217,10 +218,10 @@ class Schema(strawberry.Schema):
             operation_extensions=operation_extensions,
             max_coercion_errors=1,
             hide_suggestions=not self.disclosure.suggestions,
-            budget=ResultBudget(self.execution_limits),
+            budget=ResultBudget(self.execution_limits, is_of_mutation=not is_query),
         )
         done = await result if isawaitable(result) else result
-        return ExecutionResult(done.data, done.errors)
+        return (ExecutionResult if is_query else MutationResult)(done.data, done.errors)
 
     def _refuse_variables(self, operation: OperationDefinitionNode, variables: dict[str, Any]) -> None:
         """Refuse variables that do not fit their types.

@@ -5,6 +5,8 @@ from typing import Annotated
 import strawberry
 
 from domain.access.credentials import CredentialKind
+from domain.access.sight import SeenSdkKey
+from domain.services.grace import GRACE_DAYS_LIMIT
 from domain.services.sdk_keys import SdkKeyWithSecret
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
@@ -18,16 +20,25 @@ class RotateSdkKeyInput:
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     kind: CredentialKind = strawberry.field(description="Whether it is for servers or for clients.")
     grace_period_seconds: int = strawberry.field(
-        default=0, description="How long the key that there was works still: 90 days at most."
+        default=0, description=f"How long the key that there was works still: {GRACE_DAYS_LIMIT} days at most."
     )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
+
+
+async def _key_with_secret(root: strawberry.Parent[SdkKeyWithSecret]) -> SeenSdkKey:
+    """Return the key when its secret is answered: what is asked of the key takes none of that one's room."""
+    return root.sdk_key
 
 
 @strawberry.type(description="A new SDK key.")
 class RotateSdkKeyPayload:
     """View of domain.services.sdk_keys.SdkKeyWithSecret."""
 
-    sdk_key: SdkKeyView = strawberry.field(description="The key.")
+    sdk_key = strawberry.field(
+        resolver=_key_with_secret,
+        graphql_type=SdkKeyView | None,
+        description="The key; null where a part of it that was asked for fails: the secret stays.",
+    )
     secret: str = strawberry.field(description="Its secret, which is shown this once.")
 
 

@@ -7,6 +7,7 @@ import strawberry
 from domain.access.credentials import CredentialKind
 from domain.access.sight import SeenSdkKey
 from domain.services.catalog import EnvironmentCatalog
+from gql.audit import AuditEntryConnection, sdk_key_history
 from gql.context import Info
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
@@ -39,6 +40,11 @@ class SdkKeyView(Node):
     )
     last_used_at: datetime | None = strawberry.field(
         description="When it was last shown, to about two minutes; null if it never was."
+    )
+    history = strawberry.field(
+        resolver=sdk_key_history,
+        graphql_type=AuditEntryConnection,
+        description="What changed it, newest first.",
     )
 
     @classmethod

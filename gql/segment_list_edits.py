@@ -7,6 +7,7 @@ import strawberry
 from domain.model.lists import ListChange, ListMode
 from domain.services.list_changes import NewListChange
 from domain.services.list_effects import ChangedList
+from domain.services.lists import KEYS_LIMIT
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.member_files import UPLOAD_PATH
@@ -44,7 +45,7 @@ class AddSegmentMembersInput:
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
     keys: list[str] = strawberry.field(
-        description="The context keys, as they are: at most 1000; more belong in a file."
+        description=f"The context keys, as they are: at most {KEYS_LIMIT}; more belong in a file."
     )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 

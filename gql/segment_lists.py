@@ -10,6 +10,8 @@ from domain.evaluation.usage import EnvironmentSegment
 from domain.model.lists import ListChange, ListChangeState, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page
+from domain.services.list_changes import CHANGES_KEPT
+from domain.services.list_files import MALFORMED_LINES_LIMIT
 from gql.connections import After, Connection, First, page_request
 from gql.context import Info
 from gql.enums import register_enum
@@ -74,7 +76,9 @@ class ListCountsView:
     removed: int = strawberry.field(description="Members that are none any more.")
     duplicates: int = strawberry.field(description="Keys that came again.")
     malformed: int = strawberry.field(description="Lines that were left out.")
-    malformed_lines: list[MalformedLineView] = strawberry.field(description="The first hundred of those.")
+    malformed_lines: list[MalformedLineView] = strawberry.field(
+        description=f"The first {MALFORMED_LINES_LIMIT} of those."
+    )
     skipped: int = strawberry.field(description="People of a sync that had no key.")
 
 
@@ -151,7 +155,7 @@ class LargeListView:
     imports = strawberry.field(
         resolver=_imports,
         graphql_type=list[SegmentImportView],
-        description="Its last changes, newest first: at most a hundred and one.",
+        description=f"Its last changes, newest first: at most {CHANGES_KEPT + 1}.",
     )
 
 

@@ -31,7 +31,7 @@ OnlyVariation = Annotated[
 ]
 FirstRules = Annotated[
     int | None,
-    strawberry.argument(description="How many rules to return: EARLYBIRD_MAX_PAGE_SIZE (100), or less."),
+    strawberry.argument(description="How many rules to return: EARLYBIRD_MAX_PAGE_SIZE, or fewer."),
 ]
 
 
@@ -115,7 +115,7 @@ class EarlyAccessProgramView:
     usage = strawberry.field(
         resolver=_program_usage,
         graphql_type=list[SegmentUsageNodeView],
-        description="The rules that target it, by flag and rule: the first 100. All are in "
+        description="The rules that target it, by flag and rule: the first EARLYBIRD_MAX_PAGE_SIZE. All are in "
         "`segment { usage { flags } }`, in pages, with filters.",
     )
     variations: list[FlagVariationsView] = strawberry.field(

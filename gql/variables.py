@@ -244,7 +244,7 @@ class _Faults:
             if name not in fields:
                 suggestion = self._suggestion(name, list(fields))
                 shown = shortened(name, _LONGEST_NAME)
-                yield Violation(path, f"has the unknown field '{shown}', of type '{expected}'.{suggestion}")
+                yield Violation(path, f"has the unknown field '{shown}', of type '{expected}'{suggestion}")
         if expected.is_one_of:
             given = [each for name, each in value.items() if name in fields]
             if len(given) != 1 or given[0] is None:
@@ -256,9 +256,8 @@ class _Faults:
                 if value in expected.values:
                     return None
                 shown = shortened(value, _LONGEST_NAME)
-                return (
-                    f"'{shown}' is no value of the enum '{expected}'.{self._suggestion(value, [*expected.values])}"
-                )
+                suggestion = self._suggestion(value, [*expected.values])
+                return f"'{shown}' is no value of the enum '{expected}'{suggestion}"
             if expected.coerce_input_value(value) is not Undefined:
                 return None
         except GraphQLError as error:
@@ -271,4 +270,5 @@ class _Faults:
         if self._suggestions == 0 or len(name) > _LONGEST_NAME:
             return ""
         self._suggestions -= 1
-        return did_you_mean(suggestion_list(name, names))
+        sentence = did_you_mean(suggestion_list(name, names))
+        return f".{sentence}" if sentence else ""

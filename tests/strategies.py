@@ -1,4 +1,4 @@
-"""Random environments in LaunchDarkly's JSON, each from a seed."""
+"""Random environments in LaunchDarkly's JSON, each from a seed; and any small JSON value."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -322,3 +322,10 @@ class _WorldMaker:
             if self.chance(0.04):
                 rule["bucketBy"] = self.pick(_BAD_REFERENCES[1:])
         return rule
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-3, 3) | st.text('a,"[]', max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=8,
+)

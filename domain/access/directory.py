@@ -100,13 +100,12 @@ class AccessDirectory:
         folded = fold_email(email)
         return next((member for member in self.members.values() if fold_email(member.email) == folded), None)
 
-    def secrets_of(self, token_id: str) -> list[Credential]:
-        """Return the secrets that open an access token, by its public id: its own, and those that it had."""
+    def secrets_of(self, public_id: str) -> list[Credential]:
+        """Return the secrets of an access token or SDK key, by its public id: its own, and those that it had."""
         if not self._secrets:
             for credential in self.credentials.values():
-                if credential.is_access_token:
-                    self._secrets.setdefault(credential.public_id, []).append(credential)
-        return self._secrets.get(token_id, [])
+                self._secrets.setdefault(credential.public_id, []).append(credential)
+        return self._secrets.get(public_id, [])
 
     def has_other_service_token(self, token: Credential) -> bool:
         """Tell whether another service's token has the name of one, in any case."""

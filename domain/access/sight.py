@@ -1,8 +1,9 @@
 """The directory as somebody sees it: what he may not view is not there."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 
 from domain.access.actions import MemberAction, RoleAction, TokenAction
 from domain.access.credentials import Credential, CredentialKind
@@ -68,7 +69,7 @@ class AccessSight:
 
     def token(self, public_id: str) -> "SeenToken | None":
         """Find an access token, by its public id."""
-        return next(iter(self._tokens(self._credentials(public_id))), None)
+        return next(iter(self._tokens(self.directory.secrets_of(public_id))), None)
 
     def sdk_keys(self, environment: EnvironmentRef) -> list["SeenSdkKey"]:
         """Return the SDK keys of an environment, those of servers first; none if it is not seen."""
@@ -79,10 +80,20 @@ class AccessSight:
 
     def sdk_key(self, public_id: str) -> "SeenSdkKey | None":
         """Find an SDK key, by its public id."""
-        for found in self._credentials(public_id):
+        for found in self.directory.secrets_of(public_id):
             if found.environment is not None and self.sees_project(found.environment.project):
                 return SeenSdkKey(found, self)
         return None
+
+    def node(self, type_name: str, entity_id: str) -> "AccessNode | None":
+        """Find what has a global id, by the name of its type, one of `ACCESS_NODES`, and its own id."""
+        return ACCESS_NODES[type_name](self, entity_id)
+
+    def hides(self, type_name: str, entity_id: str) -> bool:
+        """Tell whether there is something with a global id that is not seen: what is gone is not hidden."""
+        entities = {"Member": self.directory.members, "Role": self.directory.roles}.get(type_name)
+        is_there = self.directory.secrets_of(entity_id) if entities is None else entity_id in entities
+        return bool(is_there) and self.node(type_name, entity_id) is None
 
     @property
     def own_member(self) -> "SeenMember | None":
@@ -125,9 +136,6 @@ class AccessSight:
     def sees_project(self, key: str) -> bool:
         """Tell whether a project is there."""
         return self.directory.shows(key, self.principal)
-
-    def _credentials(self, public_id: str) -> Iterable[Credential]:
-        return (c for c in self.directory.credentials.values() if c.public_id == public_id)
 
     def _tokens(self, credentials: Iterable[Credential]) -> list["SeenToken"]:
         found = [SeenToken(c, self) for c in credentials if c.is_access_token and not c.superseded]
@@ -235,21 +243,39 @@ class SeenRole:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenToken:
-    """An access token, with what is seen of whose it is and of its roles."""
-
+class _SeenCredential:
     credential: Credential
     sight: AccessSight
 
     @property
     def id(self) -> str:
-        """Identify the token: its id says nothing of the secret."""
+        """Identify it: its id says nothing of the secret."""
         return self.credential.public_id
 
     @property
     def name(self) -> str:
         """The name."""
         return self.credential.name
+
+    @property
+    def created_at(self) -> datetime | None:
+        """When it was created, if that is known."""
+        return _moment(self.credential.created_ms)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on it opens nothing, if it expires."""
+        return _moment(self.credential.expires_ms)
+
+    @property
+    def last_used_at(self) -> datetime | None:
+        """About when it was last shown, if it was."""
+        return _moment(self.sight.uses.last_used_ms(self.id))
+
+
+@dataclass(frozen=True, slots=True)
+class SeenToken(_SeenCredential):
+    """An access token, with what is seen of whose it is and of its roles."""
 
     @property
     def version(self) -> int:
@@ -293,44 +319,16 @@ class SeenToken:
         return None if self.credential.policy is None else self.credential.policy.statements
 
     @property
-    def created_at(self) -> datetime | None:
-        """When it was created, if that is known."""
-        return _moment(self.credential.created_ms)
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """From when on it opens nothing, if it expires."""
-        return _moment(self.credential.expires_ms)
-
-    @property
     def previous_secret_expires_at(self) -> datetime | None:
         """From when on no secret that it had opens it any more, if one still does."""
         secrets = self.sight.directory.secrets_of(self.id)
         ends = [c.expires_ms for c in secrets if c.superseded and c.expires_ms is not None]
         return _moment(max((end for end in ends if end > now_ms()), default=None))
 
-    @property
-    def last_used_at(self) -> datetime | None:
-        """About when it was last shown, if it was."""
-        return _moment(self.sight.uses.last_used_ms(self.id))
-
 
 @dataclass(frozen=True, slots=True)
-class SeenSdkKey:
+class SeenSdkKey(_SeenCredential):
     """An SDK key."""
-
-    credential: Credential
-    sight: AccessSight
-
-    @property
-    def id(self) -> str:
-        """Identify the key: its id says nothing of the secret."""
-        return self.credential.public_id
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        return self.credential.name
 
     @property
     def kind(self) -> CredentialKind:
@@ -344,20 +342,16 @@ class SeenSdkKey:
         is_client = self.kind is CredentialKind.CLIENT_SDK_KEY
         return is_client, expires_ms is not None, -(expires_ms or 0), self.id
 
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was created, if that is known."""
-        return _moment(self.credential.created_ms)
 
-    @property
-    def expires_at(self) -> datetime | None:
-        """From when on it opens nothing, if it expires."""
-        return _moment(self.credential.expires_ms)
+AccessNode: TypeAlias = SeenMember | SeenRole | SeenToken | SeenSdkKey
 
-    @property
-    def last_used_at(self) -> datetime | None:
-        """About when it was last shown, if it was."""
-        return _moment(self.sight.uses.last_used_ms(self.id))
+ACCESS_NODES: Mapping[str, Callable[[AccessSight, str], AccessNode | None]] = {
+    "Member": AccessSight.member,
+    "Role": AccessSight.role,
+    "AccessToken": AccessSight.token,
+    "SdkKey": AccessSight.sdk_key,
+}
+"""How things that concern access are found, by the names of their types in the graph."""
 
 
 def _moment(at_ms: int | None) -> datetime | None:

@@ -94,6 +94,7 @@ class EntityChange:
         kind: `project`, `environment`, `flag`, `targeting`, `segment`, `credential`, `member` or `role`.
         entity_id: Its id among its kind (of a credential its name, and its environment: its id says something of
             the secret).
+        public_id: What a credential is found by, whose name others may have had; empty for all else.
         version_before: None if it was created.
         version_after: None if it was deleted.
         omitted_count: How many of its changed fields, rules and lists of targets there was no room for.
@@ -101,6 +102,7 @@ class EntityChange:
 
     kind: str
     entity_id: str
+    public_id: str = ""
     version_before: int | None = None
     version_after: int | None = None
     fields: tuple[FieldChange, ...] = ()
@@ -111,7 +113,7 @@ class EntityChange:
     @property
     def subject(self) -> str:
         """Name the entity among all kinds: what the entries of its history are found by."""
-        return f"{self.kind}/{self.entity_id}"
+        return f"{self.kind}/{self.public_id or self.entity_id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

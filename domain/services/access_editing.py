@@ -6,20 +6,29 @@ So of two edits at the same time neither breaks what the other rests on, and som
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
 from domain.access.escalation import escalations
 from domain.access.needs import Change, Surroundings, change_of, directory_with, needs
 from domain.access.principals import Principal
-from domain.access.sight import AccessSight
-from domain.errors import ForbiddenError, InvalidInputError, RevisionConflictError, Violation
+from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenToken
+from domain.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    RevisionConflictError,
+    Violation,
+)
 from domain.model.changes import AuditEntry
 from domain.ports import ACCESS_SCOPE, Commit
 from domain.services.audit import told_by
-from domain.services.editing import Writes, check_comment
+from domain.services.editing import Writes, check_comment, check_version
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
+
+S = TypeVar("S", SeenMember, SeenRole, SeenToken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +92,25 @@ class AccessEditor:
                     continue
                 # Not asked of the store again, which may be away by now: a secret is answered this once.
                 return AccessSight(after, sight.principal, access.uses)
+
+
+def seen_at(found: S | None, kind: str, key: str, expected_version: int | None = None) -> S:
+    """Return what was looked for where it is seen.
+
+    Args:
+        found: What was found.
+        kind: What it is.
+        key: What it was looked for by.
+        expected_version: The version that the caller saw; None if any will do.
+
+    Raises:
+        NotFoundError: Nothing was found.
+        VersionConflictError: It is not at the version expected.
+    """
+    if found is None:
+        raise NotFoundError(kind, key)
+    check_version(kind, key, expected=expected_version, actual=found.version)
+    return found
 
 
 def _authorized(sight: AccessSight, edit: AccessEdit, writes: Writes) -> AccessDirectory:

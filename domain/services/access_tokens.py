@@ -16,8 +16,8 @@ from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
-from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Writes, below_input, check_version
+from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
+from domain.services.editing import Writes, below_input
 from domain.services.grace import grace_violations, superseded
 from domain.services.grants import NewGrants, read_policy
 from domain.services.token_rules import (
@@ -31,6 +31,7 @@ from domain.services.token_rules import (
 
 _RESOURCES = "service-token/*"
 _KIND = CredentialKind.ACCESS_TOKEN
+_NAME = "access token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +200,7 @@ class AccessTokenService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
-            before = _checked(sight, token_id, expected_version)
+            before = seen_at(sight.token(token_id), _NAME, token_id, expected_version).credential
             after = replace(before, name=name)
             if violations := token_name_violations(name, is_of_service=before.is_of_service):
                 raise below_input(violations)
@@ -231,7 +232,7 @@ class AccessTokenService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
-            before = _checked(sight, token_id, reset.expected_version)
+            before = seen_at(sight.token(token_id), _NAME, token_id, reset.expected_version).credential
             violations = grace_violations(reset.grace_ms) + expiry_violations(reset.expires_ms, sight)
             if reset.grace_ms:
                 violations += room_violations(before, sight, ("gracePeriodSeconds",))
@@ -265,7 +266,7 @@ class AccessTokenService:
         found = await self._found(principal, action, token_id)
 
         def decide(sight: AccessSight) -> Writes:
-            _checked(sight, token_id, expected_version)
+            seen_at(sight.token(token_id), _NAME, token_id, expected_version)
             return [Delete(credential) for credential in sight.directory.secrets_of(token_id)]
 
         edit = AccessEdit(action=action, resource=_resource_of(found), decide=decide, comment=comment)
@@ -279,7 +280,8 @@ class AccessTokenService:
             NotFoundError: There is none with this id.
             DomainError: As `AccessService.sight` says.
         """
-        return _seen(await self._access.sight(principal, action, _RESOURCES), token_id)
+        sight = await self._access.sight(principal, action, _RESOURCES)
+        return seen_at(sight.token(token_id), _NAME, token_id)
 
 
 def _holder(sight: AccessSight, new: NewToken) -> Member | None:
@@ -298,29 +300,7 @@ def _holder(sight: AccessSight, new: NewToken) -> Member | None:
             message = "you are no member yourself: name one, or make a service's token"
             raise below_input([Violation(("memberEmail",), message)])
         return sight.principal.member
-    found = sight.member_with(new.member_email)
-    if found is None:
-        raise NotFoundError("member", new.member_email)
-    return found.member
-
-
-def _seen(sight: AccessSight, token_id: str) -> SeenToken:
-    found = sight.token(token_id)
-    if found is None:
-        raise NotFoundError("access token", token_id)
-    return found
-
-
-def _checked(sight: AccessSight, token_id: str, expected_version: int | None) -> Credential:
-    """Return an access token as it is.
-
-    Raises:
-        NotFoundError: It is gone.
-        VersionConflictError: It is not at the version expected.
-    """
-    found = _seen(sight, token_id)
-    check_version("access token", token_id, expected=expected_version, actual=found.version)
-    return found.credential
+    return seen_at(sight.member_with(new.member_email), "member", new.member_email).member
 
 
 def _refuse_taken(token: Credential, action: str, sight: AccessSight) -> None:

@@ -1,6 +1,6 @@
 """The audit log: what each change puts into it, and reading it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -10,13 +10,15 @@ from domain.access.actions import AccountAction
 from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.principals import Principal
+from domain.access.resources import ACCOUNT
+from domain.access.sight import ACCESS_NODES, AccessSight
 from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntityChange, EntryFilter
 from domain.model.differences import Room, changed_fields, changed_rules, changed_targets
 from domain.pages import PageRequest, Stretch, cut_stretch, page_bounds, stretch_of
-from domain.ports import PROGRESS, Delete, Entity, Save, Store, kind_of
-from domain.services.access import AccessService
+from domain.ports import PROGRESS, Delete, Entity, Save, Store, kind_of, subject_of
+from domain.services.access import AccessService, SeenProjects
 
 CHANGES_LIMIT = 200
 """How many entities an entry tells of itself."""
@@ -26,9 +28,15 @@ PAGE_LIMIT = 50
 """How many entities a page beside it tells of."""
 PAGE_CHARACTERS = 50_000
 """How much a page tells of all of them together."""
-_SUBJECT_TYPES = ("Project", "Environment", "Flag", "Segment")
-_THINGS = ("Flag", "Segment")
-"""Those of which an entry's changes concern one or two; of the others they may concern all."""
+_KINDS = {
+    **{name: name.lower() for name in ("Project", "Environment", "Flag", "Segment", "Member", "Role")},
+    **dict.fromkeys(("AccessToken", "SdkKey"), "credential"),
+}
+"""The kinds of what has a history, by the names of their types in the graph."""
+_THINGS = ("Flag", "Segment", *ACCESS_NODES)
+"""Those of which an entry's changes concern one; of the others they may concern all that is in them."""
+_NEVER_AGAIN = ("Member", "AccessToken", "SdkKey")
+"""Those whose ids no later one has. Another secret of an access token looks like the creation of one."""
 
 FindBefore: TypeAlias = Callable[[Entity], Entity | None]
 """Returns what is stored in the place of an entity that is there."""
@@ -43,7 +51,7 @@ def told_by(
     of one thing is found without the others.
     """
     listed = told(writes)
-    others = sorted(listed[CHANGES_LIMIT:], key=_subject)
+    others = sorted(listed[CHANGES_LIMIT:], key=lambda write: subject_of(write.entity))
     parts = [others[begin : begin + PAGE_LIMIT] for begin in range(0, len(others), PAGE_LIMIT)]
     pages = [
         ChangesPage(entry_id=entry.id, number=number, changes=_describe_all(part, find_before, PAGE_CHARACTERS))
@@ -53,7 +61,7 @@ def told_by(
         entry,
         changes=describe_changes(listed[:CHANGES_LIMIT], find_before),
         unlisted_count=len(others),
-        page_starts=tuple(_subject(part[0]) for part in parts),
+        page_starts=tuple(subject_of(part[0].entity) for part in parts),
     )
     return entry, [Save(page, None) for page in pages]
 
@@ -72,10 +80,6 @@ def _describe_all(
         changes.append(_describe(write, find_before, room))
         characters = room.characters
     return tuple(changes)
-
-
-def _subject(write: Save | Delete) -> str:
-    return f"{kind_of(type(write.entity))}/{_told_id(write.entity)}"
 
 
 def _told_id(entity: Entity) -> str:
@@ -100,6 +104,7 @@ def _describe(write: Save | Delete, find_before: FindBefore, room: Room) -> Enti
     change = EntityChange(
         kind=kind_of(type(entity)),
         entity_id=_told_id(entity),
+        public_id=entity.public_id if isinstance(entity, Credential) else "",
         version_before=version_before,
         version_after=None if after is None else after.version,
     )
@@ -135,10 +140,17 @@ class AuditFilter:
 
     @property
     def project_key(self) -> str | None:
-        """The key of the project that it is about; None if it is about all."""
+        """The key of the project that it is about; None if it is about all, or what concerns access."""
+        if self.access_node is not None:
+            return None
         if self.node is not None:
             return self.node[1].partition("/")[0]
         return self.project if self.environment is None else self.environment.project
+
+    @property
+    def access_node(self) -> tuple[str, str] | None:
+        """The node if it is a member, a role, an access token or an SDK key."""
+        return self.node if self.node is not None and self.node[0] in ACCESS_NODES else None
 
     def to_entries(self) -> EntryFilter:
         """Return the store's filter.
@@ -172,12 +184,11 @@ def subjects_of(type_name: str, entity_id: str) -> Sequence[str]:
     Raises:
         InvalidInputError: Nodes of this type have no history.
     """
-    if type_name not in _SUBJECT_TYPES:
-        raise InvalidInputError(
-            [Violation(("nodeId",), "is none of a project, an environment, a flag or a segment")]
-        )
+    if type_name not in _KINDS:
+        message = "is of nothing that has a history: a flag, segment, environment, project, member, role or secret"
+        raise InvalidInputError([Violation(("nodeId",), message)])
     if type_name != "Flag":
-        return [f"{type_name.lower()}/{entity_id}"]
+        return [f"{_KINDS[type_name]}/{entity_id}"]
     # As an environment sees it: its targeting there, and what is the same everywhere.
     project, _, rest = entity_id.partition("/")
     return [f"targeting/{entity_id}", f"flag/{project}/{rest.partition('/')[2]}"]
@@ -189,6 +200,23 @@ def _since_creation(entries: Sequence[AuditEntry], subject: str) -> list[AuditEn
         if any(change.subject == subject and change.version_before is None for change in entry.changes):
             return list(entries[: index + 1])
     return list(entries)
+
+
+def _shows(node: tuple[str, str], seen: SeenProjects, sight: AccessSight) -> bool:
+    """Tell whether somebody sees the entries of a node that concerns access.
+
+    Those of an SDK key are of its project. All others are of none, and so are those of what is gone: for whoever
+    sees all of the log, unless the node is there and he may not view it.
+    """
+    if seen.sees_all:
+        return not sight.hides(*node)
+    return node[0] == "SdkKey" and sight.node(*node) is not None
+
+
+def _pages_of(subject: str, entry: AuditEntry) -> range:
+    """Return the numbers of the pages beside an entry that may tell of a subject, of which it may tell itself."""
+    starts = entry.page_starts
+    return range(max(bisect_left(starts, subject) - 1, 0), bisect_right(starts, subject))
 
 
 class AuditService:
@@ -212,8 +240,10 @@ class AuditService:
         entries = wanted.to_entries()
         if (key := wanted.project_key) is not None:
             entries = replace(entries, since_ms=max(wanted.since_ms or 0, seen.since_ms(key)))
-        if not seen.includes(key):
-            since_ms = {f"project/{one}": at for one, at in seen.created_ms.items()} if key is None else {}
+        [is_seen] = await self._visible(principal, [wanted], seen)
+        if not is_seen:
+            is_of_all = key is None and wanted.access_node is None
+            since_ms = {f"project/{one}": at for one, at in seen.created_ms.items()} if is_of_all else {}
             entries = replace(entries, subjects=since_ms.keys(), subjects_since_ms=since_ms)
         if (actor := wanted.actor) and seen_actors([actor], principal, self._access.known)[actor] != actor:
             entries = replace(entries, subjects=())
@@ -242,12 +272,10 @@ class AuditService:
         seen = await self._access.seen_projects(principal, AccountAction.VIEW_AUDIT_LOG)
         wanted = [AuditFilter(node=node) for node in nodes]
         subjects = [subjects_of(*node) for node in nodes]
-        visible = [
-            of_node if seen.includes(node.project_key) else ()
-            for node, of_node in zip(wanted, subjects, strict=True)
-        ]
+        visible = await self._visible(principal, wanted, seen)
+        asked = [of_node if is_seen else () for of_node, is_seen in zip(subjects, visible, strict=True)]
         first, after = page_bounds(page)
-        found = await self._store.latest_entries(visible, first=first + 1, before=after or "")
+        found = await self._store.latest_entries(asked, first=first + 1, before=after or "")
         starts = [seen.since_ms(node.project_key or "") for node in wanted]
         found = [
             [entry for entry in entries if entry.at_ms >= since_ms]
@@ -259,8 +287,25 @@ class AuditService:
         for index, (type_name, _) in enumerate(nodes):
             if type_name in _THINGS:
                 found[index] = [await self._only_of(entry, subjects[index], pages) for entry in found[index]]
-            found[index] = _since_creation(found[index], subjects[index][-1])
+            if type_name not in _NEVER_AGAIN:
+                found[index] = _since_creation(found[index], subjects[index][-1])
         return [stretch_of(entries, page, lambda entry: entry.id) for entries in found]
+
+    async def _visible(
+        self, principal: Principal, wanted: Sequence[AuditFilter], seen: SeenProjects
+    ) -> list[bool]:
+        """Tell of filters whether somebody sees all that they find, if he sees what they are about.
+
+        Raises:
+            DomainError: As `AccessService.sight` says.
+        """
+        if not any(one.access_node for one in wanted):
+            return [seen.includes(one.project_key) for one in wanted]
+        sight = await self._access.sight(principal, AccountAction.VIEW_AUDIT_LOG, ACCOUNT)
+        return [
+            _shows(node, seen, sight) if (node := one.access_node) else seen.includes(one.project_key)
+            for one in wanted
+        ]
 
     async def _only_of(
         self, entry: AuditEntry, subjects: Collection[str], pages: dict[str, ChangesPage]
@@ -272,13 +317,16 @@ class AuditService:
             subjects: The subjects.
             pages: The pages beside entries that were read already; those that are read are put in.
         """
-        told = {change.subject: change for change in entry.changes}
-        missing = [subject for subject in subjects if subject not in told]
-        for number in sorted({bisect_right(entry.page_starts, subject) - 1 for subject in missing} - {-1}):
+        parts = [entry.changes]
+        for number in sorted({number for subject in subjects for number in _pages_of(subject, entry)}):
             page_id = ChangesPage.id_of(entry.id, number)
             if page_id not in pages:
                 pages[page_id] = await self._store.get(ChangesPage, page_id)
-            told |= {change.subject: change for change in pages[page_id].changes}
-        found = [told[subject] for subject in subjects if subject in told]
+            parts.append(pages[page_id].changes)
+        told: dict[str, list[EntityChange]] = {subject: [] for subject in subjects}
+        for change in chain.from_iterable(parts):
+            if (subject := change.subject) in told:
+                told[subject].append(change)
+        found = [*chain.from_iterable(told.values())]
         count = len(entry.changes) + entry.unlisted_count
         return replace(entry, changes=tuple(found), unlisted_count=count - len(found))

@@ -1,13 +1,13 @@
 """Reads projects, environments, flags, segments and tags. What is in an environment comes from its snapshot."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from domain.access.actions import ProjectAction
 from domain.access.directory import project_resource
 from domain.access.principals import Principal
-from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenSdkKey, SeenToken
+from domain.access.sight import ACCESS_NODES, AccessNode
 from domain.evaluation.dependencies import FlagSegmentNode, segment_dependencies
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment
@@ -158,15 +158,7 @@ def tags_in(
     return cut_page([uses[tag] for tag in sorted(uses) if text in tag.casefold()], page, lambda use: use.name)
 
 
-AccessNode: TypeAlias = SeenMember | SeenRole | SeenToken | SeenSdkKey
 CatalogNode: TypeAlias = Project | EnvironmentCatalog | EnvironmentFlag | EnvironmentSegment | AccessNode
-
-_ACCESS_NODES: Mapping[str, Callable[[AccessSight, str], AccessNode | None]] = {
-    "Member": AccessSight.member,
-    "Role": AccessSight.role,
-    "AccessToken": AccessSight.token,
-    "SdkKey": AccessSight.sdk_key,
-}
 
 
 def _nothing(_key: str) -> None:
@@ -248,8 +240,9 @@ class CatalogService:
         Raises:
             DomainError: As `AccessService.sees` and `sight` say.
         """
-        if find := _ACCESS_NODES.get(type_name):
-            return find(await self._access.sight(principal, ProjectAction.VIEW, "proj/*"), entity_id)
+        if type_name in ACCESS_NODES:
+            sight = await self._access.sight(principal, ProjectAction.VIEW, "proj/*")
+            return sight.node(type_name, entity_id)
         project, _, rest = entity_id.partition("/")
         if type_name == "Project":
             return await self.project(principal, entity_id)

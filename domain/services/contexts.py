@@ -33,7 +33,7 @@ _AFRESH_MS = 5 * 60_000
 _DAY_MS = 86_400_000
 TEXT_LIMIT = 1_000_000
 """How many characters a bulk edit's text may have if nothing else is said."""
-_MOST_CANDIDATES = 10
+CANDIDATES_LIMIT = 10
 """How many contexts an ambiguous entry is answered with."""
 
 
@@ -185,12 +185,12 @@ class ContextService:
             )
         folded = {entry.casefold() for entry in entries}
         place = (snapshot.environment, context_kind)
-        known = await self._store.contexts_among(*place, keys=entries, emails=folded, per_email=_MOST_CANDIDATES)
+        known = await self._store.contexts_among(*place, keys=entries, emails=folded, per_email=CANDIDATES_LIMIT)
         by_key = {context.key: context for context in known}
         by_email: defaultdict[str | None, list[SeenContext]] = defaultdict(list)
         for context in sorted(known, key=lambda context: context.key):
             by_email[context.folded_email].append(context)
-        shared = [email for email in folded if len(by_email[email]) >= _MOST_CANDIDATES]
+        shared = [email for email in folded if len(by_email[email]) >= CANDIDATES_LIMIT]
         counts = await self._store.count_contexts(*place, emails=shared) if shared else {}
         return [
             _resolution(entry, [by_key[entry]], 1, listed)
@@ -271,7 +271,7 @@ def _resolution(
     return TargetResolution(
         input=entry,
         status=status,
-        contexts=candidates[:_MOST_CANDIDATES],
+        contexts=candidates[:CANDIDATES_LIMIT],
         context_count=max(len(candidates), count or 0),
         key=key,
         current=None if key is None else listed.get(key),

@@ -7,13 +7,13 @@ from domain.access.members import Member, email_violation, kept_email
 from domain.access.principals import Principal
 from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenMember
-from domain.errors import AlreadyExistsError, NotFoundError, Violation
+from domain.errors import AlreadyExistsError, Violation
 from domain.instructions.limits import text_violations
 from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
-from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Writes, below_input, check_version
+from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
+from domain.services.editing import Writes, below_input
 from domain.services.grants import NewGrants
 
 _RESOURCES = "member/*"
@@ -142,7 +142,7 @@ class MemberService:
         member = await self._found(principal, "deleteMember", email)
 
         def decide(sight: AccessSight) -> Writes:
-            known = _checked(sight, member.id, email, expected_version)
+            known = seen_at(sight.member(member.id), "member", email, expected_version).member
             tokens = [c for c in sight.directory.credentials.values() if c.member_id == known.id]
             return [Delete(known), *map(Delete, tokens)]
 
@@ -163,7 +163,7 @@ class MemberService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
-            before = _checked(sight, member.id, email, change.expected_version)
+            before = seen_at(sight.member(member.id), "member", email, change.expected_version).member
             after = replace(
                 before,
                 email=before.email if change.email is None else kept_email(change.email),
@@ -189,24 +189,8 @@ class MemberService:
             NotFoundError: There is none with this email.
             DomainError: As `AccessService.sight` says.
         """
-        found = (await self._access.sight(principal, action, _RESOURCES)).member_with(email)
-        if found is None:
-            raise NotFoundError("member", email)
-        return found.member
-
-
-def _checked(sight: AccessSight, member_id: str, email: str, expected_version: int | None) -> Member:
-    """Return a member as he is.
-
-    Raises:
-        NotFoundError: He is gone.
-        VersionConflictError: He is not at the version expected.
-    """
-    found = sight.member(member_id)
-    if found is None:
-        raise NotFoundError("member", email)
-    check_version("member", email, expected=expected_version, actual=found.version)
-    return found.member
+        sight = await self._access.sight(principal, action, _RESOURCES)
+        return seen_at(sight.member_with(email), "member", email).member
 
 
 def _violations(member: Member) -> list[Violation]:

@@ -9,14 +9,14 @@ from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Role
 from domain.access.sight import AccessSight, SeenRole
 from domain.access.suggestions import Suggestions, suggestions
-from domain.errors import AlreadyExistsError, InUseError, NotFoundError, UsedBy, Violation
+from domain.errors import AlreadyExistsError, InUseError, UsedBy, Violation
 from domain.instructions.details import description_violations, name_violations, new_name_violations
 from domain.keys import key_from_name
 from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
-from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Writes, below_input, check_version
+from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
+from domain.services.editing import Writes, below_input
 from domain.services.grants import read_policy
 
 _RESOURCES = "role/*"
@@ -150,7 +150,7 @@ class RoleService:
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
-            before = _checked(sight, key, change.expected_version)
+            before = seen_at(sight.role(key), "role", key, change.expected_version).role
             after = change.apply(before, suggestions(wanted=self._suggests))
             if after == before:
                 return []
@@ -174,7 +174,7 @@ class RoleService:
         """
 
         def decide(sight: AccessSight) -> Writes:
-            role = _checked(sight, key, expected_version)
+            role = seen_at(sight.role(key), "role", key, expected_version).role
             if holders := _holders(sight, key):
                 sight.principal.authorize(RoleAction.DELETE, role.resource)  # or is not told whose it is
                 users = _users(sight, key)
@@ -184,20 +184,6 @@ class RoleService:
         edit = AccessEdit(action="deleteRole", resource=_resource(key), decide=decide, comment=comment)
         await self._editor.edit(principal, edit)
         return key
-
-
-def _checked(sight: AccessSight, key: str, expected_version: int | None) -> Role:
-    """Return a role as it is.
-
-    Raises:
-        NotFoundError: It is gone.
-        VersionConflictError: It is not at the version expected.
-    """
-    found = sight.role(key)
-    if found is None:
-        raise NotFoundError("role", key)
-    check_version("role", key, expected=expected_version, actual=found.version)
-    return found.role
 
 
 def _holders(sight: AccessSight, key: str) -> set[str]:

@@ -5,7 +5,7 @@ import json
 from hypothesis import example, given
 
 from domain.json import Json, same_json
-from tests.domain.evaluation.test_fingerprints import JSON
+from tests.strategies import JSON
 
 
 @given(left=JSON, right=JSON)

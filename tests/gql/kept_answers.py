@@ -11,7 +11,7 @@ from domain.services.evaluation import Basis
 from domain.services.setup import PRODUCTION
 from gql.responses import keep_response
 from storage.cache import MemoryCache
-from tests.gql.test_responses import a_context
+from tests.gql.contexts import a_context
 
 ANSWERS = 5_000
 

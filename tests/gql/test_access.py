@@ -11,8 +11,8 @@ from domain.access.roles import BaseRole, Grants
 from tests.domain.access.builders import allow, deny
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.gql.grants import a_token, a_token_with, store_access
-from tests.gql.test_segment_lists import put
-from tests.gql.test_segment_targets import a_batch, send
+from tests.gql.lists import put
+from tests.gql.syncs import a_batch, send
 from tests.servers import Answer, Server
 
 PLACE = {"project": "default", "environment": "production"}

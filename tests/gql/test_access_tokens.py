@@ -1,6 +1,5 @@
 """Access tokens over HTTP: what is shown of them and to whom, and how they come, change and go."""
 
-import base64
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,14 +11,10 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.members import Member
 from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from tests.domain.access.builders import a_policy, allow
+from tests.gql.api import denied, node_id, violations
 from tests.gql.grants import a_token, a_token_with, change, entries_of, store_access
-from tests.gql.test_members import denied, node_id, violations
-from tests.servers import Answer, Server
-
-TOKEN = """id name isService member { email } baseRole customRoles { key } projectRoles { project role }
-  policy { effect actions resources } createdAt expiresAt version"""
-TOKENS = f"""query ($s: Boolean, $m: String, $r: String) {{
-  accessTokens(isService: $s, memberEmail: $m, role: $r) {{ totalCount nodes {{ {TOKEN} }} }} }}"""
+from tests.gql.tokens import MADE, TOKEN, VIEW, listed, lives, made, member_id, names, sees_project
+from tests.servers import Server
 
 NOTHING: dict[str, list[str]] = {"resources": [], "notResources": [], "actions": [], "notActions": []}
 
@@ -40,16 +35,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         orphan = Credential(id="-", kind=CredentialKind.ACCESS_TOKEN, name="orphan", member_id="gone")
         store_access(running, orphan)
         yield running
-
-
-def listed(service: Server, token: str | None = None, **variables: Any) -> Any:
-    found = service.post(TOKENS, token=token, **variables)["accessTokens"]
-    assert found["totalCount"] == len(found["nodes"])
-    return found["nodes"]
-
-
-def names(nodes: list[dict[str, Any]]) -> list[str]:
-    return [node["name"] for node in nodes]
 
 
 def test_an_owner_sees_tokens_with_all_but_their_secrets(service: Server) -> None:
@@ -105,24 +90,6 @@ def test_one_sees_the_tokens_that_one_may_view_and_members_always_their_own(serv
     assert service.post(query, token=viewing, i=node_id("AccessToken", "laptop-id")).data == {"node": None}
     laptop = a_token_with(service, [allow("member/*:token/*", actions=["viewAccessToken"])])
     assert {node["member"] and node["member"]["email"] for node in listed(service, laptop)} == {None}
-
-
-MADE = f"accessToken {{ {TOKEN} }} secret"
-VIEW = {"effect": "ALLOW", "resources": ["proj/default"], "actions": ["viewProject"]}
-
-
-def made(service: Server, token: Any = None, **wish: Any) -> Any:
-    return change(service, "createAccessToken", MADE, token=token, **wish)["createAccessToken"]
-
-
-def lives(service: Server, secret: str) -> bool:
-    answer = service.post("{ __typename }", token=secret)
-    assert not answer.errors or answer.code == "UNAUTHENTICATED"
-    return not answer.errors
-
-
-def sees_project(service: Server, secret: str) -> bool:
-    return service.post('{ project(key: "default") { key } }', token=secret)["project"] is not None
 
 
 def test_a_member_makes_tokens_that_may_do_no_more_than_he(service: Server) -> None:
@@ -318,11 +285,6 @@ def test_the_audit_log_names_the_token_that_acted_to_whoever_may_view_it(service
     assert service.post(query, token=reader)["auditLog"]["nodes"] == [{**seen, "accessToken": None}]
 
 
-def member_id(service: Server, email: str) -> str:
-    found = service.post("query ($e: String!) { member(email: $e) { id } }", e=email)["member"]["id"]
-    return base64.urlsafe_b64decode(found).decode().partition(":")[2]
-
-
 @pytest.mark.parametrize(
     "name", ["first-owner\u200b", " sp ", "a\nb", "a;owner", "a:b", "a*", "a,b", "a\xa0b", "Command-Line"]
 )
@@ -360,110 +322,6 @@ def test_a_token_has_roles_or_a_policy_that_allows_something(
 ) -> None:
     new = change(service, "createAccessToken", "secret", name="both", **whose, **own)
     assert violations(new) == [["input", *place]]
-
-
-def test_what_expired_needs_another_end_to_be_reset(service: Server) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
-    token = made(service, name="short", isService=True, policy=[VIEW], expiresAt=soon)
-    where = {"accessTokenId": token["accessToken"]["id"]}
-    time.sleep(0.6)
-    assert violations(change(service, "resetAccessToken", "secret", **where)) == [["input", "expiresAt"]]
-    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    secret = change(service, "resetAccessToken", "secret", **where, expiresAt=later)["resetAccessToken"]["secret"]
-    assert lives(service, secret)
-
-
-def test_what_a_secret_makes_ends_no_later_than_it(service: Server) -> None:
-    end, later = (datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours) for hours in (1, 2))
-    ending = made(service, name="ending", isService=True, baseRole="OWNER", expiresAt=end.isoformat())
-    lasting = made(service, name="lasting", isService=True, policy=[VIEW])
-    ids = [{"accessTokenId": token["accessToken"]["id"]} for token in (ending, lasting)]
-    new = {"name": "heir", "isService": True, "policy": [VIEW]}
-    for mutation, wish in (("createAccessToken", new), *(("resetAccessToken", where) for where in ids)):
-        too_late = {**wish, "expiresAt": later.isoformat()}
-        refused = change(service, mutation, "secret", token=ending["secret"], **too_late)
-        assert violations(refused) == [["input", "expiresAt"]]
-    assert lives(service, lasting["secret"])
-    made_by_it = [
-        made(service, ending["secret"], **new),
-        change(service, "resetAccessToken", MADE, token=ending["secret"], **ids[1])["resetAccessToken"],
-        change(service, "resetAccessToken", MADE, token=ending["secret"], **ids[0])["resetAccessToken"],
-    ]
-    assert [token["accessToken"]["expiresAt"] for token in made_by_it] == [end.isoformat()] * 3
-    reset = change(service, "resetAccessToken", MADE, **ids[1], expiresAt=later.isoformat())["resetAccessToken"]
-    assert reset["accessToken"]["expiresAt"] == later.isoformat()
-
-
-def test_a_secret_that_was_replaced_neither_makes_nor_ends_any(service: Server) -> None:
-    old = made(service, name="replaced", isService=True, baseRole="OWNER")
-    where = {"accessTokenId": old["accessToken"]["id"]}
-    asked = "accessToken { previousSecretExpiresAt } secret"
-    new = change(service, "resetAccessToken", asked, **where, gracePeriodSeconds=3600)["resetAccessToken"]
-    until = datetime.fromisoformat(new["accessToken"]["previousSecretExpiresAt"])
-    assert timedelta(minutes=59) < until - datetime.now(UTC) <= timedelta(hours=1)
-    assert not change(service, "createMember", "member { id }", token=old["secret"], email="mo@acme.com").errors
-    own = made(service, name="mo's", memberEmail="mo@acme.com")["secret"]
-    for mutation, wish in (
-        ("createAccessToken", {"name": "second heir", "isService": True, "policy": [VIEW]}),
-        ("resetAccessToken", where),
-        ("resetAccessToken", {**where, "gracePeriodSeconds": 60}),
-        ("deleteAccessToken", where),
-        ("deleteMember", {"memberEmail": "mo@acme.com"}),
-    ):
-        refused = change(service, mutation, "__typename", token=old["secret"], **wish)
-        assert refused.code == "FORBIDDEN"
-        assert "this secret was replaced" in refused.errors[0]["message"]
-    assert lives(service, new["secret"])
-    assert lives(service, own)
-    last = change(service, "resetAccessToken", asked, token=new["secret"], **where)["resetAccessToken"]
-    assert last["accessToken"]["previousSecretExpiresAt"] is None
-
-
-def refuses_without_owner(answer: Answer) -> bool:
-    return answer.code == "BAD_USER_INPUT" and "nobody would be left" in answer.errors[0]["message"]
-
-
-def test_the_last_owner_cannot_lock_himself_out(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("owner")
-    with Server(f"sqlite:///{folder}/earlybird.db") as service:
-        boss = {"email": "boss@acme.com"}
-        assert not change(service, "createMember", "member { id }", **boss, baseRole="OWNER").errors
-        own = made(service, name="boss's", memberEmail="boss@acme.com")
-        [first] = listed(service, s=True)
-        assert not change(service, "deleteAccessToken", "__typename", accessTokenId=first["id"]).errors
-        service.token = own["secret"]
-        made(service, name="restricted", policy=[VIEW])
-        soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-        made(service, name="short", expiresAt=soon)
-        where = {"accessTokenId": own["accessToken"]["id"]}
-        for mutation, wish in (
-            ("deleteAccessToken", where),
-            ("resetAccessToken", {**where, "expiresAt": soon, "gracePeriodSeconds": 60}),
-            ("deleteMember", {"memberEmail": "boss@acme.com"}),
-            ("assignRoles", {"memberEmail": "boss@acme.com", "baseRole": "ADMIN"}),
-        ):
-            assert refuses_without_owner(change(service, mutation, "__typename", **wish)), mutation
-        service.token = change(service, "resetAccessToken", "secret", **where)["resetAccessToken"]["secret"]
-        assert sees_project(service, service.token)
-        assert not lives(service, own["secret"])
-
-
-def test_when_a_token_was_last_used_outlives_the_process(tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("used")
-    used = "{ accessTokens { nodes { name version lastUsedAt } } }"
-    with Server(f"sqlite:///{folder}/earlybird.db") as service:
-        secret = a_token(service, name="robot", grants=Grants(base_role=BaseRole.READER))
-        made(service, name="idle", isService=True, policy=[VIEW])
-        begun = datetime.now(UTC) - timedelta(milliseconds=1)
-        assert lives(service, secret)
-        _, idle, robot = service.post(used)["accessTokens"]["nodes"]
-        assert (idle["name"], idle["lastUsedAt"]) == ("idle", None)
-        at = datetime.fromisoformat(robot["lastUsedAt"])
-        assert (robot["name"], robot["version"], begun <= at <= datetime.now(UTC)) == ("robot", 1, True)
-        service.stop()
-        service.start()
-        *_, again = service.post(used)["accessTokens"]["nodes"]
-        assert again == robot
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.test_hostile import processor_seconds
+from tests.processor import processor_seconds
 from tests.servers import Answer, Server
 
 HERE = 'environment(project: "default", key: "production")'

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.test_flag_edits import create, mutate
-from tests.gql.test_metrics import growth
-from tests.gql.test_segment_lists import create as create_list
-from tests.gql.test_segment_lists import load
+from tests.gql.flags import create, mutate
+from tests.gql.lists import create as create_list
+from tests.gql.lists import load
+from tests.gql.metrics import growth
 from tests.servers import Server
 
 PRODUCTION = {"project": "default", "environment": "production"}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.gql.test_segment_lists import create, load, look, start
+from tests.gql.lists import create, load, look, start
 from tests.servers import TOKEN, Server
 
 SECONDS = 1

@@ -13,7 +13,7 @@ from domain.errors import LimitExceededError
 from gql.budget import ExecutionLimits, ResultBudget
 from gql.schema import Schema
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
-from tests.gql.test_hostile import processor_seconds
+from tests.processor import processor_seconds
 from tests.servers import Server
 
 HERE = 'environment(project: "default", key: "production")'

@@ -7,18 +7,12 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.metrics import STATISTICS, statistics
 from tests.servers import Server
 
-STATISTICS = "{ cacheStatistics { unit counts { entries bytes hits misses evictions } } }"
 FLAGS = """query ($context: JSON!) { evaluateFlags(environment: {project: "default", environment: "production"},
     context: $context) { revision validUntil evaluations { flagKey value } } }"""
 ADA = {"kind": "user", "key": "ada"}
-
-
-def statistics(server: Server, unit: str) -> dict[str, int]:
-    found = {item["unit"]: item["counts"] for item in server.post(STATISTICS)["cacheStatistics"]}
-    counts: dict[str, int] = found[unit]
-    return counts
 
 
 def ask(server: Server, context: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.gql import test_flag_edits as flags
-from tests.gql import test_segment_lists as lists
+from tests.gql import flags, lists
 from tests.servers import Server
 from tests.storage.servers import MongoServer
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.test_segment_bulk_edits import edit
-from tests.gql.test_segment_edits import create
+from tests.gql.segments import bulk_edit, create
 from tests.servers import Answer, Server, printed_secrets
 
 WAIT_SECONDS = 10.0
@@ -131,9 +130,9 @@ def test_a_text_is_resolved_key_first_then_email(met: Server) -> None:
 
 def test_a_resolution_tells_where_the_segment_has_the_key_now(met: Server) -> None:
     create(met, "s")
-    edit(met, "ADD", ["old", "never-met"])
-    edit(met, "ADD", ["bob"], "EXCLUDED")
-    edit(met, "ADD", ["ada"], contextKind="org")
+    bulk_edit(met, "ADD", ["old", "never-met"])
+    bulk_edit(met, "ADD", ["bob"], "EXCLUDED")
+    bulk_edit(met, "ADD", ["ada"], contextKind="org")
     current = [(key, now) for _, _, key, now in resolve(met, "o@x.test,never-met,bob,ada", segment="s")]
     assert current == [("old", "INCLUDED"), ("never-met", "INCLUDED"), ("bob", "EXCLUDED"), ("ada", None)]
     assert met.post(RESOLVE, text="ada", segment="gone").code == "NOT_FOUND"

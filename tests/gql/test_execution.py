@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-import orjson
 import pytest
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from hypothesis import given
@@ -23,6 +22,7 @@ from gql.budget import ResultBudget
 from gql.execution import COMPILED_SELECTIONS, CompiledExecution, _completers
 from gql.schema import build_schema
 from tests.builders import a_segment, a_snapshot
+from tests.gql.evaluations import A_BATCH, A_RESULT, AN_EVALUATION, as_bytes
 
 
 class StockExecution(StrawberryGraphQLCoreExecutionContext):
@@ -136,11 +136,6 @@ async def answer_once(schema: Any, query: str, found: Any, **variables: Any) -> 
     return await schema.execute(query, variable_values=variables, context_value=context)
 
 
-def as_bytes(result: Any) -> bytes:
-    errors = [error.formatted for error in result.errors or []]
-    return orjson.dumps({"data": result.data, "errors": errors}, default=repr)
-
-
 @given(query=queries(), batch=batches, a=st.booleans(), b=st.none() | st.booleans())
 async def test_compiled_and_stock_execution_answer_the_same_bytes(
     query: str, batch: Any, a: bool, b: bool | None
@@ -148,11 +143,6 @@ async def test_compiled_and_stock_execution_answer_the_same_bytes(
     variables = {"a": a} if b is None else {"a": a, "b": b}
     ours, theirs = [as_bytes(await answer(schema, query, batch, **variables)) for schema in (COMPILED, STOCK)]
     assert ours == theirs
-
-
-AN_EVALUATION = Evaluation("f", {"x": 1}, 0, EvaluationReason(kind=ReasonKind.OFF))
-A_RESULT = ContextEvaluations(revision=3, evaluations=[AN_EVALUATION])
-A_BATCH = BatchEvaluation(revision=3, results=(A_RESULT,))
 
 
 async def test_a_plain_selection_reaches_stock_execution_once(monkeypatch: pytest.MonkeyPatch) -> None:

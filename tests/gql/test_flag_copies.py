@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
-from tests.gql.test_flag_edits import ADA, PRODUCTION, TEST, create, mutate, updated, value, violations
+from tests.gql.flags import ADA, PRODUCTION, TEST, create, mutate, updated, value, violations
 from tests.servers import Answer, Server
 
 PAYLOAD = """revision skipped { part key reason segments } flag { version on offVariation targets { variation values }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.gql.test_flag_edits import ADA, FLAG, create, mutate
+from tests.gql.flags import ADA, FLAG, create, mutate
 from tests.servers import Answer, Server
 
 

@@ -5,15 +5,9 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, data_of
-from tests.servers import Answer, Server
+from tests.gql.flags import ADA, FLAG, PRODUCTION, TEST, create, mutate, update, updated, value, violations
+from tests.servers import Server
 
-PRODUCTION = {"project": "default", "environment": "production"}
-TEST = {"project": "default", "environment": "test"}
-ADA = {"kind": "user", "key": "ada"}
-FLAG = """{ key name description tags version on offVariation archived variations { index value name }
-    targets { variation values } contextTargets { contextKind variation values } prerequisites { key variation }
-    rules { id description clauses { attribute op values } serves { variation { index } weight } rollout { bucketBy } }
-    fallthrough { variation { index } weight } }"""
 OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
 
@@ -21,35 +15,6 @@ OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 def empty(server: Server) -> None:
     server.import_flags({})
     server.import_flags({}, environment="test")
-
-
-def mutate(server: Server, mutation: str, selection: str, /, **wish: Any) -> Answer:
-    title = mutation[0].upper() + mutation[1:]
-    return server.post(f"mutation ($i: {title}Input!) {{ {mutation}(input: $i) {{ {selection} }} }}", i=wish)
-
-
-def create(server: Server, name: str, **properties: Any) -> Answer:
-    return mutate(server, "createFlag", f"flags {FLAG}", project="default", name=name, **properties)
-
-
-def update(server: Server, key: str, *instructions: dict[str, Any], **properties: Any) -> Answer:
-    wish = {"environment": PRODUCTION, "flagKey": key, "instructions": list(instructions), **properties}
-    return mutate(server, "updateFlagTargeting", f"revision flag {FLAG}", **wish)
-
-
-def updated(server: Server, key: str, *instructions: dict[str, Any]) -> dict[str, Any]:
-    flag: dict[str, Any] = update(server, key, *instructions)["updateFlagTargeting"]["flag"]
-    return flag
-
-
-def value(server: Server, key: str, context: dict[str, Any] = ADA, **variables: Any) -> Any:
-    return server.evaluate(key, context, **variables)["evaluate"]["value"]
-
-
-def violations(answer: Answer) -> dict[str, str]:
-    assert answer.code == "BAD_USER_INPUT"
-    found = answer.errors[0]["extensions"]["violations"]
-    return {".".join(map(str, v["path"])): v["message"] for v in found}
 
 
 def test_a_new_flag_is_off_in_every_environment_and_serves_its_last_variation(server: Server) -> None:

@@ -7,14 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.gql import test_flag_edits as flags
-from tests.gql import test_segment_edits as segments
-from tests.gql import test_segment_lists as lists
-from tests.gql import test_segment_targets as syncs
+from tests.gql import flags, lists, segments, syncs
+from tests.gql.programs import ANN, BOB, listed, target
 from tests.servers import Server
 
-ANN = {"kind": "user", "key": "ann"}
-BOB = {"kind": "user", "key": "bob"}
 PROGRAM = {"description": "Early access to the new dashboard.", "tags": ["eap"]}
 OPTED_IN = {"contextKind": "user", "attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
@@ -27,23 +23,6 @@ def empty(server: Server) -> None:
 
 def opted_in(*values: str) -> dict[str, Any]:
     return {**ANN, "eap-opt-in": values[0] if len(values) == 1 else list(values)}
-
-
-def target(server: Server, name: str, *segment_keys: str) -> str:
-    """Create a flag that is on and serves true to those in any of some segments, and nobody else; return its key."""
-    key: str = flags.create(server, name)["createFlag"]["flags"][0]["key"]
-    clause = {"op": "segmentMatch", "values": list(segment_keys)}
-    rule = {"addRule": {"description": f"EAP: {name}", "clauses": [clause], "serve": {"variation": 0}}}
-    flags.updated(server, key, rule, {"updateFallthrough": {"variation": 1}}, {"turnOn": True})
-    return key
-
-
-def listed(server: Server, arguments: str = "") -> list[dict[str, Any]]:
-    """Read the Segments list."""
-    query = f"""{{ environment(project: "default", key: "production") {{ segments{arguments} {{
-        nodes {{ key name kind tags description memberCount }} }} }} }}"""
-    nodes: list[dict[str, Any]] = server.post(query)["environment"]["segments"]["nodes"]
-    return nodes
 
 
 def programs(server: Server, arguments: str = "") -> dict[str, dict[str, Any]]:

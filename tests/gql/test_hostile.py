@@ -1,13 +1,12 @@
 """What is hostile costs little: measured as processor time of the service, over HTTP."""
 
 import itertools
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.processor import processor_seconds
 from tests.servers import Server
 
 REQUESTS = 10
@@ -112,13 +111,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         server.import_flags({"flagValues": {"f": 1}})
         server.post("{ __schema { types { fields { name } } } }")  # what is made once is made
         yield server
-
-
-def processor_seconds(server: Server) -> float:
-    """How long the service has been on a processor, in steps of 10 ms."""
-    assert server.process is not None
-    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def cost_of(server: Server, bodies: list[bytes]) -> tuple[float, httpx.Response]:

@@ -1,6 +1,5 @@
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, cast
 
 import httpx
 import orjson
@@ -13,7 +12,6 @@ from starlette.routing import Route
 from starlette.types import Message
 from strawberry import scalars
 
-from domain.access.principals import OPERATOR
 from domain.errors import (
     DomainError,
     InUseError,
@@ -23,13 +21,13 @@ from domain.errors import (
     UsedBy,
     Violation,
 )
-from domain.services.evaluation import Caller
 from gql.answers import JSON
 from gql.bodies import BodyLimits
 from gql.context import RequestContext
 from gql.errors import map_error
 from gql.http import GRAPHQL_RESPONSE, GraphQLView, negotiated
 from storage.cache import MemoryCache
+from tests.gql.contexts import ada
 
 
 @strawberry.type
@@ -61,10 +59,6 @@ class Mutation:
 
 Factory = Callable[[Request], Awaitable[RequestContext]]
 SCHEMA = strawberry.Schema(Query, Mutation)
-
-
-async def ada(request: Request) -> RequestContext:
-    return RequestContext(Caller(OPERATOR, 1), "", cast("Any", None), request)
 
 
 def refusing(error: Exception) -> Factory:

@@ -12,9 +12,7 @@ import httpx
 import pytest
 
 from storage import open_store
-from tests.gql import test_segment_edits as segments
-from tests.gql import test_segment_lists as lists
-from tests.gql import test_segment_targets as syncs
+from tests.gql import lists, segments, syncs
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.servers import TOKEN, Answer, Server
 from tests.storage.servers import MongoServer

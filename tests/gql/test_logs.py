@@ -27,8 +27,8 @@ from gql.metrics import Metrics
 from gql.schema import Schema
 from storage.cache import MemoryCache
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.test_http import ada
-from tests.gql.test_segment_lists import create, edit, put, start
+from tests.gql.contexts import ada
+from tests.gql.lists import create, edit, put, start
 from tests.servers import Server
 
 SECRET = "XYZZY"

@@ -14,7 +14,7 @@ import pytest
 
 from domain.services import running_changes
 from gql import __main__ as main
-from tests.gql.test_segment_lists import create, look
+from tests.gql.lists import create, look
 from tests.servers import ROOT, Server
 
 ADA = {"kind": "user", "key": "ada"}

@@ -16,7 +16,7 @@ from domain.keys import context_key_problem
 from domain.services.list_files import LINE_LIMIT, FileReading, read_list_file
 from gql.member_files import csv_of
 from storage.key_spool import TemporaryKeySpool
-from tests.gql.test_segment_lists import create, delete, edit, load, look, target, value
+from tests.gql.lists import create, delete, edit, load, look, target, value
 from tests.servers import TOKEN, Server
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8).filter(

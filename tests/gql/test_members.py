@@ -1,6 +1,5 @@
 """Members over HTTP: who sees whom."""
 
-import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +8,9 @@ import pytest
 from domain.access.members import Member
 from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from tests.domain.access.builders import a_policy, allow, deny
+from tests.gql.api import denied, node_id, violations
 from tests.gql.grants import a_token, a_token_with, change, entries_of, store_access
-from tests.servers import Answer, Server
+from tests.servers import Server
 
 MEMBER = """id email name baseRole version customRoles { key } projectRoles { project role }
   accessTokens { totalCount nodes { name isService member { email } } }"""
@@ -38,10 +38,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def listed(service: Server, token: str | None = None, **variables: Any) -> Any:
     return service.post(MEMBERS, token=token, **variables)["members"]
-
-
-def node_id(type_name: str, entity_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{type_name}:{entity_id}".encode()).decode()
 
 
 def test_an_owner_sees_members_with_their_roles_and_tokens(service: Server) -> None:
@@ -100,16 +96,6 @@ def test_who_shows_nothing_or_may_nothing_sees_nobody(service: Server, root: str
     query = f"{{ {root} {{ totalCount }} }}"
     assert service.post(query, token="").code == "UNAUTHENTICATED"
     assert service.post(query, token=a_token_with(service))[root] == {"totalCount": 0}
-
-
-def violations(answer: Answer) -> list[list[str | int]]:
-    assert answer.code == "BAD_USER_INPUT", answer.errors
-    return [violation["path"] for violation in answer.errors[0]["extensions"]["violations"]]
-
-
-def denied(answer: Answer) -> set[str]:
-    assert answer.code == "FORBIDDEN", answer.errors
-    return {f"{item['action']} {item['resource']}" for item in answer.errors[0]["extensions"]["denied"]}
 
 
 def test_a_member_is_created_changed_given_roles_and_deleted(service: Server) -> None:

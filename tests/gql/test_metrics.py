@@ -1,49 +1,23 @@
 """Prometheus metrics over HTTP: what is counted grows, what is gone is dropped, and clients make no series."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
-from prometheus_client.parser import text_string_to_metric_families
 
 from domain.access.roles import BaseRole
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.gql.grants import a_token_with
+from tests.gql.metrics import Series, growth, scrape, value
 from tests.servers import Server, printed_secrets
 from tests.storage.servers import MongoServer
 
 ADA = {"kind": "user", "key": "ada"}
 BOB = '{key: "bob"}'
 PLACE = 'environment: {project: "default", environment: "production"}'
-
-Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
-
-
-def scrape(server: Server, *, anew: bool = False) -> Series:
-    """Read all series, on a connection of its own if `anew`."""
-    answer = server.client.get("/metrics", headers={"Connection": "close"} if anew else {})
-    assert answer.status_code == httpx.codes.OK
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    families = text_string_to_metric_families(answer.text)
-    samples = [sample for family in families for sample in family.samples]
-    series = {(sample.name, frozenset(sample.labels.items())): sample.value for sample in samples}
-    assert len(series) == len(samples)
-    return series
-
-
-def value(series: Series, name: str, **labels: str) -> float:
-    return series.get((f"earlybird_{name}", frozenset(labels.items())), 0)
-
-
-def growth(server: Server, work: Callable[[], object]) -> Callable[..., float]:
-    """Do something; return how much a series has grown by it."""
-    before = scrape(server)
-    work()
-    after = scrape(server)
-    return lambda name, **labels: value(after, name, **labels) - value(before, name, **labels)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from domain.errors import InvalidInputError, UnavailableError, Violation
 from gql.operations import DirectOperation
 from gql.schema import Schema, build_schema
-from tests.gql.test_execution import A_BATCH, A_RESULT, AN_EVALUATION, as_bytes
+from tests.gql.evaluations import A_BATCH, A_RESULT, AN_EVALUATION, as_bytes
 
 DIRECT, STOCK = build_schema(), build_schema()
 STOCK.runs_directly = False

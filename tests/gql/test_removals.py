@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.moments import in_seconds, same_moment
 from tests.servers import Answer, Server
 
 PLACE = {"project": "default", "environment": "production"}
@@ -41,17 +42,8 @@ def edit(server: Server, *instructions: dict[str, Any], **options: Any) -> Answe
     )
 
 
-def in_seconds(seconds: float) -> str:
-    moment = datetime.now(UTC) + timedelta(seconds=seconds)
-    return moment.isoformat(timespec="milliseconds")
-
-
 def targets(*keys: str, target_list: str = "INCLUDED", **more: Any) -> dict[str, Any]:
     return {"list": target_list, "keys": list(keys), **more}
-
-
-def same_moment(left: str, right: str) -> bool:
-    return datetime.fromisoformat(left) == datetime.fromisoformat(right)
 
 
 def test_a_removal_is_scheduled_with_the_add_changed_listed_and_cancelled(beta: Server) -> None:

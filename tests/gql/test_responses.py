@@ -3,22 +3,20 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.access.credentials import Credential, CredentialKind
-from domain.access.principals import Principal
 from domain.clock import now_ms
-from domain.services.evaluation import Basis, Caller
+from domain.services.evaluation import Basis
 from domain.services.setup import PRODUCTION
-from gql.context import RequestContext
 from gql.responses import keep_response, response_key
 from storage.cache import MemoryCache
 from tests.gql.conftest import a_flag, data_of
-from tests.gql.test_caches import statistics
+from tests.gql.contexts import a_context
+from tests.gql.metrics import statistics
 from tests.servers import ROOT, Server
 
 FLAGS = """query ($c: JSON!, $k: [String!], $t: [String!], $e: EnvironmentRef) {
@@ -27,13 +25,6 @@ HERE = {"project": "responses", "environment": "production"}
 CREATE = """mutation ($input: CreateProjectInput!) { createProject(input: $input) {
     sdkKeys { environmentKey kind secret } } }"""
 ADA = {"kind": "user", "key": "ada"}
-
-
-def a_context(credential: str = "", edition: str = "", basis: Basis | None = None) -> RequestContext:
-    token = Credential(id=credential, kind=CredentialKind.ACCESS_TOKEN, name="owner")
-    principal = Principal(actor="token/owner", credential=token)
-    caller = Caller(principal, 1, basis)
-    return RequestContext(caller, edition, cast("Any", None), cast("Any", None))
 
 
 words = st.text("ab0", max_size=2)

@@ -9,8 +9,8 @@ from domain.access.members import Member
 from domain.access.policies import Effect, NewStatement
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
 from tests.domain.access.builders import a_policy, allow
+from tests.gql.api import denied, node_id, violations
 from tests.gql.grants import a_token_with, change, entries_of, store_access
-from tests.gql.test_members import denied, node_id, violations
 from tests.servers import Answer, Server
 
 ROLE = """id key name description basePermissions version

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.gql import test_flag_edits as flags
-from tests.gql import test_segment_edits as segments
-from tests.gql.test_guide import ANN, BOB, listed, target
-from tests.gql.test_removals import in_seconds, same_moment
+from tests.gql import flags, segments
+from tests.gql.moments import in_seconds, same_moment
+from tests.gql.programs import ANN, BOB, listed, target
 from tests.servers import Server
 
 EDU = {"contextKind": "user", "attribute": "email", "op": "endsWith", "values": [".edu"]}

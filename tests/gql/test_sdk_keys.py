@@ -9,8 +9,8 @@ import pytest
 
 from domain.access.credentials import hash_secret
 from tests.domain.access.builders import allow
+from tests.gql.api import denied, violations
 from tests.gql.grants import a_token_with, change, entries_of
-from tests.gql.test_members import denied, violations
 from tests.servers import Server
 
 KEYS = """query ($p: String!) { environment(project: $p, key: "production") {

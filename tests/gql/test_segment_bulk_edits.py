@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.gql.test_segment_edits import PRODUCTION, create, targets, violations
-from tests.servers import Answer, Server
+from tests.gql.segments import PRODUCTION, bulk_edit, create, targets, violations
+from tests.servers import Server
 
 KEYS = [f"u{n}" for n in range(15_001)]
 
@@ -16,16 +16,8 @@ def empty(server: Server) -> None:
     create(server, "s")
 
 
-def edit(server: Server, action: str, keys: list[str], which: str = "INCLUDED", **properties: Any) -> Answer:
-    query = """mutation ($i: BulkEditSegmentTargetsInput!) { bulkEditSegmentTargets(input: $i) { revision
-      counts { added removed unchanged } segment { version included { nodes { contextKind key } }
-        excluded { nodes { contextKind key } } } } }"""
-    wish = {"environment": PRODUCTION, "segmentKey": "s", "list": which, "action": action, "keys": keys}
-    return server.post(query, i=wish | properties)
-
-
 def edited(*arguments: Any, **properties: Any) -> tuple[list[str], tuple[int, int, int]]:
-    payload = edit(*arguments, **properties)["bulkEditSegmentTargets"]
+    payload = bulk_edit(*arguments, **properties)["bulkEditSegmentTargets"]
     counts = payload["counts"]
     return targets(payload["segment"]), (counts["added"], counts["removed"], counts["unchanged"])
 
@@ -40,7 +32,7 @@ def test_targets_are_added_removed_and_replaced_and_counted(server: Server) -> N
 
 
 def test_everything_wrong_with_the_targets_is_listed_at_once(server: Server) -> None:
-    answer = edit(server, "ADD", ["", "a", " ", "n\0l", "x" * 1_025], contextKind="a b")
+    answer = bulk_edit(server, "ADD", ["", "a", " ", "n\0l", "x" * 1_025], contextKind="a b")
     assert violations(answer) == [
         ("input.contextKind", "is not a context kind"),
         ("input.keys.0", "is blank"),
@@ -57,8 +49,8 @@ def test_what_an_import_brought_may_stay_or_go(server: Server) -> None:
 
 
 def test_an_edit_is_one_version_with_one_entry_and_one_without_effect_is_none(server: Server) -> None:
-    first = edit(server, "ADD", ["a"], "EXCLUDED", comment="too early")["bulkEditSegmentTargets"]
-    again = edit(server, "ADD", ["a"], "EXCLUDED", expectedVersion=2)["bulkEditSegmentTargets"]
+    first = bulk_edit(server, "ADD", ["a"], "EXCLUDED", comment="too early")["bulkEditSegmentTargets"]
+    again = bulk_edit(server, "ADD", ["a"], "EXCLUDED", expectedVersion=2)["bulkEditSegmentTargets"]
     assert targets(first["segment"], "excluded") == ["user:a"]
     assert (first["segment"]["version"], again["segment"]["version"]) == (2, 2)
     assert first["revision"] == again["revision"]
@@ -71,14 +63,16 @@ def test_an_edit_is_one_version_with_one_entry_and_one_without_effect_is_none(se
 
 
 def test_what_update_segment_refuses_is_refused(server: Server) -> None:
-    edit(server, "ADD", ["ada", "bob"])
-    ((path, message),) = violations(edit(server, "ADD", ["ada", "cleo"], "EXCLUDED"))
+    bulk_edit(server, "ADD", ["ada", "bob"])
+    ((path, message),) = violations(bulk_edit(server, "ADD", ["ada", "cleo"], "EXCLUDED"))
     assert (path, "user:ada" in message, "cleo" in message) == ("input.keys", True, False)
-    assert [path for path, _ in violations(edit(server, "ADD", ["a", ""]))] == ["input.keys.1"]
-    assert [path for path, _ in violations(edit(server, "ADD", [], contextKind="multi"))] == ["input.contextKind"]
-    assert edit(server, "ADD", ["x"], expectedVersion=1).code == "VERSION_CONFLICT"
-    assert edit(server, "ADD", ["x"], segmentKey="gone").code == "NOT_FOUND"
-    limited = edit(server, "ADD", KEYS)
+    assert [path for path, _ in violations(bulk_edit(server, "ADD", ["a", ""]))] == ["input.keys.1"]
+    assert [path for path, _ in violations(bulk_edit(server, "ADD", [], contextKind="multi"))] == [
+        "input.contextKind"
+    ]
+    assert bulk_edit(server, "ADD", ["x"], expectedVersion=1).code == "VERSION_CONFLICT"
+    assert bulk_edit(server, "ADD", ["x"], segmentKey="gone").code == "NOT_FOUND"
+    limited = bulk_edit(server, "ADD", KEYS)
     assert limited.code == "LIMIT_EXCEEDED"
     assert limited.errors[0]["extensions"]["setting"] == "EARLYBIRD_MAX_TARGETS"
     assert edited(server, "ADD", []) == (["user:ada", "user:bob"], (0, 0, 0))
@@ -87,7 +81,7 @@ def test_what_update_segment_refuses_is_refused(server: Server) -> None:
 
 def test_a_large_list_has_no_individual_targets(server: Server) -> None:
     create(server, "big", largeList={})
-    assert edit(server, "ADD", ["x"], segmentKey="big").code == "BAD_USER_INPUT"
+    assert bulk_edit(server, "ADD", ["x"], segmentKey="big").code == "BAD_USER_INPUT"
 
 
 def test_an_sdk_key_edits_nothing(secrets: tuple[Server, dict[str, str]]) -> None:

@@ -6,12 +6,9 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.segments import PRODUCTION, create, targets, update, updated, violations
 from tests.servers import Answer, Server
 
-PRODUCTION = {"project": "default", "environment": "production"}
-SEGMENT = """{ key name description tags version kind memberCount
-    rules { id description weight bucketBy rolloutContextKind clauses { contextKind attribute op values negate } }
-    included { nodes { contextKind key } } excluded { nodes { contextKind key } } }"""
 OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
 
@@ -20,35 +17,9 @@ def empty(server: Server) -> None:
     server.import_flags({})
 
 
-def create(server: Server, name: str, **properties: Any) -> Answer:
-    query = f"mutation ($i: CreateSegmentInput!) {{ createSegment(input: $i) {{ revision segment {SEGMENT} }} }}"
-    return server.post(query, i={"environment": PRODUCTION, "name": name, **properties})
-
-
-def update(server: Server, key: str, *instructions: dict[str, Any], **properties: Any) -> Answer:
-    query = f"mutation ($i: UpdateSegmentInput!) {{ updateSegment(input: $i) {{ revision segment {SEGMENT} }} }}"
-    wish = {"environment": PRODUCTION, "segmentKey": key, "instructions": list(instructions), **properties}
-    return server.post(query, i=wish)
-
-
 def delete(server: Server, key: str, **properties: Any) -> Answer:
     query = "mutation ($i: DeleteSegmentInput!) { deleteSegment(input: $i) { deletedSegmentId revision } }"
     return server.post(query, i={"environment": PRODUCTION, "segmentKey": key, **properties})
-
-
-def updated(server: Server, key: str, *instructions: dict[str, Any]) -> dict[str, Any]:
-    segment: dict[str, Any] = update(server, key, *instructions)["updateSegment"]["segment"]
-    return segment
-
-
-def targets(segment: dict[str, Any], which: str = "included") -> list[str]:
-    return [f"{c['contextKind']}:{c['key']}" for c in segment[which]["nodes"]]
-
-
-def violations(answer: Answer) -> list[tuple[str, str]]:
-    assert answer.code == "BAD_USER_INPUT"
-    found = answer.errors[0]["extensions"]["violations"]
-    return [(".".join(map(str, v["path"])), v["message"]) for v in found]
 
 
 def test_the_guides_segment_is_created_populated_and_evaluated(server: Server) -> None:

@@ -6,31 +6,16 @@ import socket
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.gql.conftest import data_of
-from tests.gql.test_segment_lists import LIST, create, edit, look, start, target, value
+from tests.gql.lists import create, edit, look, start, target, value
+from tests.gql.syncs import PATH, a_batch, once_it_has, say, send
 from tests.servers import TOKEN, Server
 
-PATH = "/api/v2/segment-targets/"
 SEGMENT = """query ($key: String!) { environment(project: "default", key: "production") { segment(key: $key) {
   name kind memberCount largeList { memberKind syncSource { integration cohortId cohortUrl }
     imports { state counts { added removed skipped } } } } } }"""
-
-
-def send(server: Server, integration: str, body: Any, token: str = TOKEN, query: str = "") -> httpx.Response:
-    headers = {"Authorization": token}
-    return server.client.post(f"{PATH}{integration}{query}", json=body, headers=headers)
-
-
-def a_batch(cohort: str, people: dict[str | None, bool], **fields: Any) -> dict[str, Any]:
-    members = [
-        {"cohortId": cohort, "cohortName": f"Cohort {cohort[:9]}", "cohortUrl": "https://x.test/c", "value": is_in}
-        | ({} if person is None else {"userId": person})
-        for person, is_in in people.items()
-    ]
-    return {"environmentId": "default/production", "batch": members, **fields}
 
 
 def test_the_first_sync_creates_the_segment_and_later_ones_change_it(server: Server) -> None:
@@ -244,29 +229,6 @@ def test_a_sync_is_one_entry_of_the_audit_log_whatever_it_changes(server: Server
     assert [entry["action"] for entry in entries] == ["syncSegment"] * 3
     keys = [(entry["summary"].get("addedKeys"), entry["summary"].get("removedKeys")) for entry in entries]
     assert keys == [(None, None), (["bob"], ["ann"]), (["ann"], [])]
-
-
-def say(server: Server, cohort: str, message_id: str | None, people: list[Any], *, is_in: bool = True) -> None:
-    """Send Amplitude's webhook form of a message."""
-    body = {"cohort_name": "Web", "cohort_id": cohort, "in_cohort": is_in} | (
-        {} if message_id is None else {"message_id": message_id}
-    )
-    body["users"] = [{"user_id": person} for person in people]
-    assert send(server, "amplitude", body, query="?environmentId=default/production").status_code == 204
-
-
-def once_it_has(server: Server, key: str, completed: int) -> dict[str, Any]:
-    """Look a list up when so many changes are completed: messages are applied after the answer."""
-    deadline = time.monotonic() + 30
-    while True:
-        segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
-        states = [change["state"] for change in segment["largeList"]["imports"]] if segment else []
-        if states.count("COMPLETED") == completed:
-            time.sleep(0.5)  # what is served follows what is stored
-            segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
-            return {**segment, **segment["largeList"]}
-        assert time.monotonic() < deadline, states
-        time.sleep(0.02)
 
 
 def delete_segment(server: Server, key: str) -> None:

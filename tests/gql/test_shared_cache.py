@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
-from tests.gql.test_metrics import growth, scrape, value
+from tests.gql.metrics import growth, scrape, value
 from tests.servers import Server
 from tests.storage.redis_server import RedisServer
 

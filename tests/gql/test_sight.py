@@ -1,6 +1,5 @@
 """What one may not view does not exist for him: it is answered as what is not there, by every way to ask."""
 
-import base64
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,9 +8,10 @@ import pytest
 
 from domain.access.roles import BaseRole
 from tests.domain.access.builders import allow, deny
+from tests.gql.api import node_id
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
 from tests.gql.grants import a_token_with
-from tests.gql.test_segment_targets import a_batch, send
+from tests.gql.syncs import a_batch, send
 from tests.servers import Server
 
 EVERYTHING = ["proj/*", "proj/*:env/*", "proj/*:env/*:flag/*", "proj/*:env/*:segment/*"]
@@ -43,10 +43,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def stranger(service: Server) -> str:
     """A token that may do everything in projects, and view all but `secret`."""
     return a_token_with(service, [allow(*EVERYTHING), deny("proj/secret", actions=["viewProject"])])
-
-
-def node_id(type_name: str, entity_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{type_name}:{entity_id}".encode()).decode()
 
 
 CONTEXT = {"kind": "user", "key": "ann"}

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gql import test_segment_lists as lists
+from tests.gql import lists
 from tests.servers import Server
 from tests.storage.servers import MongoServer
 

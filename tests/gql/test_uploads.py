@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from gql.bodies import BodyLimits
 from gql.uploads import TooLargeError, TooSlowError, receive_upload
-from tests.gql.test_segment_lists import CREATE, PLACE, START, create, delete, edit, load, look, put, start, target
+from tests.gql.lists import CREATE, PLACE, START, create, delete, edit, load, look, put, start, target
 from tests.servers import TOKEN, Server
 
 CANCEL = "mutation ($id: ID!) { cancelSegmentImport(input: {importId: $id}) { segmentImport { state } } }"

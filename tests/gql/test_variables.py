@@ -166,6 +166,19 @@ def test_the_first_hundred_things_that_do_not_fit_are_listed(
     assert error["message"].count("Did you mean") <= 5
 
 
+def test_what_does_not_fit_is_told_in_one_sentence_and_a_suggestion_in_another(server: Server) -> None:
+    query = "query ($e: EnvironmentRef, $o: ListOrder) { auditLog(environment: $e) { nodes { id } } projects(orderBy: $o) { totalCount } }"
+    environment = {"project": "p", "environment": "e"}
+    wrong = {"field": "KEYZ", "direction": "sideways"}
+    (error,) = server.post(query, e={**environment, "zzzzzzzz": 1, "qqqqqqqq": 1}, o=wrong).errors
+    assert error["message"] == (
+        "e: has the unknown field 'zzzzzzzz', of type 'EnvironmentRef'; e: has the unknown field 'qqqqqqqq', of type "
+        "'EnvironmentRef'; o.field: 'KEYZ' is no value of the enum 'ListOrderField'. Did you mean 'KEY'?; and 1 more"
+    )
+    told = [violation["message"] for violation in error["extensions"]["violations"]]
+    assert told[3] == "'sideways' is no value of the enum 'OrderDirection'"
+
+
 @pytest.mark.parametrize(
     ("query", "variables", "path"),
     [

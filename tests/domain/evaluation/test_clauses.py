@@ -20,7 +20,7 @@ from tests.builders import (
     malformed,
     matches,
 )
-from tests.domain.evaluation.test_operators import TABLE
+from tests.domain.evaluation.operators import TABLE
 from tests.processor import ProcessorTime
 
 MALFORMED = EvaluationErrorKind.MALFORMED_FLAG

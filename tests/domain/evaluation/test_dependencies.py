@@ -9,7 +9,7 @@ from domain.evaluation.dependencies import segment_dependencies
 from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
 from tests.builders import a_snapshot_of
-from tests.domain.evaluation.test_usage import flag, on
+from tests.domain.evaluation.builders import flag, on
 from tests.strategies import random_world, seeds
 
 NESTED = {

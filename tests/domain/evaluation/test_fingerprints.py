@@ -10,12 +10,7 @@ from hypothesis import strategies as st
 
 from domain.evaluation.fingerprints import fingerprint
 from domain.json import Json, same_json
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-3, 3) | st.text('a,"[]', max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
-    max_leaves=8,
-)
+from tests.strategies import JSON
 
 
 @given(st.lists(JSON, max_size=4), st.lists(JSON, max_size=4))

@@ -15,17 +15,9 @@ from domain.model.targeting import Targeting
 from domain.pages import PageRequest
 from domain.services.catalog import EnvironmentCatalog
 from tests.builders import ENVIRONMENT, a_snapshot_of
+from tests.domain.evaluation.builders import flag, on
 
 OFF = Targeting(environment=ENVIRONMENT, flag_key="direct", on=False)
-
-
-def on(*segments: str, negate: bool = False, **rule: Any) -> dict[str, Any]:
-    clause = {"attribute": "", "op": "segmentMatch", "values": list(segments), "negate": negate}
-    return {"clauses": [clause], **({} if "rollout" in rule else {"variation": 0}), **rule}
-
-
-def flag(*rules: dict[str, Any], is_on: bool = True) -> dict[str, Any]:
-    return {"on": is_on, "variations": ["a", "b", "c"], "fallthrough": {"variation": 2}, "rules": list(rules)}
 
 
 def rows(data: dict[str, Any], segment: str, *, transitive: bool = True) -> list[tuple[str, int, bool, list[str]]]:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -19,36 +19,15 @@ from domain.services.access_tokens import AccessTokenService, TokenReset
 from domain.services.editing import Writes
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_policy, allow
+from tests.domain.services.access import a_token_of, principal_of, saving
 from tests.domain.services.conftest import FickleStore
-from tests.domain.services.test_snapshots import eventually
+from tests.domain.services.waiting import eventually
 
 ADMIN = Member(id="admin", email="admin@acme.com", grants=Grants(base_role=BaseRole.ADMIN))
 
 
-def saving(*entities: Entity) -> AccessEdit:
-    def decide(sight: AccessSight) -> Writes:
-        stored = [sight.directory.stored(entity) for entity in entities]
-        return [
-            Save(entity, None) if old is None else Save(replace(entity, version=old.version + 1), old.version)
-            for entity, old in zip(entities, stored, strict=True)
-        ]
-
-    return AccessEdit(action="test", resource="acct", decide=decide)
-
-
 def deleting(entity: Entity) -> AccessEdit:
     return AccessEdit(action="test", resource="acct", decide=lambda _sight: [Delete(entity)])
-
-
-def a_token_of(member: Member, **fields: Any) -> Credential:
-    secret = hash_secret(member.id)
-    return Credential(id=secret, kind=CredentialKind.ACCESS_TOKEN, name="own", member_id=member.id, **fields)
-
-
-async def principal_of(snapshots: SnapshotService, token: Credential) -> Principal:
-    found = (await snapshots.access.directory()).principal(token.id, 0)
-    assert found is not None
-    return found
 
 
 async def test_a_role_that_changes_changes_what_its_holders_may_here_at_once_and_elsewhere_soon(

@@ -12,7 +12,7 @@ from domain.services.access_tokens import AccessTokenService, NewToken, TokenRes
 from domain.services.grants import NewGrants
 from domain.services.snapshots import SnapshotService
 from domain.services.token_rules import MEMBER_TOKENS_LIMIT, SERVICE_TOKENS_LIMIT
-from tests.domain.services.test_access_editing import saving
+from tests.domain.services.access import saving
 
 
 async def test_a_member_and_all_services_have_so_many_secrets_and_no_more(

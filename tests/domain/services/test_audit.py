@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 
-from domain.access.principals import Principal
+from domain.access.credentials import Credential, CredentialKind
+from domain.access.principals import SYSTEM, Principal
 from domain.access.rights import Rights
 from domain.clock import now_ms
 from domain.instructions.segments import EditTargets, TargetAction
 from domain.model.changes import AuditEntry, EntityChange
 from domain.model.segments import TargetList
 from domain.pages import PageRequest
-from domain.ports import Store
+from domain.ports import Save, Store
 from domain.services.access import AccessService
+from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.import_plan import ImportMode
@@ -83,6 +85,22 @@ async def test_the_history_of_a_segment_behind_many_flags_names_its_targets(
     updated, created = await history(store, owner, "Segment", f"{PRODUCTION}/z")
     assert (versions(updated.changes[0])[2:], versions(created.changes[0])[2:]) == ((1, imported), (None, 1))
     assert updated.changes[0].targets[0].added == ("ada",)
+
+
+async def test_the_history_of_an_access_token_has_all_its_secrets_however_many_others_changed(
+    store: Store, snapshots: SnapshotService, owner: Principal
+) -> None:
+    kind = CredentialKind.ACCESS_TOKEN
+    ours = {0, *range(CHANGES_LIMIT + 20, MANY[-1])}  # in the entry, and on more than one page beside it
+    secrets = [
+        Credential(id=f"{n:03}", kind=kind, name="ci", public_id="ours" if n in ours else f"{n:03}") for n in MANY
+    ]
+    edit = AccessEdit(action="test", resource="acct", decide=lambda _sight: [Save(one, None) for one in secrets])
+    await AccessEditor(snapshots).edit(SYSTEM, edit)
+    [entry] = await history(store, owner, "AccessToken", "ours")
+    assert len(entry.changes) == len(ours)
+    assert {change.public_id for change in entry.changes} == {"ours"}
+    assert entry.unlisted_count == len(MANY) - len(ours)
 
 
 async def test_histories_that_are_read_together_are_those_that_are_read_alone(

@@ -12,17 +12,12 @@ from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.segments import Segment
 from domain.services import patience
-from domain.services.editing import EnvironmentEditor
-from domain.services.evaluation import Basis, Caller, ContextEvaluations, EvaluationService, Where
-from domain.services.import_plan import ImportMode
-from domain.services.imports import ImportService
+from domain.services.evaluation import Basis, Caller, EvaluationService, Where
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore, evaluation_of
-from tests.domain.services.test_snapshots import eventually
-
-ADA: Json = {"kind": "user", "key": "ada"}
-WHERE = Where(PRODUCTION)
+from tests.domain.services.served import ADA, WHERE, a_flag, put, served
+from tests.domain.services.waiting import eventually
 
 
 class CountingStore:
@@ -56,43 +51,9 @@ def evaluation(counting: CountingStore, snapshots: SnapshotService) -> Evaluatio
     return evaluation_of(counting, snapshots)
 
 
-def a_flag(key: str, *, served: Json = True, segment: str | None = None, **more: Json) -> dict[str, Any]:
-    clause = {"attribute": "", "op": "segmentMatch", "values": [segment]}
-    rules = [{"clauses": [clause], "variation": 0}] if segment else []
-    fallthrough = {"variation": 1 if segment else 0}
-    return {
-        "key": key,
-        "on": True,
-        "variations": [served, False],
-        "rules": rules,
-        "fallthrough": fallthrough,
-        **more,
-    }
-
-
-def a_list(key: str) -> dict[str, Any]:
-    return {"key": key, "unbounded": True, "generation": 1}
-
-
-async def put(
-    snapshots: SnapshotService,
-    owner: Principal,
-    *flags: dict[str, Any],
-    lists: tuple[str, ...] = (),
-    environment: EnvironmentRef = PRODUCTION,
-) -> None:
-    data = {"flags": {f["key"]: f for f in flags}, "segments": {key: a_list(key) for key in lists}}
-    imports = ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots))
-    await imports.import_flag_data(owner, environment, data, ImportMode.REPLACE)
-
-
 async def fill(store: FickleStore, key: str, *members: str) -> None:
     segment = await store.get(Segment, f"{PRODUCTION}/{key}")
     await store.add_members(segment.list_id, 1, members)
-
-
-def served(answer: ContextEvaluations) -> dict[str, Json]:
-    return {evaluation.flag_key: evaluation.value for evaluation in answer.evaluations}
 
 
 async def test_lists_are_asked_once_for_each_context_and_not_again(

@@ -34,7 +34,7 @@ from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
-from tests.domain.services.test_races import Interposed
+from tests.domain.services.interposed import Interposed
 
 KEPT_HERE = f"{PRODUCTION}/beta"
 SYNCED = f"{PRODUCTION}/amplitude-c"

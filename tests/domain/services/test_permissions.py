@@ -32,7 +32,7 @@ from domain.services.projects import ProjectService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_drawn_policy, allow, deny, rights_of, specifiers_of
-from tests.domain.services.test_access_editing import a_token_of, principal_of, saving
+from tests.domain.services.access import a_token_of, principal_of, saving
 
 DATA: dict[str, Any] = {
     "flags": {"f": {"key": "f", "on": True, "variations": [1], "fallthrough": {"variation": 0}, "tags": ["beta"]}},

@@ -1,7 +1,6 @@
 """What happens between two steps of something, by another's hand, is neither lost nor taken for one's own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -29,27 +28,10 @@ from domain.services.projects import ProjectService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
-from tests.domain.services.test_access_editing import saving
+from tests.domain.services.access import saving
+from tests.domain.services.interposed import Interposed
 
 TEST = EnvironmentRef("default", "test")
-
-
-class Interposed:
-    """A store before one of whose calls something else is done, once."""
-
-    def __init__(self, store: Store, name: str, meanwhile: Callable[[], Awaitable[object]]) -> None:
-        self._store = store
-        self._name = name
-        self._meanwhile: Callable[[], Awaitable[object]] | None = meanwhile
-
-    def __getattr__(self, name: str) -> Any:
-        async def call(*arguments: Any, **options: Any) -> Any:
-            if name == self._name and self._meanwhile is not None:
-                meanwhile, self._meanwhile = self._meanwhile, None
-                await meanwhile()
-            return await getattr(self._store, name)(*arguments, **options)
-
-        return call
 
 
 def environments(store: Store) -> EnvironmentService:

@@ -23,7 +23,7 @@ from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore, evaluation_of
-from tests.domain.services.test_snapshots import eventually
+from tests.domain.services.waiting import eventually
 
 SOON_MS = 300
 

@@ -14,7 +14,7 @@ from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
 from tests.domain.services.conftest import FickleStore
-from tests.domain.services.test_snapshots import eventually
+from tests.domain.services.waiting import eventually
 
 
 async def test_what_fails_is_told_and_tried_again_and_a_store_that_is_away_is_told_elsewhere(

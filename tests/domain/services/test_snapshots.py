@@ -29,15 +29,9 @@ from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
 from tests.domain.services.conftest import FickleStore, evaluation_of
+from tests.domain.services.waiting import eventually
 
 ADA = {"kind": "user", "key": "ada"}
-
-
-async def eventually(ask: Callable[[], Awaitable[object]], expected: object) -> None:
-    """Wait until the answer is the expected one: a change made elsewhere takes a moment to be followed."""
-    async with asyncio.timeout(5):
-        while await ask() != expected:  # noqa: ASYNC110 - what happens elsewhere sets no event of ours
-            await asyncio.sleep(0.01)
 
 
 def served_by(snapshots: SnapshotService) -> Callable[[], Awaitable[object]]:

@@ -12,7 +12,7 @@ from domain.services import turns
 from domain.services.evaluation import Caller, EvaluationService
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore, evaluation_of
-from tests.domain.services.test_cached_evaluation import ADA, WHERE, a_flag, put, served
+from tests.domain.services.served import ADA, WHERE, a_flag, put, served
 
 
 @pytest.fixture
