@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import Generator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -286,14 +287,20 @@ def test_the_schema_executes_by_compiled_functions() -> None:
     assert build_schema().execution_context_class is CompiledExecution
 
 
-async def test_what_a_request_held_goes_with_it_and_not_when_cycles_are_collected() -> None:
-    gc.collect()
+async def test_what_a_request_held_goes_with_it_and_not_when_cycles_are_collected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[CompiledExecution]] = []
+
+    class Execution(CompiledExecution):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(COMPILED, "execution_context_class", Execution)
     gc.disable()
     try:
-        result = await answer_once(COMPILED, MEMBERSHIPS, [A_MEMBERSHIP])
-        assert result.data
-        del result
-        left = [thing for thing in gc.get_objects() if isinstance(thing, CompiledExecution)]
+        assert (await answer_once(COMPILED, MEMBERSHIPS, [A_MEMBERSHIP])).data
+        assert [execution() for execution in made] == [None]
     finally:
         gc.enable()
-    assert not left
