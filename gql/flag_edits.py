@@ -1,4 +1,4 @@
-"""Creating, targeting, archiving and deleting flags."""
+"""Creating, targeting, archiving, deprecating and deleting flags."""
 
 from typing import Annotated
 
@@ -120,6 +120,16 @@ class RestoreFlagInput(ArchiveFlagInput):
     """Input for domain.services.flags.WholeFlag."""
 
 
+@strawberry.input(description="A flag to deprecate.")
+class DeprecateFlagInput(ArchiveFlagInput):
+    """Input for domain.services.flags.WholeFlag."""
+
+
+@strawberry.input(description="A deprecated flag to restore.")
+class RestoreDeprecatedFlagInput(ArchiveFlagInput):
+    """Input for domain.services.flags.WholeFlag."""
+
+
 @strawberry.input(description="A flag to delete.")
 class DeleteFlagInput(ArchiveFlagInput):
     """Input for domain.services.flags.WholeFlag."""
@@ -148,6 +158,20 @@ class ArchiveFlagPayload:
 
 @strawberry.type(description="A restored flag.")
 class RestoreFlagPayload:
+    """View of domain.services.flags.ChangedFlags."""
+
+    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+
+
+@strawberry.type(description="A deprecated flag.")
+class DeprecateFlagPayload:
+    """View of domain.services.flags.ChangedFlags."""
+
+    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+
+
+@strawberry.type(description="A restored flag.")
+class RestoreDeprecatedFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
     flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
@@ -240,6 +264,30 @@ class FlagsMutation:
     ) -> ChangedFlags:
         """Ask the flag service."""
         return await info.context.services.flags.restore(info.context.principal, input.to_domain())
+
+    @strawberry.mutation(
+        graphql_type=DeprecateFlagPayload | None,
+        description="Deprecate a flag: it is not to be used any more. It evaluates as before, and lists of flags "
+        "hide it unless they are asked for it.",
+    )
+    async def deprecate_flag(
+        self,
+        info: Info,
+        input: Annotated[DeprecateFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedFlags:
+        """Ask the flag service."""
+        return await info.context.services.flags.deprecate(info.context.principal, input.to_domain())
+
+    @strawberry.mutation(
+        graphql_type=RestoreDeprecatedFlagPayload | None, description="Restore a deprecated flag, as it was."
+    )
+    async def restore_deprecated_flag(
+        self,
+        info: Info,
+        input: Annotated[RestoreDeprecatedFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedFlags:
+        """Ask the flag service."""
+        return await info.context.services.flags.restore_deprecated(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
         graphql_type=DeleteFlagPayload | None,

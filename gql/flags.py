@@ -81,6 +81,9 @@ class FlagView(Node):
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
     temporary: bool = strawberry.field(description="Whether it is meant to be removed one day.")
     archived: bool = strawberry.field(description="Whether it is archived: it then evaluates as unknown.")
+    deprecated: bool = strawberry.field(
+        description="Whether it is not to be used any more; it evaluates as before."
+    )
     version: int = strawberry.field(description="Grows with every change to its targeting here.")
     project_version: int = strawberry.field(
         description="Grows with every change to what is true of it in every environment."
@@ -126,7 +129,8 @@ class FlagView(Node):
         resolver=viewer_can,
         graphql_type=list[str],
         description="The actions, as policies name them, that the viewer may do to it as it is here. What changes "
-        "it in all environments (its name, tags, variations, and to archive it) takes the action in each of them.",
+        "it in all environments (its name, tags, variations, and to archive or deprecate it) takes the action in "
+        "each of them.",
     )
 
     @classmethod

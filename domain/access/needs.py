@@ -151,6 +151,7 @@ NEEDED: Mapping[type[Entity], Fields] = {
         "temporary": FlagAction.UPDATE_TEMPORARY,
         "client_side_availability": FlagAction.UPDATE_CLIENT_SIDE_AVAILABILITY,
         "archived": FlagAction.UPDATE_ARCHIVED,
+        "deprecated": FlagAction.UPDATE_DEPRECATED,
     },
     Targeting: {
         "on": FlagAction.UPDATE_ON,

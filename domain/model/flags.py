@@ -24,6 +24,7 @@ class Flag:
 
     Attributes:
         archived: An archived flag evaluates as an unknown one.
+        deprecated: It evaluates as before, but is not to be used any more.
     """
 
     project: str
@@ -36,6 +37,7 @@ class Flag:
     temporary: bool = False
     client_side_availability: ClientSideAvailability = ClientSideAvailability()
     archived: bool = False
+    deprecated: bool = False
 
     @property
     def id(self) -> str:
@@ -151,6 +153,11 @@ class EnvironmentFlag:
     def archived(self) -> bool:
         """Whether the flag is archived; it then evaluates as an unknown one."""
         return self.flag.archived
+
+    @property
+    def deprecated(self) -> bool:
+        """Whether the flag is not to be used any more; it evaluates as before."""
+        return self.flag.deprecated
 
     @property
     def variations(self) -> tuple[Variation, ...]:

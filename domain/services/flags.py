@@ -1,4 +1,4 @@
-"""Flags: create, change their targeting by instructions, archive, restore, delete."""
+"""Flags: create, change their targeting by instructions, archive, deprecate, restore, delete."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -92,7 +92,7 @@ class FlagEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeFlag:
-    """A flag that is to be archived, restored or deleted.
+    """A flag that is to be archived, deprecated, restored or deleted.
 
     Attributes:
         expected_version: The project's version of the flag that the caller saw; None if any will do.
@@ -241,7 +241,7 @@ class FlagService:
             InUseError: It is a prerequisite of others.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        return await self._archive(principal, "archiveFlag", whole, archived=True)
+        return await self._mark(principal, "archiveFlag", whole, archived=True)
 
     async def restore(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
         """Restore an archived flag, as it was.
@@ -251,7 +251,27 @@ class FlagService:
             VersionConflictError: It is not at the version expected.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        return await self._archive(principal, "restoreFlag", whole, archived=False)
+        return await self._mark(principal, "restoreFlag", whole, archived=False)
+
+    async def deprecate(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
+        """Mark a flag as one that is not to be used any more: it evaluates as before.
+
+        Raises:
+            NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        return await self._mark(principal, "deprecateFlag", whole, deprecated=True)
+
+    async def restore_deprecated(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
+        """Restore a deprecated flag, as it was.
+
+        Raises:
+            NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        return await self._mark(principal, "restoreDeprecatedFlag", whole, deprecated=False)
 
     async def delete(self, principal: Principal, whole: WholeFlag) -> list[str]:
         """Delete a flag from every environment; return the ids that it had there.
@@ -276,17 +296,16 @@ class FlagService:
         _, ids = await self._editor.edit_project(principal, whole.project, edit)
         return ids
 
-    async def _archive(
-        self, principal: Principal, action: str, whole: WholeFlag, *, archived: bool
-    ) -> ChangedFlags:
+    async def _mark(self, principal: Principal, action: str, whole: WholeFlag, **marks: bool) -> ChangedFlags:
         def decide(snapshots: Snapshots) -> Decision[None]:
             flag = _find(snapshots, whole.key)
             check_flag_version(flag, whole.expected_version)
-            if flag.archived is archived:
+            marked = replace(flag, **marks)  # type: ignore[arg-type]  # by name
+            if marked == flag:
                 return Decision()
-            if archived:
+            if marked.archived and not flag.archived:
                 refuse_if_prerequisite(snapshots, whole.key)
-            return Decision([Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)])
+            return Decision([Save(replace(marked, version=flag.version + 1), flag.version)])
 
         edit = _project_edit(action, whole.project, whole.key, decide, whole.comment)
         return await self._edit_project(principal, whole.project, whole.key, edit)

@@ -182,15 +182,18 @@ def test_an_environment_that_keeps_variations_of_its_own_keeps_its_places(server
     assert server.evaluate("flag", ADA)["evaluate"]["value"] == "c"
 
 
-@pytest.mark.parametrize("action", ["archiveFlag", "restoreFlag", "deleteFlag"])
-def test_a_flag_of_another_version_is_neither_archived_nor_restored_nor_deleted(
+@pytest.mark.parametrize(
+    "action", ["archiveFlag", "restoreFlag", "deprecateFlag", "restoreDeprecatedFlag", "deleteFlag"]
+)
+def test_a_flag_of_another_version_is_neither_archived_nor_deprecated_nor_restored_nor_deleted(
     server: Server, action: str
 ) -> None:
     create(server, "Flag")
     update(server, {"addTags": ["seen"]})
-    if action == "restoreFlag":
-        mutate(server, "archiveFlag", "__typename", project="default", flagKey="flag", expectedVersion=2)
-    version = 3 if action == "restoreFlag" else 2
+    undone = {"restoreFlag": "archiveFlag", "restoreDeprecatedFlag": "deprecateFlag"}.get(action)
+    if undone is not None:
+        mutate(server, undone, "__typename", project="default", flagKey="flag", expectedVersion=2)
+    version = 2 if undone is None else 3
     wish = {"project": "default", "flagKey": "flag"}
     refused = mutate(server, action, "__typename", **wish, expectedVersion=1)
     assert refused.code == "VERSION_CONFLICT"

@@ -107,6 +107,8 @@ DOMAIN_CLASSES = {
     "ScopeRevision": ScopeRevision,
     "TargetsChange": TargetsChange,
     "ArchiveFlagPayload": ChangedFlags,
+    "DeprecateFlagPayload": ChangedFlags,
+    "RestoreDeprecatedFlagPayload": ChangedFlags,
     "CopyFlagTargetingPayload": CopiedFlag,
     "SkippedPart": SkippedPart,
     "CreateFlagPayload": ChangedFlags,
