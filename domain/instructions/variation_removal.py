@@ -1,10 +1,37 @@
 """What the removal of a variation means for targetings: who keeps it from going, and whose indexes shift."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from domain.instructions.rules import rule_names
 from domain.model.targeting import Rollout, Target, Targeting, VariationOrRollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariationRemoval:
+    """Variations of a flag that go, one after the other.
+
+    Attributes:
+        key: The flag's key.
+        indexes: The place of each, as it is when it goes.
+        stayed: The places, before, of those that are still there, in their order; None if none was to go.
+    """
+
+    key: str = ""
+    indexes: tuple[int, ...] = ()
+    stayed: tuple[int, ...] | None = None
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """What the audit log says of it: the new places of variations, by their old ones, where they differ."""
+        moves = {str(old): new for new, old in enumerate(self.stayed or ()) if old != new}
+        return {"renumbered": moves} if moves else {}
+
+    def renumbered(self, targeting: Targeting) -> Targeting:
+        """Return a targeting that names the variations by their new places."""
+        for index in self.indexes:
+            targeting = without_variation(targeting, self.key, index)
+        return targeting
 
 
 def variation_users(targeting: Targeting, key: str, index: int) -> list[tuple[str, str]]:

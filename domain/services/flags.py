@@ -41,7 +41,7 @@ from domain.services.editing import (
 from domain.services.environments import first_targeting
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
 from domain.services.target_limit import TargetLimit
-from domain.services.variation_removal import without_removed_variations
+from domain.services.variation_removal import removal_of, without_removed_variations
 
 Outcome = TypeVar("Outcome")
 
@@ -182,13 +182,19 @@ class FlagService:
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
-            shifted = without_removed_variations(key, edit.instructions, snapshots)
+            removal = removal_of(before, edit.instructions)
+            shifted = without_removed_variations(removal, snapshots)
             # For Python `True == 1`; as values that flags serve they differ.
             values = [variation.value for variation in (*before.variations, *after.variations)]
             half = len(before.variations)
-            if after == before and same_json(values[:half], values[half:]):
+            if after == before and same_json(values[:half], values[half:]) and not shifted:
                 return Decision()
-            return Decision([Save(replace(after, version=before.version + 1), before.version)], implied=shifted)
+            return Decision(
+                [Save(replace(after, version=before.version + 1), before.version)],
+                implied=shifted,
+                removal=removal,
+                summary=removal.summary,
+            )
 
         change = replace(
             _project_edit("updateFlag", edit.project, key, decide, edit.comment),
