@@ -26,6 +26,17 @@ class VariationView:
     description: str = strawberry.field(description="What it does; empty if nobody said.")
 
 
+@strawberry.type(
+    name="DefaultVariations",
+    description="What a flag begins with in an environment where it is new: places of its variations there.",
+)
+class DefaultVariationsView:
+    """View of domain.model.flags.DefaultVariations."""
+
+    on_variation: int = strawberry.field(description="Its `fallthrough`; the first variation, if nobody chose.")
+    off_variation: int = strawberry.field(description="Its `offVariation`; the last variation, if nobody chose.")
+
+
 @strawberry.type(name="ServedVariation", description="A variation with its share.")
 class ServedVariationView:
     """View of domain.model.flags.ServedVariation."""
@@ -94,6 +105,9 @@ class FlagView(Node):
     )
     indexed_variations: list[VariationView] = strawberry.field(
         name="variations", description="The values it can serve here."
+    )
+    defaults: DefaultVariationsView = strawberry.field(
+        description="What it begins with in environments where it is new."
     )
     prerequisites: list[PrerequisiteView] = strawberry.field(
         description="What other flags must serve before its targeting applies, in order."

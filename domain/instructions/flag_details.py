@@ -13,8 +13,9 @@ from domain.instructions.details import (
     description_violations,
 )
 from domain.instructions.limits import VARIATIONS_LIMIT, text_violations, too_many
+from domain.instructions.variation_removal import shifted_defaults
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
-from domain.model.flags import Flag
+from domain.model.flags import ChosenDefaults, Flag
 from domain.model.targeting import ClientSideAvailability, Variation
 
 
@@ -100,7 +101,7 @@ class UpdateVariationValue:
 
 @dataclass(frozen=True, slots=True)
 class RemoveVariation:
-    """Remove a variation: those after it move up. What names it, or those, is no part of the flag itself."""
+    """Remove a variation: those after it move up. Of what names them only the defaults are part of the flag."""
 
     index: int
 
@@ -109,7 +110,30 @@ class RemoveVariation:
         _variation(flag, self.index)
         if len(flag.variations) == 1:
             raise refusal(("index",), "is the only variation: at least one is needed")
-        return replace(flag, variations=(*flag.variations[: self.index], *flag.variations[self.index + 1 :]))
+        return replace(
+            flag,
+            variations=(*flag.variations[: self.index], *flag.variations[self.index + 1 :]),
+            defaults=shifted_defaults(flag.defaults, self.index),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDefaultVariation:
+    """Choose what the flag begins with in environments where it is new; what is None stays."""
+
+    on_variation: int | None = None
+    off_variation: int | None = None
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag with the defaults."""
+        before = flag.defaults
+        defaults = ChosenDefaults(
+            on_variation=before.on_variation if self.on_variation is None else self.on_variation,
+            off_variation=before.off_variation if self.off_variation is None else self.off_variation,
+        )
+        if found := default_violations(defaults, len(flag.variations)):
+            raise InvalidInputError(found)
+        return replace(flag, defaults=defaults)
 
 
 FlagDetailInstruction: TypeAlias = (
@@ -123,6 +147,7 @@ FlagDetailInstruction: TypeAlias = (
     | RenameVariation
     | UpdateVariationValue
     | RemoveVariation
+    | UpdateDefaultVariation
 )
 
 
@@ -135,9 +160,23 @@ def new_variation_violations(variation: Variation, path: InputPath = ()) -> list
     return found
 
 
+def default_violations(defaults: ChosenDefaults, count: int, path: InputPath = ()) -> list[Violation]:
+    """Return what is wrong with default variations of a flag that has so many."""
+    places = {"onVariation": defaults.on_variation, "offVariation": defaults.off_variation}
+    return [
+        Violation((*path, name), _no_variation(place, count))
+        for name, place in places.items()
+        if place is not None and not 0 <= place < count
+    ]
+
+
+def _no_variation(place: int, count: int) -> str:
+    return f"the flag has no variation {place}, only 0 to {count - 1}"
+
+
 def _variation(flag: Flag, index: int) -> Variation:
     if not 0 <= index < len(flag.variations):
-        raise refusal(("index",), f"the flag has no variation {index}, only 0 to {len(flag.variations) - 1}")
+        raise refusal(("index",), _no_variation(index, len(flag.variations)))
     return flag.variations[index]
 
 

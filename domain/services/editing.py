@@ -384,7 +384,7 @@ def _stored(
     """Return what is in the place of an entity, as the edit was decided on it, with variations' new places."""
     for snapshot in snapshots.values():
         if isinstance(entity, Flag) and entity.key in snapshot.flags:
-            return snapshot.flags[entity.key].flag
+            return decision.removal.renumbered(snapshot.flags[entity.key].flag)
         if str(snapshot.environment) == entity.scope:
             if isinstance(entity, Targeting) and entity.flag_key in snapshot.flags:
                 return decision.removal.renumbered(snapshot.flags[entity.flag_key].targeting)

@@ -5,26 +5,16 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from domain.access.principals import Principal
-from domain.errors import (
-    AlreadyExistsError,
-    NotFoundError,
-    Violation,
-)
+from domain.errors import AlreadyExistsError, NotFoundError
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import EditScope, pattern_violations
-from domain.instructions.details import description_violations, new_name_violations, tag_violations
-from domain.instructions.flag_details import FlagDetailInstruction, new_variation_violations
+from domain.instructions.flag_details import FlagDetailInstruction
 from domain.instructions.flags import FlagInstruction
-from domain.instructions.limits import VARIATIONS_LIMIT, too_many
 from domain.json import same_json
-from domain.keys import EnvironmentRef, key_from_name
+from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
-from domain.model.targeting import (
-    ClientSideAvailability,
-    Targeting,
-    Variation,
-)
+from domain.model.targeting import Targeting
 from domain.ports import Delete, Save
 from domain.services.editing import (
     Decision,
@@ -39,9 +29,10 @@ from domain.services.editing import (
     resource,
 )
 from domain.services.environments import first_targeting
+from domain.services.new_flags import NewFlag
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
 from domain.services.target_limit import TargetLimit
-from domain.services.variation_removal import removal_of, without_removed_variations
+from domain.services.variation_removal import remove_variations
 
 Outcome = TypeVar("Outcome")
 
@@ -57,21 +48,6 @@ class TargetingEdit:
     flag_key: str
     instructions: Sequence[NamedInstruction[FlagInstruction]]
     expected_version: int | None = None
-    comment: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFlag:
-    """A flag to be created; without a key the name gives it."""
-
-    project: str
-    name: str
-    key: str | None = None
-    description: str = ""
-    tags: Sequence[str] = ()
-    variations: Sequence[Variation] = (Variation(value=True), Variation(value=False))
-    temporary: bool = False
-    client_side_availability: ClientSideAvailability = ClientSideAvailability()
     comment: str = ""
 
 
@@ -132,7 +108,7 @@ class FlagService:
         self._limit = limit
 
     async def create(self, principal: Principal, new: NewFlag) -> ChangedFlags:
-        """Create a flag in every environment of its project: off, serving its last variation then.
+        """Create a flag in every environment of its project: off, beginning with its default variations.
 
         Raises:
             InvalidInputError: With every violation.
@@ -141,19 +117,9 @@ class FlagService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         await self._editor.access.require_sight(principal, new.project)
-        key = key_from_name(new.name) if new.key is None else new.key
-        if found := _violations(new):
+        if found := new.violations():
             raise below_input(found)
-        flag = Flag(
-            project=new.project,
-            key=key,
-            name=new.name,
-            description=new.description,
-            tags=tuple(sorted(set(new.tags))),
-            variations=tuple(new.variations),
-            temporary=new.temporary,
-            client_side_availability=new.client_side_availability,
-        )
+        flag, key = new.to_flag(), new.wanted_key
 
         def decide(snapshots: Snapshots) -> Decision[None]:
             if any(key in snapshot.flags for snapshot in snapshots.values()):
@@ -182,8 +148,7 @@ class FlagService:
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
             if violations:
                 raise below_input(violations)
-            removal = removal_of(before, edit.instructions)
-            shifted = without_removed_variations(removal, snapshots)
+            removal, shifted = remove_variations(before, edit.instructions, snapshots)
             # For Python `True == 1`; as values that flags serve they differ.
             values = [variation.value for variation in (*before.variations, *after.variations)]
             half = len(before.variations)
@@ -327,20 +292,6 @@ def _project_edit(
     return Edit(
         action=action, resource=f"proj/{project}:env/*:flag/{key}", scope=project, decide=decide, comment=comment
     )
-
-
-def _violations(new: NewFlag) -> list[Violation]:
-    found = new_name_violations(new.name, new.key)
-    found += description_violations(new.description, ("description",))
-    found += tag_violations(new.tags, ("tags",))
-    if not new.variations:
-        found.append(Violation(("variations",), "at least one is needed"))
-    found += too_many("variations", len(new.variations), VARIATIONS_LIMIT, ("variations",)) or [
-        violation
-        for index, variation in enumerate(new.variations)
-        for violation in new_variation_violations(variation, ("variations", index))
-    ]
-    return found
 
 
 def _find(snapshots: Snapshots, key: str) -> Flag:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.gql.flags import ADA, FLAG, create, mutate
+from tests.gql.flags import ADA, FLAG, create, mutate, target
 from tests.servers import Answer, Server
 
 
@@ -100,14 +100,6 @@ def test_another_version_is_refused_with_both(server: Server) -> None:
 
 
 TARGETED = "flags { version projectVersion offVariation variations { value } prerequisites { variation } }"
-
-
-def target(
-    server: Server, *instructions: dict[str, Any], environment: str = "production", key: str = "flag"
-) -> None:
-    ref = {"project": "default", "environment": environment}
-    wish = {"environment": ref, "flagKey": key, "instructions": list(instructions)}
-    assert mutate(server, "updateFlagTargeting", "revision", **wish)["updateFlagTargeting"]
 
 
 def test_removing_a_variation_shifts_those_after_it_wherever_they_are_named(server: Server) -> None:
