@@ -126,7 +126,8 @@ class FlagDetailInstructionInput:
         description="Which client SDKs may see it."
     )
     add_variation: strawberry.Maybe[VariationInput] = strawberry.field(
-        description="Add a variation, last. Environments that keep variations of their own stay as they are."
+        description="Add a variation of another value, last. Environments that keep variations of their own stay "
+        "as they are."
     )
     rename_variation: strawberry.Maybe[RenameVariationInput] = strawberry.field(
         description="Give a variation another name or description."

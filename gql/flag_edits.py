@@ -28,7 +28,7 @@ class CreateFlagInput:
     description: str = strawberry.field(default="", description="What it is for.")
     tags: list[str] = strawberry.field(default_factory=list, description="Its tags.")
     variations: list[VariationInput] | None = strawberry.field(
-        default=None, description="The values it can serve; null means true and false."
+        default=None, description="The values it can serve, each once; null means true and false."
     )
     defaults: DefaultVariationsInput | None = strawberry.field(
         default=None, description="What it begins with here, and later in environments where it is new."

@@ -1,5 +1,7 @@
 """Instructions for what is true of a flag in every environment (LaunchDarkly semantics 3.2)."""
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -14,7 +16,7 @@ from domain.instructions.details import (
 )
 from domain.instructions.limits import VARIATIONS_LIMIT, text_violations, too_many
 from domain.instructions.variation_removal import shifted_defaults
-from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
+from domain.json import NESTING_LIMIT, Json, is_nested_too_deep, json_text
 from domain.model.flags import ChosenDefaults, Flag
 from domain.model.targeting import ClientSideAvailability, Variation
 
@@ -158,6 +160,21 @@ def new_variation_violations(variation: Variation, path: InputPath = ()) -> list
     if is_nested_too_deep(variation.value):
         found.append(Violation((*path, "value"), f"is nested more than {NESTING_LIMIT} deep"))
     return found
+
+
+def repeated_value_violations(
+    before: Sequence[Variation], after: Sequence[Variation], path: InputPath
+) -> list[Violation]:
+    """Return which variations are to have the same value, but for what was so before: an import keeps that."""
+    counts = Counter(json_text(variation.value) for variation in before)
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for index, variation in enumerate(after):
+        places[json_text(variation.value)].append(index)
+    return [
+        Violation(path, f"variations {found[0]} and {found[-1]} would have the same value")
+        for text, found in places.items()
+        if len(found) > max(counts[text], 1)
+    ]
 
 
 def default_violations(defaults: ChosenDefaults, count: int, path: InputPath = ()) -> list[Violation]:

@@ -9,7 +9,7 @@ from domain.errors import AlreadyExistsError, NotFoundError
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import EditScope, pattern_violations
-from domain.instructions.flag_details import FlagDetailInstruction
+from domain.instructions.flag_details import FlagDetailInstruction, repeated_value_violations
 from domain.instructions.flags import FlagInstruction
 from domain.json import same_json
 from domain.keys import EnvironmentRef
@@ -146,6 +146,8 @@ class FlagService:
             before = _find(snapshots, key)
             check_flag_version(before, edit.expected_version)
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
+            path = ("instructions",)
+            violations = violations or repeated_value_violations(before.variations, after.variations, path)
             if violations:
                 raise below_input(violations)
             removal, shifted = remove_variations(before, edit.instructions, snapshots)

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 from domain.errors import Violation
 from domain.instructions.details import description_violations, new_name_violations, tag_violations
-from domain.instructions.flag_details import default_violations, new_variation_violations
+from domain.instructions.flag_details import (
+    default_violations,
+    new_variation_violations,
+    repeated_value_violations,
+)
 from domain.instructions.limits import VARIATIONS_LIMIT, too_many
 from domain.keys import key_from_name
 from domain.model.flags import ChosenDefaults, Flag
@@ -39,11 +43,16 @@ class NewFlag:
         found += tag_violations(self.tags, ("tags",))
         if not self.variations:
             return [*found, Violation(("variations",), "at least one is needed")]
-        found += too_many("variations", len(self.variations), VARIATIONS_LIMIT, ("variations",)) or [
-            violation
-            for index, variation in enumerate(self.variations)
-            for violation in new_variation_violations(variation, ("variations", index))
-        ]
+        path = ("variations",)
+        found += (
+            too_many("variations", len(self.variations), VARIATIONS_LIMIT, path)
+            or [
+                violation
+                for index, variation in enumerate(self.variations)
+                for violation in new_variation_violations(variation, (*path, index))
+            ]
+            or repeated_value_violations((), self.variations, path)
+        )
         return found + default_violations(self.defaults, len(self.variations), ("defaults",))
 
     def to_flag(self) -> Flag:

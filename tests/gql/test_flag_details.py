@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.gql.flags import ADA, FLAG, create, mutate, target
+from tests.gql.flags import ADA, FLAG, create, mutate, target, violations
 from tests.servers import Answer, Server
 
 
@@ -100,6 +100,40 @@ def test_another_version_is_refused_with_both(server: Server) -> None:
 
 
 TARGETED = "flags { version projectVersion offVariation variations { value } prerequisites { variation } }"
+
+
+def test_no_two_variations_are_given_the_same_value(server: Server) -> None:
+    repeated = create(
+        server, "Flag", variations=[{"value": value} for value in ({"a": 1, "b": 2}, 1, {"b": 2, "a": 1})]
+    )
+    assert violations(repeated) == {"input.variations": "variations 0 and 2 would have the same value"}
+    assert not create(server, "Flag", variations=[{"value": value} for value in (1, True, "1", None)]).errors
+    for instruction in ({"addVariation": {"value": True}}, {"updateVariationValue": {"index": 3, "value": True}}):
+        refused = violations(update(server, instruction))
+        assert list(refused) == ["input.instructions"]
+        assert refused["input.instructions"].startswith("variations 1 and ")
+    swap = [{"updateVariationValue": {"index": index, "value": value}} for index, value in ((0, "1"), (2, 1))]
+    seen = update(server, *swap)["updateFlag"]["flags"][0]
+    assert [variation["value"] for variation in seen["variations"]] == ["1", True, 1, None]
+
+
+def test_values_that_an_import_repeated_stay_and_are_repeated_no_more(server: Server) -> None:
+    flag = {
+        "key": "flag",
+        "version": 1,
+        "variations": ["a", "a", "b"],
+        "offVariation": 0,
+        "fallthrough": {"variation": 0},
+    }
+    server.import_flags({"flags": {"flag": flag}})
+    assert not update(server, {"addTags": ["t"]}, {"updateVariationValue": {"index": 1, "value": "a"}}).errors
+    assert not update(
+        server, {"renameVariation": {"index": 1, "name": "again"}}, {"addVariation": {"value": "c"}}
+    ).errors
+    refused = violations(update(server, {"updateVariationValue": {"index": 3, "value": "a"}}))
+    assert refused == {"input.instructions": "variations 0 and 3 would have the same value"}
+    assert not update(server, {"updateVariationValue": {"index": 1, "value": "d"}}).errors
+    assert violations(update(server, {"updateVariationValue": {"index": 1, "value": "a"}}))
 
 
 def test_removing_a_variation_shifts_those_after_it_wherever_they_are_named(server: Server) -> None:
