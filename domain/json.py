@@ -54,10 +54,15 @@ def json_extent(value: Json, most: int) -> tuple[int, int]:
     return size, depth
 
 
+def json_text(value: Json) -> str:
+    """Return a value as JSON text, its properties in order: the same for values that are the same JSON."""
+    return _in_order(value)
+
+
 def same_json(left: Json, right: Json) -> bool:
     """Tell whether two values are the same JSON text up to property order (so `true` is not `1`)."""
     if left.__class__ is not right.__class__:
         return False
     if left is None or isinstance(left, _PLAIN):
         return left == right
-    return _in_order(left) == _in_order(right)
+    return json_text(left) == json_text(right)

@@ -42,7 +42,10 @@ register_enum(
 class FieldChangeView:
     """View of domain.model.changes.FieldChange."""
 
-    path: str = strawberry.field(description="Which: `on`, `fallthrough.variation`, `clauses[0].values`.")
+    path: str = strawberry.field(
+        description="Which: `on`, `fallthrough.variation`, `clauses[0].values`. A variation that went is told by "
+        "the place that it had, all others by those that they have now."
+    )
     before: JSON | None = strawberry.field(description="What it was; null where there was nothing.")
     after: JSON | None = strawberry.field(description="What it is; null where there is nothing any more.")
     is_shortened: bool = strawberry.field(
@@ -166,7 +169,9 @@ class AuditEntryView:
     resource: str = strawberry.field(description="What it was done to, in the words of policies.")
     comment: str = strawberry.field(description="Why; empty if nobody said.")
     summary: JSON = strawberry.field(
-        resolver=_summary, description="Names of instructions, counts of an import and the like."
+        resolver=_summary,
+        description="Names of instructions, counts of an import and the like. Where variations of a flag went, "
+        "`renumbered` has the new places of the others by their old ones: the changes are told by the new.",
     )
     changes: list[EntityChangeView] = strawberry.field(
         description=f"What it did to each thing that it changed: the first {CHANGES_LIMIT}. In the history of one "

@@ -57,12 +57,21 @@ def _flags(  # noqa: PLR0913 - GraphQL's arguments
     archived: Annotated[
         bool | None, strawberry.argument(description="Whether to list archived flags; null lists both.")
     ] = False,
+    deprecated: Annotated[
+        bool | None,
+        strawberry.argument(
+            description="Whether to list deprecated flags; null lists both. False hides those that are archived "
+            "neither way: that is left to `archived`."
+        ),
+    ] = False,
     uses_segment: Annotated[
         str | None,
         strawberry.argument(description="Only flags that refer to this segment, directly or through others."),
     ] = None,
 ) -> Page[EnvironmentFlag]:
-    wanted = FlagFilter(query=query, tags=tags, on=on, archived=archived, uses_segment=uses_segment)
+    wanted = FlagFilter(
+        query=query, tags=tags, on=on, archived=archived, deprecated=deprecated, uses_segment=uses_segment
+    )
     return root.flags(wanted, page_request(first, after, order_by))
 
 

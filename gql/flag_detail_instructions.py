@@ -12,9 +12,11 @@ from domain.instructions.flag_details import (
     RemoveVariation,
     RenameVariation,
     UpdateClientSideAvailability,
+    UpdateDefaultVariation,
     UpdateTemporary,
     UpdateVariationValue,
 )
+from domain.model.flags import ChosenDefaults
 from domain.model.targeting import Variation
 from domain.services.editing import NamedInstruction
 from gql.rule_edits import named_instruction
@@ -58,6 +60,24 @@ class RemoveVariationInput:
     index: int = strawberry.field(description="The variation's place, from 0.")
 
 
+@strawberry.input(
+    description="What a flag is to begin with in environments where it is new, by the places of its variations."
+)
+class DefaultVariationsInput:
+    """Input for domain.model.flags.ChosenDefaults."""
+
+    on_variation: int | None = strawberry.field(
+        default=None, description="Its `fallthrough`; null leaves it: the first variation, if nobody chose."
+    )
+    off_variation: int | None = strawberry.field(
+        default=None, description="Its `offVariation`; null leaves it: the last variation, if nobody chose."
+    )
+
+    def to_domain(self) -> ChosenDefaults:
+        """Convert to the domain's defaults."""
+        return ChosenDefaults(on_variation=self.on_variation, off_variation=self.off_variation)
+
+
 @strawberry.input(description="Which client SDKs may see a flag; what is null stays.")
 class ClientSideAvailabilityInput:
     """Input for domain.instructions.flag_details.UpdateClientSideAvailability."""
@@ -81,6 +101,7 @@ _CONVERSIONS: dict[str, Callable[[Any], FlagDetailInstruction]] = {
     "renameVariation": lambda given: RenameVariation(given.index, given.name, given.description),
     "updateVariationValue": lambda given: UpdateVariationValue(given.index, given.value),
     "removeVariation": lambda given: RemoveVariation(given.index),
+    "updateDefaultVariation": lambda given: UpdateDefaultVariation(given.on_variation, given.off_variation),
 }
 """What each field of an instruction means to the domain, by its name in the API."""
 
@@ -105,7 +126,8 @@ class FlagDetailInstructionInput:
         description="Which client SDKs may see it."
     )
     add_variation: strawberry.Maybe[VariationInput] = strawberry.field(
-        description="Add a variation, last. Environments that keep variations of their own stay as they are."
+        description="Add a variation of another value, last. Environments that keep variations of their own stay "
+        "as they are."
     )
     rename_variation: strawberry.Maybe[RenameVariationInput] = strawberry.field(
         description="Give a variation another name or description."
@@ -116,8 +138,11 @@ class FlagDetailInstructionInput:
     )
     remove_variation: strawberry.Maybe[RemoveVariationInput] = strawberry.field(
         description="Remove a variation that nothing names in any environment: those after it move up by one, "
-        "wherever they are named. Otherwise what names it is listed (IN_USE): shares of weight 0 and other flags' "
-        "prerequisites too. Environments that keep variations of their own stay as they are."
+        "wherever they are named. Otherwise what names it is listed (IN_USE): shares of weight 0, other flags' "
+        "prerequisites and chosen `defaults` too. Environments that keep variations of their own stay as they are."
+    )
+    update_default_variation: strawberry.Maybe[DefaultVariationsInput] = strawberry.field(
+        description="Choose what it begins with in environments where it is new. All others stay as they are."
     )
 
     def to_domain(self) -> NamedInstruction[FlagDetailInstruction]:

@@ -1,14 +1,16 @@
-"""Creating, targeting, archiving and deleting flags."""
+"""Creating, targeting, archiving, deprecating and deleting flags."""
 
 from typing import Annotated
 
 import strawberry
 
+from domain.model.flags import ChosenDefaults
 from domain.model.targeting import ClientSideAvailability
-from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, NewFlag, TargetingEdit, WholeFlag
+from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, TargetingEdit, WholeFlag
+from domain.services.new_flags import NewFlag
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
-from gql.flag_detail_instructions import FlagDetailInstructionInput, VariationInput
+from gql.flag_detail_instructions import DefaultVariationsInput, FlagDetailInstructionInput, VariationInput
 from gql.flag_instructions import FlagInstructionInput
 from gql.flags import FlagView
 from gql.nodes import global_id
@@ -16,7 +18,7 @@ from gql.nodes import global_id
 
 @strawberry.input(description="A flag to create, in every environment of its project.")
 class CreateFlagInput:
-    """Input for domain.services.flags.NewFlag."""
+    """Input for domain.services.new_flags.NewFlag."""
 
     project: str = strawberry.field(description="The project's key.")
     name: str = strawberry.field(description="The name that people read.")
@@ -26,7 +28,10 @@ class CreateFlagInput:
     description: str = strawberry.field(default="", description="What it is for.")
     tags: list[str] = strawberry.field(default_factory=list, description="Its tags.")
     variations: list[VariationInput] | None = strawberry.field(
-        default=None, description="The values it can serve; null means true and false."
+        default=None, description="The values it can serve, each once; null means true and false."
+    )
+    defaults: DefaultVariationsInput | None = strawberry.field(
+        default=None, description="What it begins with here, and later in environments where it is new."
     )
     temporary: bool = strawberry.field(default=False, description="Whether it is to be removed one day.")
     client_side: bool = strawberry.field(default=False, description="Whether client SDK keys may see it.")
@@ -43,6 +48,7 @@ class CreateFlagInput:
             description=self.description,
             tags=self.tags,
             variations=[variation.to_domain() for variation in variations],
+            defaults=ChosenDefaults() if self.defaults is None else self.defaults.to_domain(),
             temporary=self.temporary,
             client_side_availability=ClientSideAvailability(using_environment_id=self.client_side),
             comment=self.comment,
@@ -120,6 +126,16 @@ class RestoreFlagInput(ArchiveFlagInput):
     """Input for domain.services.flags.WholeFlag."""
 
 
+@strawberry.input(description="A flag to deprecate.")
+class DeprecateFlagInput(ArchiveFlagInput):
+    """Input for domain.services.flags.WholeFlag."""
+
+
+@strawberry.input(description="A deprecated flag to restore.")
+class RestoreDeprecatedFlagInput(ArchiveFlagInput):
+    """Input for domain.services.flags.WholeFlag."""
+
+
 @strawberry.input(description="A flag to delete.")
 class DeleteFlagInput(ArchiveFlagInput):
     """Input for domain.services.flags.WholeFlag."""
@@ -153,6 +169,20 @@ class RestoreFlagPayload:
     flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
 
 
+@strawberry.type(description="A deprecated flag.")
+class DeprecateFlagPayload:
+    """View of domain.services.flags.ChangedFlags."""
+
+    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+
+
+@strawberry.type(description="A restored flag.")
+class RestoreDeprecatedFlagPayload:
+    """View of domain.services.flags.ChangedFlags."""
+
+    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+
+
 @strawberry.type(description="A changed flag.")
 class UpdateFlagTargetingPayload:
     """View of domain.services.flags.ChangedFlag."""
@@ -180,7 +210,7 @@ class FlagsMutation:
 
     @strawberry.mutation(
         graphql_type=CreateFlagPayload | None,
-        description="Create a flag in every environment of a project: off, serving its last variation.",
+        description="Create a flag in every environment of a project: off, with its default variations.",
     )
     async def create_flag(
         self,
@@ -240,6 +270,30 @@ class FlagsMutation:
     ) -> ChangedFlags:
         """Ask the flag service."""
         return await info.context.services.flags.restore(info.context.principal, input.to_domain())
+
+    @strawberry.mutation(
+        graphql_type=DeprecateFlagPayload | None,
+        description="Deprecate a flag: it is not to be used any more. It evaluates as before, and lists of flags "
+        "hide it unless they are asked for it.",
+    )
+    async def deprecate_flag(
+        self,
+        info: Info,
+        input: Annotated[DeprecateFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedFlags:
+        """Ask the flag service."""
+        return await info.context.services.flags.deprecate(info.context.principal, input.to_domain())
+
+    @strawberry.mutation(
+        graphql_type=RestoreDeprecatedFlagPayload | None, description="Restore a deprecated flag, as it was."
+    )
+    async def restore_deprecated_flag(
+        self,
+        info: Info,
+        input: Annotated[RestoreDeprecatedFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
+    ) -> ChangedFlags:
+        """Ask the flag service."""
+        return await info.context.services.flags.restore_deprecated(info.context.principal, input.to_domain())
 
     @strawberry.mutation(
         graphql_type=DeleteFlagPayload | None,

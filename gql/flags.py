@@ -26,6 +26,17 @@ class VariationView:
     description: str = strawberry.field(description="What it does; empty if nobody said.")
 
 
+@strawberry.type(
+    name="DefaultVariations",
+    description="What a flag begins with in an environment where it is new: places of its variations there.",
+)
+class DefaultVariationsView:
+    """View of domain.model.flags.DefaultVariations."""
+
+    on_variation: int = strawberry.field(description="Its `fallthrough`; the first variation, if nobody chose.")
+    off_variation: int = strawberry.field(description="Its `offVariation`; the last variation, if nobody chose.")
+
+
 @strawberry.type(name="ServedVariation", description="A variation with its share.")
 class ServedVariationView:
     """View of domain.model.flags.ServedVariation."""
@@ -81,6 +92,9 @@ class FlagView(Node):
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
     temporary: bool = strawberry.field(description="Whether it is meant to be removed one day.")
     archived: bool = strawberry.field(description="Whether it is archived: it then evaluates as unknown.")
+    deprecated: bool = strawberry.field(
+        description="Whether it is not to be used any more; it evaluates as before."
+    )
     version: int = strawberry.field(description="Grows with every change to its targeting here.")
     project_version: int = strawberry.field(
         description="Grows with every change to what is true of it in every environment."
@@ -91,6 +105,9 @@ class FlagView(Node):
     )
     indexed_variations: list[VariationView] = strawberry.field(
         name="variations", description="The values it can serve here."
+    )
+    defaults: DefaultVariationsView = strawberry.field(
+        description="What it begins with in environments where it is new."
     )
     prerequisites: list[PrerequisiteView] = strawberry.field(
         description="What other flags must serve before its targeting applies, in order."
@@ -126,7 +143,8 @@ class FlagView(Node):
         resolver=viewer_can,
         graphql_type=list[str],
         description="The actions, as policies name them, that the viewer may do to it as it is here. What changes "
-        "it in all environments (its name, tags, variations, and to archive it) takes the action in each of them.",
+        "it in all environments (its name, tags, variations, and to archive or deprecate it) takes the action in "
+        "each of them.",
     )
 
     @classmethod

@@ -72,6 +72,7 @@ class FlagAction(StrEnum):
     UPDATE_FALLTHROUGH_TRACK_EVENTS = "updateFlagFallthroughTrackEvents"
     UPDATE_SALT = "updateFlagSalt"
     UPDATE_ARCHIVED = "updateGlobalArchived"
+    UPDATE_DEPRECATED = "updateDeprecated"
     UPDATE_SCHEDULED_CHANGES = "updateScheduledChanges"
     COPY_FROM = "copyFlagConfigFrom"
     COPY_TO = "copyFlagConfigTo"

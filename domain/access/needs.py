@@ -148,9 +148,11 @@ NEEDED: Mapping[type[Entity], Fields] = {
         "description": FlagAction.UPDATE_DESCRIPTION,
         "tags": FlagAction.UPDATE_TAGS,
         "variations": FlagAction.UPDATE_VARIATIONS,
+        "defaults": FlagAction.UPDATE_DEFAULT_VARIATIONS,
         "temporary": FlagAction.UPDATE_TEMPORARY,
         "client_side_availability": FlagAction.UPDATE_CLIENT_SIDE_AVAILABILITY,
         "archived": FlagAction.UPDATE_ARCHIVED,
+        "deprecated": FlagAction.UPDATE_DEPRECATED,
     },
     Targeting: {
         "on": FlagAction.UPDATE_ON,

@@ -1,5 +1,7 @@
 """Instructions for what is true of a flag in every environment (LaunchDarkly semantics 3.2)."""
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -13,8 +15,9 @@ from domain.instructions.details import (
     description_violations,
 )
 from domain.instructions.limits import VARIATIONS_LIMIT, text_violations, too_many
-from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
-from domain.model.flags import Flag
+from domain.instructions.variation_removal import shifted_defaults
+from domain.json import NESTING_LIMIT, Json, is_nested_too_deep, json_text
+from domain.model.flags import ChosenDefaults, Flag
 from domain.model.targeting import ClientSideAvailability, Variation
 
 
@@ -100,7 +103,7 @@ class UpdateVariationValue:
 
 @dataclass(frozen=True, slots=True)
 class RemoveVariation:
-    """Remove a variation: those after it move up. What names it, or those, is no part of the flag itself."""
+    """Remove a variation: those after it move up. Of what names them only the defaults are part of the flag."""
 
     index: int
 
@@ -109,7 +112,30 @@ class RemoveVariation:
         _variation(flag, self.index)
         if len(flag.variations) == 1:
             raise refusal(("index",), "is the only variation: at least one is needed")
-        return replace(flag, variations=(*flag.variations[: self.index], *flag.variations[self.index + 1 :]))
+        return replace(
+            flag,
+            variations=(*flag.variations[: self.index], *flag.variations[self.index + 1 :]),
+            defaults=shifted_defaults(flag.defaults, self.index),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateDefaultVariation:
+    """Choose what the flag begins with in environments where it is new; what is None stays."""
+
+    on_variation: int | None = None
+    off_variation: int | None = None
+
+    def apply(self, flag: Flag, _scope: EditScope) -> Flag:
+        """Return the flag with the defaults."""
+        before = flag.defaults
+        defaults = ChosenDefaults(
+            on_variation=before.on_variation if self.on_variation is None else self.on_variation,
+            off_variation=before.off_variation if self.off_variation is None else self.off_variation,
+        )
+        if found := default_violations(defaults, len(flag.variations)):
+            raise InvalidInputError(found)
+        return replace(flag, defaults=defaults)
 
 
 FlagDetailInstruction: TypeAlias = (
@@ -123,6 +149,7 @@ FlagDetailInstruction: TypeAlias = (
     | RenameVariation
     | UpdateVariationValue
     | RemoveVariation
+    | UpdateDefaultVariation
 )
 
 
@@ -135,9 +162,38 @@ def new_variation_violations(variation: Variation, path: InputPath = ()) -> list
     return found
 
 
+def repeated_value_violations(
+    before: Sequence[Variation], after: Sequence[Variation], path: InputPath
+) -> list[Violation]:
+    """Return which variations are to have the same value, but for what was so before: an import keeps that."""
+    counts = Counter(json_text(variation.value) for variation in before)
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for index, variation in enumerate(after):
+        places[json_text(variation.value)].append(index)
+    return [
+        Violation(path, f"variations {found[0]} and {found[-1]} would have the same value")
+        for text, found in places.items()
+        if len(found) > max(counts[text], 1)
+    ]
+
+
+def default_violations(defaults: ChosenDefaults, count: int, path: InputPath = ()) -> list[Violation]:
+    """Return what is wrong with default variations of a flag that has so many."""
+    places = {"onVariation": defaults.on_variation, "offVariation": defaults.off_variation}
+    return [
+        Violation((*path, name), _no_variation(place, count))
+        for name, place in places.items()
+        if place is not None and not 0 <= place < count
+    ]
+
+
+def _no_variation(place: int, count: int) -> str:
+    return f"the flag has no variation {place}, only 0 to {count - 1}"
+
+
 def _variation(flag: Flag, index: int) -> Variation:
     if not 0 <= index < len(flag.variations):
-        raise refusal(("index",), f"the flag has no variation {index}, only 0 to {len(flag.variations) - 1}")
+        raise refusal(("index",), _no_variation(index, len(flag.variations)))
     return flag.variations[index]
 
 

@@ -1,10 +1,45 @@
 """What the removal of a variation means for targetings: who keeps it from going, and whose indexes shift."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from domain.instructions.rules import rule_names
+from domain.model.flags import ChosenDefaults, Flag
 from domain.model.targeting import Rollout, Target, Targeting, VariationOrRollout
+
+Numbered = TypeVar("Numbered", Flag, Targeting)
+"""What names variations by their places."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VariationRemoval:
+    """Variations of a flag that go, one after the other.
+
+    Attributes:
+        key: The flag's key.
+        indexes: The place of each, as it is when it goes.
+        stayed: The places, before, of those that are still there, in their order; None if none was to go.
+    """
+
+    key: str = ""
+    indexes: tuple[int, ...] = ()
+    stayed: tuple[int, ...] | None = None
+
+    @property
+    def summary(self) -> dict[str, object]:
+        """What the audit log says of it: the new places of variations, by their old ones, where they differ."""
+        moves = {str(old): new for new, old in enumerate(self.stayed or ()) if old != new}
+        return {"renumbered": moves} if moves else {}
+
+    def renumbered(self, thing: Numbered) -> Numbered:
+        """Return what names the variations by their new places; those that a flag has are the same."""
+        for index in self.indexes:
+            if isinstance(thing, Targeting):
+                thing = without_variation(thing, self.key, index)
+            else:
+                thing = replace(thing, defaults=shifted_defaults(thing.defaults, index))
+        return thing
 
 
 def variation_users(targeting: Targeting, key: str, index: int) -> list[tuple[str, str]]:
@@ -55,6 +90,15 @@ def without_variation(targeting: Targeting, key: str, index: int) -> Targeting:
         context_targets=_targets(targeting.context_targets, index),
         rules=tuple(replace(rule, serves=_serves(rule.serves, index)) for rule in targeting.rules),
     )
+
+
+def shifted_defaults(defaults: ChosenDefaults, removed: int) -> ChosenDefaults:
+    """Return default variations that name the same ones when one goes: the places above it shift down."""
+    on, off = (
+        None if place is None else _shifted(place, removed)
+        for place in (defaults.on_variation, defaults.off_variation)
+    )
+    return ChosenDefaults(on_variation=on, off_variation=off)
 
 
 def _targets_name(targeting: Targeting, index: int) -> bool:

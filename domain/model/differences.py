@@ -67,8 +67,17 @@ class Room:
         return tuple(keys[: len(taken)])
 
 
-def changed_fields(before: object | None, after: object | None, room: Room) -> tuple[FieldChange, ...]:
-    """Compare the fields of two dataclasses; of one that is alone, those that differ from their defaults."""
+def changed_fields(
+    before: object | None, after: object | None, room: Room, stayed: Sequence[int] | None = None
+) -> tuple[FieldChange, ...]:
+    """Compare the fields of two dataclasses; of one that is alone, those that differ from their defaults.
+
+    Args:
+        before: The one.
+        after: The other.
+        room: What there is room for.
+        stayed: If some of a flag's variations went, the places before of those that are still there.
+    """
     thing_type: Any = type(after if before is None else before)
     found: list[tuple[FieldChange, int]] = []
     for name, api_name, default in _declared(thing_type):
@@ -82,7 +91,10 @@ def changed_fields(before: object | None, after: object | None, room: Room) -> t
             old, new = olds.get(path), news.get(path)
             if not same_json(old, new):
                 old, new = None if before is None else old, None if after is None else new
-                _compare(path, old, new, found, is_whole=before is None or after is None)
+                if stayed is not None and name == "variations":
+                    _compare_moved(path, old, new, stayed, found)
+                else:
+                    _compare(path, old, new, found, is_whole=before is None or after is None)
     return tuple(change for change, characters in found if room.takes(characters))
 
 
@@ -197,6 +209,19 @@ def _compare(path: str, old: Json, new: Json, found: list[tuple[FieldChange, int
             _compare(f"{path}[{index}]", left, right, found, is_whole=False)
     else:
         found.append(_field_change(path, old, new))
+
+
+def _compare_moved(
+    path: str, old: Json, new: Json, stayed: Sequence[int], found: list[tuple[FieldChange, int]]
+) -> None:
+    """Collect what differs in a list: what went by the place that it had, all else by the one that it has."""
+    places = {*stayed}
+    for index, item in enumerate(old if isinstance(old, list) else ()):
+        if index not in places:
+            found.append(_field_change(f"{path}[{index}]", item, None))
+    for index, item in enumerate(new if isinstance(new, list) else ()):
+        was = _at(old, stayed[index]) if index < len(stayed) else None
+        _compare(f"{path}[{index}]", was, item, found, is_whole=False)
 
 
 def _at(items: Json, index: int) -> Json:

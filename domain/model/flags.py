@@ -18,12 +18,47 @@ from domain.model.targeting import (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class DefaultVariations:
+    """What a flag begins with in an environment where it is new: the places of two of its variations.
+
+    Attributes:
+        on_variation: What its fallthrough serves.
+        off_variation: What it serves when off.
+    """
+
+    on_variation: int
+    off_variation: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenDefaults:
+    """The default variations that somebody chose, by their places.
+
+    Attributes:
+        on_variation: None if nobody did: it is the first variation, whichever that is.
+        off_variation: Likewise, the last one.
+    """
+
+    on_variation: int | None = None
+    off_variation: int | None = None
+
+    def among(self, count: int) -> "ChosenDefaults":
+        """Return those that are there among so many variations."""
+        on, off = (
+            None if place is None or place >= count else place for place in (self.on_variation, self.off_variation)
+        )
+        return ChosenDefaults(on_variation=on, off_variation=off)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flag:
     """What is true of a flag in every environment of its project.
 
     Attributes:
+        defaults: What it begins with in environments where it is new, as far as that was chosen.
         archived: An archived flag evaluates as an unknown one.
+        deprecated: It evaluates as before, but is not to be used any more.
     """
 
     project: str
@@ -33,9 +68,11 @@ class Flag:
     description: str = ""
     tags: tuple[str, ...] = ()
     variations: tuple[Variation, ...] = ()
+    defaults: ChosenDefaults = ChosenDefaults()
     temporary: bool = False
     client_side_availability: ClientSideAvailability = ClientSideAvailability()
     archived: bool = False
+    deprecated: bool = False
 
     @property
     def id(self) -> str:
@@ -46,6 +83,13 @@ class Flag:
     def scope(self) -> str:
         """Name what it is listed under: its project."""
         return self.project
+
+    @property
+    def default_variations(self) -> DefaultVariations:
+        """What it begins with in environments where it is new: if nobody chose, the first and the last one."""
+        on, off = self.defaults.on_variation, self.defaults.off_variation
+        last = max(len(self.variations) - 1, 0)
+        return DefaultVariations(0 if on is None else on, last if off is None else off)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +197,19 @@ class EnvironmentFlag:
         return self.flag.archived
 
     @property
+    def deprecated(self) -> bool:
+        """Whether the flag is not to be used any more; it evaluates as before."""
+        return self.flag.deprecated
+
+    @property
     def variations(self) -> tuple[Variation, ...]:
         """The variations that hold in this environment."""
         return self.flag.variations if self.targeting.variations is None else self.targeting.variations
+
+    @property
+    def defaults(self) -> DefaultVariations:
+        """What the flag begins with in environments where it is new: places of the project's variations."""
+        return self.flag.default_variations
 
     @property
     def client_side_availability(self) -> ClientSideAvailability:

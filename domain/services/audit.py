@@ -43,12 +43,21 @@ FindBefore: TypeAlias = Callable[[Entity], Entity | None]
 
 
 def told_by(
-    entry: AuditEntry, writes: Sequence[Save | Delete], find_before: FindBefore
+    entry: AuditEntry,
+    writes: Sequence[Save | Delete],
+    find_before: FindBefore,
+    stayed: Sequence[int] | None = None,
 ) -> tuple[AuditEntry, Sequence[Save]]:
     """Return an entry that tells what writes change, with the storing of what it has no room for.
 
     The entry tells of the first `CHANGES_LIMIT`, pages beside it of the others, by what they change: so the change
     of one thing is found without the others.
+
+    Args:
+        entry: The entry.
+        writes: The writes.
+        find_before: Finds what they change.
+        stayed: As `changed_fields` says.
     """
     listed = told(writes)
     others = sorted(listed[CHANGES_LIMIT:], key=lambda write: subject_of(write.entity))
@@ -59,25 +68,30 @@ def told_by(
     ]
     entry = replace(
         entry,
-        changes=describe_changes(listed[:CHANGES_LIMIT], find_before),
+        changes=describe_changes(listed[:CHANGES_LIMIT], find_before, stayed),
         unlisted_count=len(others),
         page_starts=tuple(subject_of(part[0].entity) for part in parts),
     )
     return entry, [Save(page, None) for page in pages]
 
 
-def describe_changes(writes: Sequence[Save | Delete], find_before: FindBefore) -> tuple[EntityChange, ...]:
-    """Tell what some writes change, in the space that an entry has."""
-    return _describe_all(writes, find_before, ENTRY_CHARACTERS)
+def describe_changes(
+    writes: Sequence[Save | Delete], find_before: FindBefore, stayed: Sequence[int] | None = None
+) -> tuple[EntityChange, ...]:
+    """Tell what some writes change, in the space that an entry has; `stayed` as `changed_fields` says."""
+    return _describe_all(writes, find_before, ENTRY_CHARACTERS, stayed)
 
 
 def _describe_all(
-    writes: Sequence[Save | Delete], find_before: FindBefore, characters: int
+    writes: Sequence[Save | Delete],
+    find_before: FindBefore,
+    characters: int,
+    stayed: Sequence[int] | None = None,
 ) -> tuple[EntityChange, ...]:
     changes: list[EntityChange] = []
     for write in writes:
         room = Room(characters)
-        changes.append(_describe(write, find_before, room))
+        changes.append(_describe(write, find_before, room, stayed))
         characters = room.characters
     return tuple(changes)
 
@@ -94,7 +108,9 @@ def told(writes: Sequence[Save | Delete]) -> Sequence[Save | Delete]:
     return [write for write in writes if not isinstance(write.entity, PROGRESS)]
 
 
-def _describe(write: Save | Delete, find_before: FindBefore, room: Room) -> EntityChange:
+def _describe(
+    write: Save | Delete, find_before: FindBefore, room: Room, stayed: Sequence[int] | None
+) -> EntityChange:
     entity = write.entity
     before = entity if isinstance(write, Delete) else None
     version_before = entity.version if isinstance(write, Delete) else write.expected_version
@@ -113,7 +129,7 @@ def _describe(write: Save | Delete, find_before: FindBefore, room: Room) -> Enti
         change,
         rules=changed_rules(rules_before, rules_after, room),
         targets=changed_targets(before, after, room),
-        fields=changed_fields(before, after, room),
+        fields=changed_fields(before, after, room, stayed),
         omitted_count=room.omitted_count,
     )
 

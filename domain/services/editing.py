@@ -26,6 +26,7 @@ from domain.errors import (
 from domain.evaluation.snapshot import Snapshot
 from domain.instructions.clauses import EditScope
 from domain.instructions.limits import COMMENT_CHARACTERS, INSTRUCTIONS_LIMIT, too_long, too_many
+from domain.instructions.variation_removal import VariationRemoval
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
@@ -62,6 +63,7 @@ class Decision(Generic[Outcome]):
         based_on: Revisions, by scopes that the edit revises, that it is decided on beside the environments.
         revise: Scopes, beside those of the edit, whose revision grows.
         summary: What the audit log's entry says, beside what the edit says, in JSON types.
+        removal: Variations that go. What named the others is taken by their new places: to follow is no change.
     """
 
     writes: Writes = ()
@@ -73,6 +75,7 @@ class Decision(Generic[Outcome]):
     based_on: Mapping[str, int] = field(default_factory=dict)
     revise: Collection[str] = ()
     summary: Mapping[str, object] = field(default_factory=dict)
+    removal: VariationRemoval = field(default_factory=VariationRemoval)
 
     @property
     def all_writes(self) -> Writes:
@@ -220,7 +223,7 @@ class EnvironmentEditor:
                     decided = edit.decide(snapshots)
                     decision = await decided if isinstance(decided, Awaitable) else decided
                     # To tell what thousands of writes want or change takes a while; evaluations go on meanwhile.
-                    find_before = partial(_stored, decision.flags, snapshots, self.access.known)
+                    find_before = partial(_stored, decision, snapshots, self.access.known)
                     wanted = await asyncio.to_thread(_wanted, decision, snapshots, find_before)
                     await self.access.authorize(principal, wanted)
                 except DomainError:
@@ -350,19 +353,16 @@ def _commit(
     principal: Principal, edit: Edit[Any], decision: Decision[Any], snapshots: Snapshots, find_before: FindBefore
 ) -> Commit:
     writes = decision.all_writes
-    entry, beside = told_by(
-        AuditEntry(
-            actor=principal.actor,
-            access_token=principal.acting_token,
-            action=edit.action,
-            resource=edit.resource,
-            scope=edit.scope,
-            comment=edit.comment,
-            summary={**edit.summary, **decision.summary},
-        ),
-        writes,
-        find_before,
+    entry = AuditEntry(
+        actor=principal.actor,
+        access_token=principal.acting_token,
+        action=edit.action,
+        resource=edit.resource,
+        scope=edit.scope,
+        comment=edit.comment,
+        summary={**edit.summary, **decision.summary},
     )
+    entry, beside = told_by(entry, writes, find_before, decision.removal.stayed)
     return Commit(
         writes=(*writes, *beside),
         revise=frozenset(map(str, snapshots)).union(edit.revise, decision.revise),
@@ -379,18 +379,18 @@ def _removed(writes: Writes) -> set[EnvironmentRef]:
 
 
 def _stored(
-    flags: Mapping[str, Flag], snapshots: Snapshots, directory: AccessDirectory, entity: Entity
+    decision: Decision[Any], snapshots: Snapshots, directory: AccessDirectory, entity: Entity
 ) -> Entity | None:
-    """Return what is in the place of an entity, as the edit was decided on it."""
+    """Return what is in the place of an entity, as the edit was decided on it, with variations' new places."""
     for snapshot in snapshots.values():
         if isinstance(entity, Flag) and entity.key in snapshot.flags:
-            return snapshot.flags[entity.key].flag
+            return decision.removal.renumbered(snapshot.flags[entity.key].flag)
         if str(snapshot.environment) == entity.scope:
             if isinstance(entity, Targeting) and entity.flag_key in snapshot.flags:
-                return snapshot.flags[entity.flag_key].targeting
+                return decision.removal.renumbered(snapshot.flags[entity.flag_key].targeting)
             if isinstance(entity, Segment) and entity.key in snapshot.segments:
                 return snapshot.segments[entity.key].segment
-    return flags.get(entity.key) if isinstance(entity, Flag) else directory.stored(entity)
+    return decision.flags.get(entity.key) if isinstance(entity, Flag) else directory.stored(entity)
 
 
 def resource(environment: EnvironmentRef, kind: str, key: str) -> str:

@@ -44,7 +44,7 @@ class EnvironmentService:
     async def create(
         self, principal: Principal, project: str, new: NewPlace, comment: str = ""
     ) -> CreatedEnvironment:
-        """Create an environment with all flags of its project: off, serving their last variation then.
+        """Create an environment with all flags of its project: off, beginning with their default variations.
 
         Raises:
             InvalidInputError: With every violation.
@@ -138,12 +138,13 @@ class EnvironmentService:
 
 
 def first_targeting(flag: Flag, environment: EnvironmentRef) -> Targeting:
-    """Return how an environment targets a flag that is new there: off."""
+    """Return how an environment targets a flag that is new there: off, with its default variations."""
+    defaults = flag.default_variations
     return Targeting(
         environment=environment,
         flag_key=flag.key,
-        off_variation=len(flag.variations) - 1,
-        fallthrough=VariationOrRollout(variation=0),
+        off_variation=defaults.off_variation,
+        fallthrough=VariationOrRollout(variation=defaults.on_variation),
         salt=secrets.token_hex(8),
     )
 

@@ -20,6 +20,7 @@ class FlagFilter:
     Attributes:
         query: A part of the key or name, in any case.
         tags: At least one of these.
+        deprecated: If False, what is archived passes all the same: it was often deprecated before.
         uses_segment: Refers to this segment, directly or through others.
     """
 
@@ -27,6 +28,7 @@ class FlagFilter:
     tags: Collection[str] | None = None
     on: bool | None = None
     archived: bool | None = None
+    deprecated: bool | None = None
     uses_segment: str | None = None
 
     def select(self, snapshot: Snapshot) -> list[EnvironmentFlag]:
@@ -38,6 +40,7 @@ class FlagFilter:
             if _speaks_of(flag, self.query, self.tags)
             and self.on in {None, flag.on}
             and self.archived in {None, flag.archived}
+            and (self.deprecated in {None, flag.deprecated} or (flag.archived and not self.deprecated))
             and (using is None or flag.key in using)
         ]
 

@@ -1,30 +1,20 @@
-"""Flags: create, change their targeting by instructions, archive, restore, delete."""
+"""Flags: create, change their targeting by instructions, archive, deprecate, restore, delete."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from domain.access.principals import Principal
-from domain.errors import (
-    AlreadyExistsError,
-    NotFoundError,
-    Violation,
-)
+from domain.errors import AlreadyExistsError, NotFoundError
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
 from domain.instructions.clauses import EditScope, pattern_violations
-from domain.instructions.details import description_violations, new_name_violations, tag_violations
-from domain.instructions.flag_details import FlagDetailInstruction, new_variation_violations
+from domain.instructions.flag_details import FlagDetailInstruction, repeated_value_violations
 from domain.instructions.flags import FlagInstruction
-from domain.instructions.limits import VARIATIONS_LIMIT, too_many
 from domain.json import same_json
-from domain.keys import EnvironmentRef, key_from_name
+from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
-from domain.model.targeting import (
-    ClientSideAvailability,
-    Targeting,
-    Variation,
-)
+from domain.model.targeting import Targeting
 from domain.ports import Delete, Save
 from domain.services.editing import (
     Decision,
@@ -39,9 +29,10 @@ from domain.services.editing import (
     resource,
 )
 from domain.services.environments import first_targeting
+from domain.services.new_flags import NewFlag
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
 from domain.services.target_limit import TargetLimit
-from domain.services.variation_removal import without_removed_variations
+from domain.services.variation_removal import remove_variations
 
 Outcome = TypeVar("Outcome")
 
@@ -57,21 +48,6 @@ class TargetingEdit:
     flag_key: str
     instructions: Sequence[NamedInstruction[FlagInstruction]]
     expected_version: int | None = None
-    comment: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewFlag:
-    """A flag to be created; without a key the name gives it."""
-
-    project: str
-    name: str
-    key: str | None = None
-    description: str = ""
-    tags: Sequence[str] = ()
-    variations: Sequence[Variation] = (Variation(value=True), Variation(value=False))
-    temporary: bool = False
-    client_side_availability: ClientSideAvailability = ClientSideAvailability()
     comment: str = ""
 
 
@@ -92,7 +68,7 @@ class FlagEdit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeFlag:
-    """A flag that is to be archived, restored or deleted.
+    """A flag that is to be archived, deprecated, restored or deleted.
 
     Attributes:
         expected_version: The project's version of the flag that the caller saw; None if any will do.
@@ -132,7 +108,7 @@ class FlagService:
         self._limit = limit
 
     async def create(self, principal: Principal, new: NewFlag) -> ChangedFlags:
-        """Create a flag in every environment of its project: off, serving its last variation then.
+        """Create a flag in every environment of its project: off, beginning with its default variations.
 
         Raises:
             InvalidInputError: With every violation.
@@ -141,19 +117,9 @@ class FlagService:
             DomainError: As `EnvironmentEditor.edit` says.
         """
         await self._editor.access.require_sight(principal, new.project)
-        key = key_from_name(new.name) if new.key is None else new.key
-        if found := _violations(new):
+        if found := new.violations():
             raise below_input(found)
-        flag = Flag(
-            project=new.project,
-            key=key,
-            name=new.name,
-            description=new.description,
-            tags=tuple(sorted(set(new.tags))),
-            variations=tuple(new.variations),
-            temporary=new.temporary,
-            client_side_availability=new.client_side_availability,
-        )
+        flag, key = new.to_flag(), new.wanted_key
 
         def decide(snapshots: Snapshots) -> Decision[None]:
             if any(key in snapshot.flags for snapshot in snapshots.values()):
@@ -180,15 +146,22 @@ class FlagService:
             before = _find(snapshots, key)
             check_flag_version(before, edit.expected_version)
             after, violations = apply_all(edit.instructions, before, EditScope(frozenset()))
+            path = ("instructions",)
+            violations = violations or repeated_value_violations(before.variations, after.variations, path)
             if violations:
                 raise below_input(violations)
-            shifted = without_removed_variations(key, edit.instructions, snapshots)
+            removal, shifted = remove_variations(before, edit.instructions, snapshots)
             # For Python `True == 1`; as values that flags serve they differ.
             values = [variation.value for variation in (*before.variations, *after.variations)]
             half = len(before.variations)
-            if after == before and same_json(values[:half], values[half:]):
+            if after == before and same_json(values[:half], values[half:]) and not shifted:
                 return Decision()
-            return Decision([Save(replace(after, version=before.version + 1), before.version)], implied=shifted)
+            return Decision(
+                [Save(replace(after, version=before.version + 1), before.version)],
+                implied=shifted,
+                removal=removal,
+                summary=removal.summary,
+            )
 
         change = replace(
             _project_edit("updateFlag", edit.project, key, decide, edit.comment),
@@ -241,7 +214,7 @@ class FlagService:
             InUseError: It is a prerequisite of others.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        return await self._archive(principal, "archiveFlag", whole, archived=True)
+        return await self._mark(principal, "archiveFlag", whole, archived=True)
 
     async def restore(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
         """Restore an archived flag, as it was.
@@ -251,7 +224,27 @@ class FlagService:
             VersionConflictError: It is not at the version expected.
             DomainError: As `EnvironmentEditor.edit` says.
         """
-        return await self._archive(principal, "restoreFlag", whole, archived=False)
+        return await self._mark(principal, "restoreFlag", whole, archived=False)
+
+    async def deprecate(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
+        """Mark a flag as one that is not to be used any more: it evaluates as before.
+
+        Raises:
+            NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        return await self._mark(principal, "deprecateFlag", whole, deprecated=True)
+
+    async def restore_deprecated(self, principal: Principal, whole: WholeFlag) -> ChangedFlags:
+        """Restore a deprecated flag, as it was.
+
+        Raises:
+            NotFoundError: There is no such flag.
+            VersionConflictError: It is not at the version expected.
+            DomainError: As `EnvironmentEditor.edit` says.
+        """
+        return await self._mark(principal, "restoreDeprecatedFlag", whole, deprecated=False)
 
     async def delete(self, principal: Principal, whole: WholeFlag) -> list[str]:
         """Delete a flag from every environment; return the ids that it had there.
@@ -276,17 +269,16 @@ class FlagService:
         _, ids = await self._editor.edit_project(principal, whole.project, edit)
         return ids
 
-    async def _archive(
-        self, principal: Principal, action: str, whole: WholeFlag, *, archived: bool
-    ) -> ChangedFlags:
+    async def _mark(self, principal: Principal, action: str, whole: WholeFlag, **marks: bool) -> ChangedFlags:
         def decide(snapshots: Snapshots) -> Decision[None]:
             flag = _find(snapshots, whole.key)
             check_flag_version(flag, whole.expected_version)
-            if flag.archived is archived:
+            marked = replace(flag, **marks)  # type: ignore[arg-type]  # by name
+            if marked == flag:
                 return Decision()
-            if archived:
+            if marked.archived and not flag.archived:
                 refuse_if_prerequisite(snapshots, whole.key)
-            return Decision([Save(replace(flag, archived=archived, version=flag.version + 1), flag.version)])
+            return Decision([Save(replace(marked, version=flag.version + 1), flag.version)])
 
         edit = _project_edit(action, whole.project, whole.key, decide, whole.comment)
         return await self._edit_project(principal, whole.project, whole.key, edit)
@@ -302,20 +294,6 @@ def _project_edit(
     return Edit(
         action=action, resource=f"proj/{project}:env/*:flag/{key}", scope=project, decide=decide, comment=comment
     )
-
-
-def _violations(new: NewFlag) -> list[Violation]:
-    found = new_name_violations(new.name, new.key)
-    found += description_violations(new.description, ("description",))
-    found += tag_violations(new.tags, ("tags",))
-    if not new.variations:
-        found.append(Violation(("variations",), "at least one is needed"))
-    found += too_many("variations", len(new.variations), VARIATIONS_LIMIT, ("variations",)) or [
-        violation
-        for index, variation in enumerate(new.variations)
-        for violation in new_variation_violations(variation, ("variations", index))
-    ]
-    return found
 
 
 def _find(snapshots: Snapshots, key: str) -> Flag:

@@ -262,6 +262,7 @@ def _merge_flag(stored: Flag, read: ReadFlag, *, is_shared: bool) -> Flag:
     }
     if not is_shared and not _same_variations(stored.variations, read.flag.variations):
         changes["variations"] = _keep_names(stored.variations, read.flag.variations)
+        changes["defaults"] = stored.defaults.among(len(read.flag.variations))
     if not is_shared and stored.client_side_availability != read.flag.client_side_availability:
         changes["client_side_availability"] = read.flag.client_side_availability
     return replace(stored, **changes) if changes else stored

@@ -32,6 +32,14 @@ def updated(server: Server, key: str, *instructions: dict[str, Any]) -> dict[str
     return flag
 
 
+def target(
+    server: Server, *instructions: dict[str, Any], environment: str = "production", key: str = "flag"
+) -> None:
+    ref = {"project": "default", "environment": environment}
+    wish = {"environment": ref, "flagKey": key, "instructions": list(instructions)}
+    assert mutate(server, "updateFlagTargeting", "revision", **wish)["updateFlagTargeting"]
+
+
 def value(server: Server, key: str, context: dict[str, Any] = ADA, **variables: Any) -> Any:
     return server.evaluate(key, context, **variables)["evaluate"]["value"]
 

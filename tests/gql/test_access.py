@@ -248,6 +248,11 @@ ATTEMPTS: dict[str, tuple[str, dict[str, Any], set[str]]] = {
         {"project": "default", "flagKey": "gate"},
         {f"updateGlobalArchived {gate}" for gate in GATES},
     ),
+    "deprecate a flag": (
+        "deprecateFlag",
+        {"project": "default", "flagKey": "gate"},
+        {f"updateDeprecated {gate}" for gate in GATES},
+    ),
     "delete a flag": (
         "deleteFlag",
         {"project": "default", "flagKey": "gate"},

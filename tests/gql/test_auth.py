@@ -102,6 +102,8 @@ def test_an_sdk_key_may_only_evaluate(secrets: Secrets, kind: str) -> None:
         "deleteSegment": {**production, "segmentKey": "gone"},
         "archiveFlag": {"project": "gone", "flagKey": "gone"},
         "restoreFlag": {"project": "gone", "flagKey": "gone"},
+        "deprecateFlag": {"project": "gone", "flagKey": "gone"},
+        "restoreDeprecatedFlag": {"project": "gone", "flagKey": "gone"},
         "deleteFlag": {"project": "gone", "flagKey": "gone"},
     }
     for name, wish in wishes.items():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.gql.flags import ADA, FLAG, create, mutate
+from tests.gql.flags import ADA, FLAG, create, mutate, target, violations
 from tests.servers import Answer, Server
 
 
@@ -102,12 +102,38 @@ def test_another_version_is_refused_with_both(server: Server) -> None:
 TARGETED = "flags { version projectVersion offVariation variations { value } prerequisites { variation } }"
 
 
-def target(
-    server: Server, *instructions: dict[str, Any], environment: str = "production", key: str = "flag"
-) -> None:
-    ref = {"project": "default", "environment": environment}
-    wish = {"environment": ref, "flagKey": key, "instructions": list(instructions)}
-    assert mutate(server, "updateFlagTargeting", "revision", **wish)["updateFlagTargeting"]
+def test_no_two_variations_are_given_the_same_value(server: Server) -> None:
+    repeated = create(
+        server, "Flag", variations=[{"value": value} for value in ({"a": 1, "b": 2}, 1, {"b": 2, "a": 1})]
+    )
+    assert violations(repeated) == {"input.variations": "variations 0 and 2 would have the same value"}
+    assert not create(server, "Flag", variations=[{"value": value} for value in (1, True, "1", None)]).errors
+    for instruction in ({"addVariation": {"value": True}}, {"updateVariationValue": {"index": 3, "value": True}}):
+        refused = violations(update(server, instruction))
+        assert list(refused) == ["input.instructions"]
+        assert refused["input.instructions"].startswith("variations 1 and ")
+    swap = [{"updateVariationValue": {"index": index, "value": value}} for index, value in ((0, "1"), (2, 1))]
+    seen = update(server, *swap)["updateFlag"]["flags"][0]
+    assert [variation["value"] for variation in seen["variations"]] == ["1", True, 1, None]
+
+
+def test_values_that_an_import_repeated_stay_and_are_repeated_no_more(server: Server) -> None:
+    flag = {
+        "key": "flag",
+        "version": 1,
+        "variations": ["a", "a", "b"],
+        "offVariation": 0,
+        "fallthrough": {"variation": 0},
+    }
+    server.import_flags({"flags": {"flag": flag}})
+    assert not update(server, {"addTags": ["t"]}, {"updateVariationValue": {"index": 1, "value": "a"}}).errors
+    assert not update(
+        server, {"renameVariation": {"index": 1, "name": "again"}}, {"addVariation": {"value": "c"}}
+    ).errors
+    refused = violations(update(server, {"updateVariationValue": {"index": 3, "value": "a"}}))
+    assert refused == {"input.instructions": "variations 0 and 3 would have the same value"}
+    assert not update(server, {"updateVariationValue": {"index": 1, "value": "d"}}).errors
+    assert violations(update(server, {"updateVariationValue": {"index": 1, "value": "a"}}))
 
 
 def test_removing_a_variation_shifts_those_after_it_wherever_they_are_named(server: Server) -> None:
@@ -124,9 +150,60 @@ def test_removing_a_variation_shifts_those_after_it_wherever_they_are_named(serv
     answer = server.evaluate("flag", ADA)["evaluate"]
     assert (answer["value"], answer["variationIndex"]) == ("c", 1)
     assert server.evaluate("other", ADA)["evaluate"]["value"] is True
-    log = server.post("{ auditLog(first: 1) { nodes { action changes { entityId } } } }")["auditLog"]["nodes"]
-    changed = sorted(change["entityId"] for change in log[0]["changes"])
-    assert changed == ["default/flag", "default/production/flag", "default/production/other", "default/test/flag"]
+
+
+CHANGES = """{ auditLog(first: 1) { nodes { action summary changes { entityId versionBefore versionAfter
+  fields { path before after } rules { ruleId } targets { variation added removed } } } } }"""
+
+
+def test_the_log_tells_what_went_and_no_change_where_only_places_follow(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "abcd"])
+    create(server, "Other")
+    clause = {"attribute": "email", "op": "in", "values": ["x"]}
+    rollout = {"variations": [{"variation": 1, "weight": 50000}, {"variation": 3, "weight": 50000}]}
+    target(server, {"updateFallthrough": {"variation": 2}}, {"addTargets": {"variation": 2, "keys": ["k"]}})
+    target(server, {"addRule": {"clauses": [clause], "serve": {"rollout": rollout}}})
+    target(
+        server,
+        {"updateFallthrough": {"variation": 1}},
+        {"updateOffVariation": {"variation": 1}},
+        environment="test",
+    )
+    target(server, {"addPrerequisites": [{"key": "flag", "variation": 2}]}, key="other")
+    update(server, {"updateVariationValue": {"index": 3, "value": "D"}}, {"removeVariation": {"index": 0}})
+    [entry] = server.post(CHANGES)["auditLog"]["nodes"]
+    assert entry["summary"] == {
+        "instructions": ["updateVariationValue", "removeVariation"],
+        "renumbered": {"1": 0, "2": 1, "3": 2},
+    }
+    flag, *targetings = entry["changes"]
+    assert flag["fields"] == [
+        {"path": "variations[0]", "before": {"value": "a", "name": "", "description": ""}, "after": None},
+        {"path": "variations[2].value", "before": "d", "after": "D"},
+    ]
+    nothing: dict[str, Any] = {"fields": [], "rules": [], "targets": []}
+    ids = ["default/production/flag", "default/production/other", "default/test/flag"]
+    assert sorted(targetings, key=lambda change: str(change["entityId"])) == [
+        {"entityId": entity_id, "versionBefore": version, "versionAfter": version + 1, **nothing}
+        for entity_id, version in zip(ids, (3, 2, 2), strict=True)
+    ]
+
+
+def test_the_log_tells_no_new_places_where_the_last_variation_goes(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "abc"])
+    update(
+        server,
+        {"addVariation": {"value": "d"}},
+        {"removeVariation": {"index": 1}},
+        {"removeVariation": {"index": 2}},
+    )
+    assert server.post(CHANGES)["auditLog"]["nodes"][0]["summary"]["renumbered"] == {"2": 1}
+    update(server, {"addVariation": {"value": "d"}})
+    update(server, {"removeVariation": {"index": 2}})
+    [entry] = server.post(CHANGES)["auditLog"]["nodes"]
+    assert entry["summary"] == {"instructions": ["removeVariation"]}
+    [change] = entry["changes"]
+    assert [field["path"] for field in change["fields"]] == ["variations[2]"]
 
 
 def test_a_variation_that_something_names_stays_and_every_place_is_told(server: Server) -> None:
@@ -148,6 +225,15 @@ def test_a_variation_that_something_names_stays_and_every_place_is_told(server: 
     assert users[2] == ("prerequisite", "default/production/other")
     assert users[4][1].startswith("default/test/flag/")
     assert update(server, {"addTags": []})["updateFlag"]["flags"][0]["name"] == "Flag"
+
+
+def test_a_removal_is_felt_though_the_variations_look_as_before(server: Server) -> None:
+    create(server, "Flag", variations=[{"value": value} for value in "ab"])
+    for environment in ("production", "test"):
+        target(server, {"updateFallthrough": {"variation": 1}}, environment=environment)
+    like_before = {"updateVariationValue": {"index": 0, "value": "a"}}, {"addVariation": {"value": "b"}}
+    update(server, {"removeVariation": {"index": 0}}, *like_before)
+    assert server.evaluate("flag", ADA)["evaluate"]["value"] == "a", "what served b serves what became of it"
 
 
 def test_a_removal_is_a_new_version_of_no_targeting_that_stays_as_it_is(server: Server) -> None:
@@ -182,15 +268,18 @@ def test_an_environment_that_keeps_variations_of_its_own_keeps_its_places(server
     assert server.evaluate("flag", ADA)["evaluate"]["value"] == "c"
 
 
-@pytest.mark.parametrize("action", ["archiveFlag", "restoreFlag", "deleteFlag"])
-def test_a_flag_of_another_version_is_neither_archived_nor_restored_nor_deleted(
+@pytest.mark.parametrize(
+    "action", ["archiveFlag", "restoreFlag", "deprecateFlag", "restoreDeprecatedFlag", "deleteFlag"]
+)
+def test_a_flag_of_another_version_is_neither_archived_nor_deprecated_nor_restored_nor_deleted(
     server: Server, action: str
 ) -> None:
     create(server, "Flag")
     update(server, {"addTags": ["seen"]})
-    if action == "restoreFlag":
-        mutate(server, "archiveFlag", "__typename", project="default", flagKey="flag", expectedVersion=2)
-    version = 3 if action == "restoreFlag" else 2
+    undone = {"restoreFlag": "archiveFlag", "restoreDeprecatedFlag": "deprecateFlag"}.get(action)
+    if undone is not None:
+        mutate(server, undone, "__typename", project="default", flagKey="flag", expectedVersion=2)
+    version = 2 if undone is None else 3
     wish = {"project": "default", "flagKey": "flag"}
     refused = mutate(server, action, "__typename", **wish, expectedVersion=1)
     assert refused.code == "VERSION_CONFLICT"

@@ -42,7 +42,7 @@ from domain.model.changes import (
     ScopeRevision,
     TargetsChange,
 )
-from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
+from domain.model.flags import DefaultVariations, EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
 from domain.model.seen_contexts import SeenContext
@@ -107,6 +107,9 @@ DOMAIN_CLASSES = {
     "ScopeRevision": ScopeRevision,
     "TargetsChange": TargetsChange,
     "ArchiveFlagPayload": ChangedFlags,
+    "DefaultVariations": DefaultVariations,
+    "DeprecateFlagPayload": ChangedFlags,
+    "RestoreDeprecatedFlagPayload": ChangedFlags,
     "CopyFlagTargetingPayload": CopiedFlag,
     "SkippedPart": SkippedPart,
     "CreateFlagPayload": ChangedFlags,

@@ -70,6 +70,7 @@ MUTATIONS: dict[str, dict[str, Any]] = {
     "updateFlag": {"project": "P", "flagKey": "f", "instructions": []},
     "updateFlagTargeting": {**INSIDE, "flagKey": "f", "instructions": [], "expectedVersion": 9},
     "archiveFlag": {"project": "P", "flagKey": "f"},
+    "deprecateFlag": {"project": "P", "flagKey": "f"},
     "deleteFlag": {"project": "P", "flagKey": "f"},
     "copyFlagTargeting": {
         "source": INSIDE["environment"],

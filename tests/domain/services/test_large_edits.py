@@ -12,9 +12,10 @@ from domain.instructions.segments import EditTargets, TargetAction
 from domain.model.segments import TargetList
 from domain.services.contexts import ContextService
 from domain.services.editing import EnvironmentEditor, NamedInstruction
-from domain.services.flags import FlagService, NewFlag, TargetingEdit
+from domain.services.flags import FlagService, TargetingEdit
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.new_flags import NewFlag
 from domain.services.segments import NewSegment, SegmentBulkEdit, SegmentEdit, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService

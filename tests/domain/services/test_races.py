@@ -20,9 +20,10 @@ from domain.ports import Store
 from domain.services.access_editing import AccessEditor
 from domain.services.editing import EnvironmentEditor, NamedInstruction
 from domain.services.environments import EnvironmentService
-from domain.services.flags import FlagEdit, FlagService, NewFlag, TargetingEdit
+from domain.services.flags import FlagEdit, FlagService, TargetingEdit
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.new_flags import NewFlag
 from domain.services.places import NewPlace, PlaceEdit
 from domain.services.projects import ProjectService
 from domain.services.setup import PRODUCTION

@@ -22,9 +22,10 @@ from domain.services.access import LOOKS_A_SECOND
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import Caller, Where
-from domain.services.flags import FlagService, NewFlag
+from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
+from domain.services.new_flags import NewFlag
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
