@@ -18,11 +18,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from structlog.typing import FilteringBoundLogger
 
 from gql.bodies import BodyLimits
 from gql.http import GraphQLView
-from gql.logs import RequestLog, configure_logging, places_of
+from gql.logs import RequestLines, RequestLog, configure_logging, places_of
 from gql.metrics import Metrics
 from gql.schema import Schema
 from storage.cache import MemoryCache
@@ -253,7 +252,7 @@ class Log:
     """The log of this process."""
 
     written: io.StringIO
-    requests: FilteringBoundLogger
+    requests: RequestLines
 
     @property
     def lines(self) -> list[dict[str, Any]]:
