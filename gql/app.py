@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.access.actions import AccountAction
 from domain.access.resources import ACCOUNT, resource_of
@@ -31,6 +32,25 @@ from gql.workers import stop_with_parent
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
+
+
+class StraightRoute:
+    """Middleware that hands the requests of one path to its route: what else stands before routes costs more.
+
+    The route must be an ASGI application that lets no exception pass.
+    """
+
+    def __init__(self, app: ASGIApp, *, route: Route) -> None:
+        self._app = app
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] == "http" and scope["path"] == self._route.path:
+            scope["route"] = self._route
+            await self._route.app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _log_failure(running: asyncio.Task[None]) -> None:
@@ -116,7 +136,6 @@ def create_app(settings: Settings | None = None) -> Starlette:
     cors = [_cors(settings.cors_origins)] if settings.cors_origins else []
     app = Starlette(
         routes=[
-            Route("/graphql", view),
             *member_file_routes(backend.request_context, file_limits=settings.file_limits),
             *segment_target_routes(
                 backend.request_context,
@@ -128,7 +147,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),
             *(ide_routes() if settings.ide else []),
         ],
-        middleware=[Middleware(RequestLog, log=log, metrics=metrics), *cors],
+        middleware=[
+            Middleware(RequestLog, log=log, metrics=metrics),
+            *cors,
+            Middleware(StraightRoute, route=Route("/graphql", view)),
+        ],
         exception_handlers={405: wrong_method},  # type: ignore[dict-item]  # it is handed over as an HTTPException
         lifespan=lifespan,
     )
