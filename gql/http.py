@@ -109,11 +109,12 @@ class GraphQLView(GraphQL[object, None]):
             RefusedRequestError: It holds none, or one that its method may not run.
             DomainError: The context factory refuses it.
         """
-        reading = request.method in {"GET", "HEAD"}
-        if request.method == "OPTIONS":
+        method = request.method
+        reading = method in {"GET", "HEAD"}
+        if method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ALLOWED})
-        if not reading and request.method != "POST":
-            raise RefusedRequestError(405, f"{request.method} is not supported", headers={"Allow": ALLOWED})
+        if not reading and method != "POST":
+            raise RefusedRequestError(405, f"{method} is not supported", headers={"Allow": ALLOWED})
         accept = _accept(request)
         if reading and self.ide and "text/html" in accept and ASKING.isdisjoint(request.query_params):
             return ide_page()

@@ -44,6 +44,7 @@ from gql.budget import ResultBudget
 from gql.execution import Completer, completer_of
 from gql.limits import document_counts
 
+_Info = strawberry.Info[Any, Any]
 ToPython: TypeAlias = Callable[[dict[str, Any], list[StrawberryArgument]], dict[str, Any]]
 
 
@@ -121,7 +122,7 @@ class DirectOperation:
             return None
         # The context is all that such resolvers ask of it.
         asked: Any = SimpleNamespace(context=context)
-        info = strawberry.Info[Any, Any](_raw_info=asked, _field=cast("StrawberryField", None))
+        info = _Info(_raw_info=asked, _field=cast("StrawberryField", None))
         try:
             found = await self.resolve(None, info=info, **self.constants, **arguments)
         except Exception as error:  # noqa: BLE001 - as stock execution does
