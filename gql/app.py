@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -32,6 +33,17 @@ from gql.workers import stop_with_parent
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
+
+
+class Application(Starlette):
+    """Starlette without its outermost middleware: the log of requests answers what nothing else does."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Compose what stands before the routes."""
+        app: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        for cls, args, kwargs in reversed(self.user_middleware):
+            app = cls(app, *args, **kwargs)
+        return app
 
 
 class StraightRoute:
@@ -80,7 +92,7 @@ def _documents(settings: Settings) -> Documents:
     )
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
+def create_app(settings: Settings | None = None) -> Application:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
     log = configure_logging(settings.log_level)
@@ -134,7 +146,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
         metrics=metrics,
     )
     cors = [_cors(settings.cors_origins)] if settings.cors_origins else []
-    app = Starlette(
+    app = Application(
         routes=[
             *member_file_routes(backend.request_context, file_limits=settings.file_limits),
             *segment_target_routes(
