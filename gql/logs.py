@@ -4,6 +4,7 @@ No line holds a secret, an attribute of a context, a member of a list or a varia
 exceptions are told by their types and places, never by their messages.
 """
 
+import asyncio
 import logging
 import re
 import sys
@@ -94,18 +95,29 @@ class RequestLog:
 
 
 class RequestLines:
-    """Writes the lines of requests, as many as there are requests: structlog's way takes twice as long."""
+    """Writes the lines of requests, as many as there are requests: structlog's way takes twice as long.
+
+    Those of requests that are answered in one turn of the event loop are written together, at its end.
+    """
 
     def __init__(self, level: str, render: Render) -> None:
         self._level = NAME_TO_LEVEL[level]
         self._render = render
-        self._write = sys.stderr.write
+        self._stream = sys.stderr
+        self._waiting: list[str] = []
 
     def write(self, level: str, event: EventDict) -> None:
-        """Write a line, if those of its level are written; standard error passes on whole lines at once."""
+        """Write a line, if those of its level are written."""
         if NAME_TO_LEVEL[level] >= self._level:
+            if not self._waiting:
+                asyncio.get_running_loop().call_soon(self._write_all)
             event["level"] = level
-            self._write(f"{self._render(None, level, _add_moment(None, level, event))}\n")
+            self._waiting.append(f"{self._render(None, level, _add_moment(None, level, event))}\n")
+
+    def _write_all(self) -> None:
+        """Write what waits; standard error passes whole lines on at once."""
+        lines, self._waiting = self._waiting, []  # before the write, which may fail
+        self._stream.write("".join(lines))
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
