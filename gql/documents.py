@@ -149,7 +149,7 @@ class Documents:
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
     text = body.get(name)
-    if not isinstance(text, str | None):
+    if text is not None and not isinstance(text, str):
         raise RefusedRequestError(400, f"`{name}` must be a string")
     return text
 

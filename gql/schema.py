@@ -162,10 +162,8 @@ class Schema(strawberry.Schema):
         if isinstance(prepared, _Invalid):
             return PreExecutionError(data=None, errors=list(prepared.errors))
         try:
-            held = survey_values(prepared.declared, variable_values or {}, self.limits)
-            refuse_variables(self.limits, values=held.values, size=held.size)
-            if held.has_misnamed:
-                self._refuse_variables(prepared.operation, variable_values or {})
+            if any(prepared.declared):  # most variables are scalars that are used once
+                self._survey_variables(prepared, variable_values or {})
         except GraphQLError as error:
             self.process_errors([error])
             return PreExecutionError(data=None, errors=[error])
@@ -220,6 +218,17 @@ class Schema(strawberry.Schema):
         )
         done = await result if isawaitable(result) else result
         return (ExecutionResult if is_query else MutationResult)(done.data, done.errors)
+
+    def _survey_variables(self, prepared: "_Valid", variables: dict[str, Any]) -> None:
+        """Refuse variables that hold too much, or have names that the schema does not have.
+
+        Raises:
+            GraphQLError: It lists what is wrong.
+        """
+        held = survey_values(prepared.declared, variables, self.limits)
+        refuse_variables(self.limits, values=held.values, size=held.size)
+        if held.has_misnamed:
+            self._refuse_variables(prepared.operation, variables)
 
     def _refuse_variables(self, operation: OperationDefinitionNode, variables: dict[str, Any]) -> None:
         """Refuse variables that do not fit their types.
