@@ -70,6 +70,8 @@ def read_answer(file: BinaryIO) -> bytes:
     """Read one answer; stop unless it is one of GraphQL without errors, or the raw application's."""
     status, length = file.readline(), 0
     while (line := file.readline()) != b"\r\n":
+        if not line:
+            raise SystemExit("the server has closed the connection")
         if line.lower().startswith(b"content-length:"):
             length = int(line.split(b":")[1])
     body: bytes = file.read(length)
@@ -99,15 +101,13 @@ def measure(rounds: int = ROUNDS) -> list[Row]:
         raw = subprocess.Popen(command, cwd=ROOT)  # noqa: S603 - our own command
         try:
             with Server(f"sqlite:///{folder}/store.db", "--examples", str(examples)) as server:
-                return _rows(Connections(server.port), Connections(port), sdk, users, rounds)
+                return _rows(server.port, port, sdk, users, rounds)
         finally:
             raw.terminate()
             raw.wait()
 
 
-def _rows(
-    ours: Connections, raw: Connections, sdk: ldclient.LDClient, users: list[dict[str, Any]], rounds: int
-) -> list[Row]:
+def _rows(port: int, raw_port: int, sdk: ldclient.LDClient, users: list[dict[str, Any]], rounds: int) -> list[Row]:
     fresh = (dict(users[n % CONTEXTS], key=f"new-{n}") for n in count())
     ready = [ldclient.Context.from_dict(user) for user in users[:BATCH]]
     keys = list(flag_data()["flags"])
@@ -121,10 +121,13 @@ def _rows(
 
     def batch() -> float:
         request = post("/graphql", MANY, [next(fresh) for _ in range(BATCH)])
-        return ours.time([request]) / (BATCH * len(keys))
+        return one.time([request]) / (BATCH * len(keys))
 
+    one = Connections(port, 1)
     pairs = [(batch(), sdk_loop()) for _ in range(rounds + 1)]
     rows = [_row("E3 evaluateBatch 100 x 50, new contexts, per evaluation", "`variation_detail`", pairs, 5)]
+    # Not before: the service closes connections that stay idle.
+    ours, raw = Connections(port), Connections(raw_port)
     for name, query, bars in (("E4 evaluate", ONE, (0.6, 0.35)), ("E5 evaluateFlags, 50 flags", ALL, (0.6, 0.2))):
         size = len(ours.ask(post("/graphql", query, users[0])))
         for kind, bar in zip(("repeating contexts", "new contexts"), bars, strict=True):

@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.access.actions import AccountAction
 from domain.access.resources import ACCOUNT, resource_of
@@ -31,6 +33,36 @@ from gql.workers import stop_with_parent
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
+
+
+class Application(Starlette):
+    """Starlette without its outermost middleware: the log of requests answers what nothing else does."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Compose what stands before the routes."""
+        app: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
+        for cls, args, kwargs in reversed(self.user_middleware):
+            app = cls(app, *args, **kwargs)
+        return app
+
+
+class StraightRoute:
+    """Middleware that hands the requests of one path to its route: what else stands before routes costs more.
+
+    The route must be an ASGI application that lets no exception pass.
+    """
+
+    def __init__(self, app: ASGIApp, *, route: Route) -> None:
+        self._app = app
+        self._route = route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it on."""
+        if scope["type"] == "http" and scope["path"] == self._route.path:
+            scope["route"] = self._route
+            await self._route.app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 def _log_failure(running: asyncio.Task[None]) -> None:
@@ -60,7 +92,7 @@ def _documents(settings: Settings) -> Documents:
     )
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
+def create_app(settings: Settings | None = None) -> Application:
     """Compose the application; the settings come from the environment where none are given."""
     settings = settings or Settings()
     log = configure_logging(settings.log_level)
@@ -114,9 +146,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
         metrics=metrics,
     )
     cors = [_cors(settings.cors_origins)] if settings.cors_origins else []
-    app = Starlette(
+    app = Application(
         routes=[
-            Route("/graphql", view),
             *member_file_routes(backend.request_context, file_limits=settings.file_limits),
             *segment_target_routes(
                 backend.request_context,
@@ -128,7 +159,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *([] if settings.metrics == "off" else [Route("/metrics", scrape)]),
             *(ide_routes() if settings.ide else []),
         ],
-        middleware=[Middleware(RequestLog, log=log, metrics=metrics), *cors],
+        middleware=[
+            Middleware(RequestLog, log=log, metrics=metrics),
+            *cors,
+            Middleware(StraightRoute, route=Route("/graphql", view)),
+        ],
         exception_handlers={405: wrong_method},  # type: ignore[dict-item]  # it is handed over as an HTTPException
         lifespan=lifespan,
     )

@@ -9,6 +9,7 @@ from domain.errors import LimitExceededError
 from gql.answers import RefusedRequestError
 from gql.deadlines import within
 from gql.errors import explain
+from gql.headers import header
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ async def read_body(request: Request, limits: BodyLimits, *, is_anonymous: bool 
     setting, limit = "MAX_BODY_BYTES", limits.max_bytes
     if is_anonymous and limits.anonymous_bytes < limit:
         setting, limit = "MAX_ANONYMOUS_BODY_BYTES", limits.anonymous_bytes
-    length = request.headers.get("content-length", "")
+    length = header(request, b"content-length") or ""
     if length.isdecimal() and int(length) > limit:
         raise too_large("The request body's bytes", setting, limit, int(length))
     try:

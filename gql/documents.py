@@ -133,8 +133,8 @@ class Documents:
 
     def keep(self, body: Mapping[str, Any]) -> None:
         """Keep the document that a request sent with its hash, once it was found to be executable."""
-        text, sha256 = _text(body, "query"), _persisted_query(body.get("extensions"))
-        if self.automatic is not None and text is not None and sha256 is not None:
+        sha256 = _persisted_query(body.get("extensions"))
+        if sha256 is not None and self.automatic is not None and (text := _text(body, "query")) is not None:
             self.automatic.keep(_SHA256 + sha256, text)
 
     def _known(self, document_id: str) -> str | None:
@@ -149,7 +149,7 @@ class Documents:
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
     text = body.get(name)
-    if not isinstance(text, str | None):
+    if text is not None and not isinstance(text, str):
         raise RefusedRequestError(400, f"`{name}` must be a string")
     return text
 

@@ -41,12 +41,12 @@ class HeadLimitingProtocol(HttpToolsProtocol):
         """Take a piece in; wait for the rest of a head, and of a body that was answered before its end."""
         self._size += len(data)
         super().data_received(data)
-        is_answering = self._is_answering
+        is_answering = self.cycle is not None and not self.cycle.response_complete
         if self._size > _settings().max_header_bytes and not self.transport.is_closing():
             if not is_answering:  # a refusal would stand in the midst of the answer
                 self.transport.write(_REFUSAL)
             self.transport.close()
-        elif is_answering:
+        elif is_answering:  # what comes next is its body, or a request to be answered after it
             self._stop_waiting()
         elif self._timer is None:
             self._wait()
@@ -64,11 +64,6 @@ class HeadLimitingProtocol(HttpToolsProtocol):
         """Take a piece of a body, which has limits of its own."""
         self._size = 0
         super().on_body(body)
-
-    @property
-    def _is_answering(self) -> bool:
-        """Whether a request is being answered; what comes is its body, or a request to be answered after it."""
-        return self.cycle is not None and not self.cycle.response_complete
 
     def _wait(self) -> None:
         self._timer = self.loop.call_later(_settings().max_header_seconds, self.transport.close)

@@ -51,6 +51,7 @@ READS_AND_WRITES = READS | {OperationType.MUTATION}
 ANY_DOCUMENT = Documents()
 DEFAULT_LIMITS = ExecutionLimits()
 _LONGEST_WORDS = 100
+_KINDS = (("variables", dict), ("operationName", str), ("extensions", dict))
 
 
 class GraphQLView(GraphQL[object, None]):
@@ -109,11 +110,12 @@ class GraphQLView(GraphQL[object, None]):
             RefusedRequestError: It holds none, or one that its method may not run.
             DomainError: The context factory refuses it.
         """
-        reading = request.method in {"GET", "HEAD"}
-        if request.method == "OPTIONS":
+        method = request.method
+        reading = method in {"GET", "HEAD"}
+        if method == "OPTIONS":
             return Response(status_code=204, headers={"Allow": ALLOWED})
-        if not reading and request.method != "POST":
-            raise RefusedRequestError(405, f"{request.method} is not supported", headers={"Allow": ALLOWED})
+        if not reading and method != "POST":
+            raise RefusedRequestError(405, f"{method} is not supported", headers={"Allow": ALLOWED})
         accept = _accept(request)
         if reading and self.ide and "text/html" in accept and ASKING.isdisjoint(request.query_params):
             return ide_page()
@@ -252,8 +254,8 @@ def _checked(body: object) -> Mapping[str, Any]:
         raise RefusedRequestError(400, "Batches are not offered: send one operation a request")
     if not isinstance(body, dict):
         raise RefusedRequestError(400, "The request must be a JSON object")
-    for name, kind in (("variables", dict), ("operationName", str), ("extensions", dict)):
-        if not isinstance(body.get(name), kind | None):
+    for name, kind in _KINDS:
+        if (value := body.get(name)) is not None and not isinstance(value, kind):
             noun = "a string" if kind is str else "an object"
             raise RefusedRequestError(400, f"`{name}` must be {noun} or null")
     return body

@@ -4,24 +4,29 @@ No line holds a secret, an attribute of a context, a member of a list or a varia
 exceptions are told by their types and places, never by their messages.
 """
 
+import asyncio
 import logging
 import re
 import sys
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from random import getrandbits
 from time import perf_counter
 from traceback import walk_tb
+from typing import TypeAlias
 
 import orjson
 import structlog
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor, WrappedLogger
+from structlog.processors import NAME_TO_LEVEL
+from structlog.typing import EventDict, ExcInfo, Processor, WrappedLogger
 
 from gql.answers import error_response
 from gql.metrics import Metrics
 from gql.request_record import NOBODY_LEFT, RequestRecord, current_record
+
+Render: TypeAlias = Callable[[WrappedLogger, str, EventDict], str]
 
 REQUEST_ID = b"x-request-id"
 # What drivers tell of themselves holds the data that they carry.
@@ -37,7 +42,7 @@ class RequestLog:
     A route is told as it is declared, never as it was asked for.
     """
 
-    def __init__(self, app: ASGIApp, *, log: FilteringBoundLogger, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, log: "RequestLines", metrics: Metrics) -> None:
         self._app = app
         self._log = log
         self._metrics = metrics
@@ -74,16 +79,45 @@ class RequestLog:
     def _tell(self, scope: Scope, record: RequestRecord, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", None)
         self._metrics.count_request(route, record.status, seconds)
-        (self._log.debug if route in QUIET_ROUTES else self._log.info)(
-            "request",
-            method=scope["method"],
-            route=route,
-            status=record.status,
-            milliseconds=round(seconds * 1_000, 2),
-            operation=record.operation,
-            codes=sorted(record.codes),
-            request_id=record.request_id,
+        self._log.write(
+            "debug" if route in QUIET_ROUTES else "info",
+            {
+                "event": "request",
+                "method": scope["method"],
+                "route": route,
+                "status": record.status,
+                "milliseconds": round(seconds * 1_000, 2),
+                "operation": record.operation,
+                "codes": sorted(record.codes),
+                "request_id": record.request_id,
+            },
         )
+
+
+class RequestLines:
+    """Writes the lines of requests, as many as there are requests: structlog's way takes twice as long.
+
+    Those of requests that are answered in one turn of the event loop are written together, at its end.
+    """
+
+    def __init__(self, level: str, render: Render) -> None:
+        self._level = NAME_TO_LEVEL[level]
+        self._render = render
+        self._stream = sys.stderr
+        self._waiting: list[str] = []
+
+    def write(self, level: str, event: EventDict) -> None:
+        """Write a line, if those of its level are written."""
+        if NAME_TO_LEVEL[level] >= self._level:
+            if not self._waiting:
+                asyncio.get_running_loop().call_soon(self._write_all)
+            event["level"] = level
+            self._waiting.append(f"{self._render(None, level, _add_moment(None, level, event))}\n")
+
+    def _write_all(self) -> None:
+        """Write what waits; standard error passes whole lines on at once."""
+        lines, self._waiting = self._waiting, []  # before the write, which may fail
+        self._stream.write("".join(lines))
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
@@ -94,15 +128,15 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return f"{getrandbits(128):032x}"
 
 
-def configure_logging(level: str) -> FilteringBoundLogger:
+def configure_logging(level: str) -> RequestLines:
     """Write the log to standard error, from `level` on; what libraries say, from warnings on.
 
     Returns:
-        What writes the lines of requests, which are many, with as little ado as can be.
+        What writes the lines of requests.
     """
     before: list[Processor] = [structlog.processors.add_log_level, _add_moment]
     is_terminal = sys.stderr.isatty()
-    render: Processor = structlog.dev.ConsoleRenderer() if is_terminal else _json
+    render: Render = structlog.dev.ConsoleRenderer() if is_terminal else _json
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -117,12 +151,7 @@ def configure_logging(level: str) -> FilteringBoundLogger:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for name in OWN_LOGGERS:
         logging.getLogger(name).setLevel(level.upper())
-    requests: FilteringBoundLogger = structlog.wrap_logger(
-        structlog.WriteLogger(sys.stderr),
-        processors=[*before, render],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-    ).bind()
-    return requests
+    return RequestLines(level, render)
 
 
 def places_of(exc_info: ExcInfo) -> list[dict[str, object]]:
@@ -143,7 +172,7 @@ def places_of(exc_info: ExcInfo) -> list[dict[str, object]]:
 
 
 def _add_moment(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    event["timestamp"] = datetime.now(UTC).isoformat()
+    event["timestamp"] = datetime.now(UTC)
     return event
 
 

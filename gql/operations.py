@@ -5,10 +5,10 @@ that is plain (see gql.execution). All else, and every fault but the resolver's 
 the answers are the same (docs/adr/0023).
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import strawberry
 from graphql import (
@@ -21,15 +21,21 @@ from graphql import (
     OperationDefinitionNode,
     OperationType,
     VariableDefinitionNode,
+    VariableNode,
     get_argument_values,
+    get_nullable_type,
     get_variable_values,
     is_non_null_type,
+    is_scalar_type,
     located_error,
     print_ast,
+    type_from_ast,
 )
+from strawberry.schema.compat import is_scalar
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types import ExecutionResult
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
+from strawberry.types.base import StrawberryOptional
 from strawberry.types.field import StrawberryField
 
 from domain.errors import LimitExceededError
@@ -38,6 +44,7 @@ from gql.budget import ResultBudget
 from gql.execution import Completer, completer_of
 from gql.limits import document_counts
 
+_Info = strawberry.Info[Any, Any]
 ToPython: TypeAlias = Callable[[dict[str, Any], list[StrawberryArgument]], dict[str, Any]]
 
 
@@ -69,6 +76,20 @@ class _Arguments:
         return self.to_python(get_argument_values(self.field, self.node, variables), self.arguments)
 
 
+class _Scalar(NamedTuple):
+    """An argument that is a variable of a scalar type.
+
+    Attributes:
+        argument: What the resolver calls it.
+        variable: What the document calls it.
+        read: Raises if a value does not fit.
+    """
+
+    argument: str
+    variable: str
+    read: Callable[[Any], Any]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectOperation:
     """A query of one field, prepared as far as no variables are needed.
@@ -78,6 +99,7 @@ class DirectOperation:
         name: What the answer calls it.
         constants: The resolver's arguments that no variable is part of.
         varying: The other ones.
+        scalars: The same, if all of them are variables of scalar types, and there are no other variables.
         complete: Turns what the field resolves to into its answer.
     """
 
@@ -88,20 +110,19 @@ class DirectOperation:
     resolve: Callable[..., Awaitable[Any]]
     constants: dict[str, Any]
     varying: _Arguments
+    scalars: Sequence[_Scalar]
     complete: Completer
 
     async def run(self, context: object, variables: dict[str, Any], budget: ResultBudget) -> DirectResult | None:
         """Run the query; None if stock execution must: to tell what is wrong, or to complete what is unusual."""
-        values = get_variable_values(self.schema, self.variables, variables, max_errors=0)
-        if isinstance(values, list):
-            return None
-        try:
-            arguments = self.varying.read(values)
-        except GraphQLError:
+        arguments = self._read_scalars(variables)
+        if arguments is None:
+            arguments = self._read(variables)
+        if arguments is None:
             return None
         # The context is all that such resolvers ask of it.
         asked: Any = SimpleNamespace(context=context)
-        info = strawberry.Info[Any, Any](_raw_info=asked, _field=cast("StrawberryField", None))
+        info = _Info(_raw_info=asked, _field=cast("StrawberryField", None))
         try:
             found = await self.resolve(None, info=info, **self.constants, **arguments)
         except Exception as error:  # noqa: BLE001 - as stock execution does
@@ -116,6 +137,29 @@ class DirectOperation:
         except Exception:  # noqa: BLE001 - stock execution meets the same fault, and tells where it is
             return None
         return DirectResult({self.name: data}, None)
+
+    def _read_scalars(self, variables: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the varying arguments; None if they are not scalars that are all given, and fit."""
+        arguments = {}
+        for argument, variable, read in self.scalars:
+            value = variables.get(variable)
+            if value is None:
+                return None
+            try:
+                arguments[argument] = read(value)
+            except Exception:  # noqa: BLE001 - as GraphQL has it, whatever a scalar raises says that it does not fit
+                return None
+        return arguments or None
+
+    def _read(self, variables: dict[str, Any]) -> dict[str, Any] | None:
+        """Return the varying arguments as stock execution reads them; None if they do not fit."""
+        values = get_variable_values(self.schema, self.variables, variables, max_errors=0)
+        if isinstance(values, list):
+            return None
+        try:
+            return self.varying.read(values)
+        except GraphQLError:
+            return None
 
 
 def direct_operation(
@@ -164,13 +208,37 @@ def direct_operation(
         constants = some(set(field.args) - varying).read()
     except GraphQLError:
         return None
+    definitions = tuple(operation.variable_definitions or ())
+    others = some(varying)
     return DirectOperation(
         schema=core,
-        variables=tuple(operation.variable_definitions or ()),
+        variables=definitions,
         node=node,
         name=node.alias.value if node.alias else node.name.value,
         resolve=cast("Callable[..., Awaitable[Any]]", definition.base_resolver.wrapped_func),
         constants=constants,
-        varying=some(varying),
+        varying=others,
+        scalars=_scalars(schema, definitions, others),
         complete=complete,
     )
+
+
+def _scalars(
+    schema: strawberry.Schema, definitions: Sequence[VariableDefinitionNode], varying: _Arguments
+) -> list[_Scalar]:
+    """Return the varying arguments, if all are variables of scalar types and use each variable once."""
+    core: GraphQLSchema = schema._schema  # noqa: SLF001 - Strawberry offers no other way to it
+    names = {schema.config.name_converter.from_argument(argument): argument for argument in varying.arguments}
+    types: dict[str, Any] = {part.variable.name.value: type_from_ast(core, part.type) for part in definitions}
+    found = []
+    for given in varying.node.arguments or ():
+        variable = given.value.name.value if isinstance(given.value, VariableNode) else ""
+        scalar = get_nullable_type(types.pop(variable, None))
+        argument = names[given.name.value]
+        python: Any = argument.type
+        if type(python) is StrawberryOptional:
+            python = python.of_type
+        if not is_scalar_type(scalar) or not is_scalar(python, schema.schema_converter.scalar_registry):
+            return []
+        found.append(_Scalar(str(argument.python_name), variable, scalar.coerce_input_value))
+    return [] if types else found

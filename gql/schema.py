@@ -1,6 +1,7 @@
 """The schema: the roots joined, caches of bounded size, one error mapper. `schema.graphql` is printed from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from inspect import isawaitable
 from typing import Any
@@ -63,7 +64,7 @@ from gql.segment_edits import SegmentsMutation
 from gql.segment_list_edits import SegmentListsMutation, SegmentListsQuery
 from gql.tags import TagsQuery
 from gql.validation import validation_errors
-from gql.variables import declared_variables, error_of_variables, survey_values
+from gql.variables import Declared, declared_variables, error_of_variables, survey_values
 from gql.viewer import ViewerQuery
 
 DEFAULT_LIMITS = DocumentLimits()
@@ -150,39 +151,35 @@ class Schema(strawberry.Schema):
             CannotGetOperationTypeError: The document has no such operation.
             InvalidOperationTypeError: The operation is not of an allowed type.
         """
-        text = query or ""
         try:
-            document = admitted_document(text, self.limits)
-            operation = _operation(document, operation_name)
+            prepared = _prepared(self, query or "", operation_name)
         except GraphQLError as error:
             return PreExecutionError(data=None, errors=[error])
-        operation_type = OperationType(operation.operation.value)
+        operation_type = prepared.type
         note_operation(operation_type.value)
         if operation_type not in (allowed_operation_types or OperationType):
             raise InvalidOperationTypeError(operation_type)
-        if errors := validation_errors(self._schema, text, self.limits, self.disclosure):
-            return PreExecutionError(data=None, errors=list(errors))
+        if isinstance(prepared, _Invalid):
+            return PreExecutionError(data=None, errors=list(prepared.errors))
         try:
-            declared = declared_variables(self._schema, text, self.limits, operation_name)
-            held = survey_values(declared, variable_values or {}, self.limits)
-            refuse_variables(self.limits, values=held.values, size=held.size)
-            if held.has_misnamed:
-                self._refuse_variables(operation, variable_values or {})
+            if any(prepared.declared):  # most variables are scalars that are used once
+                self._survey_variables(prepared, variable_values or {})
         except GraphQLError as error:
             self.process_errors([error])
             return PreExecutionError(data=None, errors=[error])
         self.metrics.count_operation(operation_type)
-        is_query = operation_type is OperationType.QUERY
-        run = self._run(
-            text, root_value, context_value, variable_values, operation_name, operation_extensions, is_query
-        )
+        run = self._run(prepared, root_value, context_value, variable_values, operation_name, operation_extensions)
         try:
-            executed = await within(self.execution_limits.query_seconds, run) if is_query else await run
+            executed = (
+                await within(self.execution_limits.query_seconds, run)
+                if operation_type is OperationType.QUERY
+                else await run
+            )
         except TimeoutError:
             return PreExecutionError(data=None, errors=[limit_error([self._overtime()])])
         if executed.errors and executed.data is None and not any(error.path for error in executed.errors):
             try:
-                self._refuse_variables(operation, variable_values or {})
+                self._refuse_variables(prepared.operation, variable_values or {})
             except GraphQLError as error:
                 executed.errors = [error]
         if executed.errors:
@@ -191,24 +188,23 @@ class Schema(strawberry.Schema):
 
     async def _run(  # noqa: PLR0913, PLR0917 - what graphql-core takes
         self,
-        text: str,
+        prepared: "_Valid",
         root_value: object,
         context_value: object,
         variable_values: dict[str, Any] | None,
         operation_name: str | None,
         operation_extensions: dict[str, Any] | None,
-        is_query: bool,  # noqa: FBT001 - it comes last of what graphql-core takes
     ) -> ExecutionResult:
         page_size.set(self.execution_limits.page_size)
-        direct = _prepared(self, text, operation_name) if self.runs_directly else None
-        if direct is not None:
+        is_query = prepared.type is OperationType.QUERY
+        if prepared.direct is not None and self.runs_directly:
             budget = ResultBudget(self.execution_limits)
-            executed = await direct.run(context_value, variable_values or {}, budget)
+            executed = await prepared.direct.run(context_value, variable_values or {}, budget)
             if executed is not None:
                 return executed
         result = execute(
             self._schema,
-            admitted_document(text, self.limits),
+            prepared.document,
             root_value,
             context_value,
             variable_values,
@@ -222,6 +218,17 @@ class Schema(strawberry.Schema):
         )
         done = await result if isawaitable(result) else result
         return (ExecutionResult if is_query else MutationResult)(done.data, done.errors)
+
+    def _survey_variables(self, prepared: "_Valid", variables: dict[str, Any]) -> None:
+        """Refuse variables that hold too much, or have names that the schema does not have.
+
+        Raises:
+            GraphQLError: It lists what is wrong.
+        """
+        held = survey_values(prepared.declared, variables, self.limits)
+        refuse_variables(self.limits, values=held.values, size=held.size)
+        if held.has_misnamed:
+            self._refuse_variables(prepared.operation, variables)
 
     def _refuse_variables(self, operation: OperationDefinitionNode, variables: dict[str, Any]) -> None:
         """Refuse variables that do not fit their types.
@@ -286,11 +293,42 @@ def _operation(document: DocumentNode, name: str | None) -> OperationDefinitionN
     raise CannotGetOperationTypeError(name)
 
 
+@dataclass(frozen=True, slots=True)
+class _Invalid:
+    """An operation of a document that is not valid."""
+
+    type: OperationType
+    errors: Sequence[GraphQLError]
+
+
+@dataclass(frozen=True, slots=True)
+class _Valid:
+    """An operation of a valid document, with all that its text tells."""
+
+    type: OperationType
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    declared: Declared
+    direct: DirectOperation | None
+
+
 @lru_cache(maxsize=CACHED_DOCUMENTS)
-def _prepared(schema: Schema, text: str, operation_name: str | None) -> DirectOperation | None:
-    """Prepare an operation of a valid document to be run directly; once per text and operation."""
+def _prepared(schema: Schema, text: str, operation_name: str | None) -> _Valid | _Invalid:
+    """Prepare an operation as far as its text tells; once per text and operation.
+
+    Raises:
+        GraphQLError: The text is no document, or beyond the limits; or as `_operation` says.
+        CannotGetOperationTypeError: As `_operation` says.
+    """
     document = admitted_document(text, schema.limits)
-    return direct_operation(schema, document, _operation(document, operation_name))
+    operation = _operation(document, operation_name)
+    operation_type = OperationType(operation.operation.value)
+    core = schema._schema  # noqa: SLF001 - Strawberry offers no other way to it
+    if errors := validation_errors(core, text, schema.limits, schema.disclosure):
+        return _Invalid(operation_type, errors)
+    declared = declared_variables(core, text, schema.limits, operation_name)
+    direct = direct_operation(schema, document, operation)
+    return _Valid(operation_type, document, operation, declared, direct)
 
 
 def build_schema(

@@ -5,7 +5,6 @@ GraphQL looks at each value while every other request waits.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -31,7 +30,7 @@ from graphql.pyutils import did_you_mean, suggestion_list
 
 from domain.errors import InputPath, InvalidInputError, Violation
 from domain.json import json_extent
-from gql.limits import CACHED_DOCUMENTS, MOST_SUGGESTIONS, DocumentLimits, admitted_document, shortened
+from gql.limits import MOST_SUGGESTIONS, DocumentLimits, admitted_document, shortened
 
 MOST_VIOLATIONS = 100
 _LONGEST_NAME = 60
@@ -66,11 +65,10 @@ class Survey(NamedTuple):
     has_misnamed: bool
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
 def declared_variables(
     schema: GraphQLSchema, text: str, limits: DocumentLimits, operation_name: str | None
 ) -> Declared:
-    """Return the variables of an operation; once per text.
+    """Return the variables of an operation.
 
     Args:
         schema: Where the types are.

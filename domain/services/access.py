@@ -124,7 +124,8 @@ class AccessService:
         Raises:
             UnavailableError: The secret, or all of the directory, is not known, and the store cannot be reached.
         """
-        found = (await self.directory()).principal(credential_id, now_ms())
+        directory = self._directory or await self.refresh(0)
+        found = directory.principal(credential_id, now_ms())
         if found is None and self._may_look():
             try:
                 async with asyncio.timeout(_LOOK_SECONDS):

@@ -165,9 +165,10 @@ class EvaluationService:
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
         snapshot = await self._snapshot(caller, where, "evaluate")
-        self.context_limits.check_default(default)
-        if is_nested_too_deep(default):
-            raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
+        if default is not None:
+            self.context_limits.check_default(default)
+            if is_nested_too_deep(default):
+                raise InvalidInputError([Violation(("default",), f"is nested more than {NESTING_LIMIT} deep")])
         parsed, size = self._read(context)
         caller.spend(1)
         caller.spend_on_size(size, 1)

@@ -1,5 +1,6 @@
 """What the log tells, and what it never does."""
 
+import asyncio
 import io
 import json
 import logging
@@ -18,11 +19,10 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from structlog.typing import FilteringBoundLogger
 
 from gql.bodies import BodyLimits
 from gql.http import GraphQLView
-from gql.logs import RequestLog, configure_logging, places_of
+from gql.logs import RequestLines, RequestLog, configure_logging, places_of
 from gql.metrics import Metrics
 from gql.schema import Schema
 from storage.cache import MemoryCache
@@ -253,7 +253,7 @@ class Log:
     """The log of this process."""
 
     written: io.StringIO
-    requests: FilteringBoundLogger
+    requests: RequestLines
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -269,6 +269,18 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     before = root.handlers[:], root.level
     yield Log(written, configure_logging("info"))
     root.handlers[:], root.level = before
+
+
+async def test_lines_are_written_on_after_a_write_that_failed(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+    with monkeypatch.context() as full:
+        full.setattr(log.written, "write", lambda _text: fail(BlockingIOError()))
+        log.requests.write("info", {"event": "lost"})
+        await asyncio.sleep(0)
+    for event in ("first", "second"):
+        log.requests.write("info", {"event": event})
+    await asyncio.sleep(0)
+    assert [line["event"] for line in log.lines] == ["first", "second"]
 
 
 def test_what_libraries_say_is_told_in_the_same_form(log: Log) -> None:
@@ -308,6 +320,7 @@ async def test_a_fault_is_masked_and_its_incident_is_told_with_the_id_of_the_req
         answer = await client.get(path, headers={"X-Request-Id": "the-request"})
     assert (answer.status_code, answer.headers["x-request-id"]) == (status, "the-request")
     incident = answer.json()["errors"][0]["extensions"]["incident"]
+    await asyncio.sleep(0)  # lines are written at the end of a turn
     fault, line = log.lines
     assert incident in fault["event"]
     assert fault["exception"][0]["type"] == "builtins.ValueError"
