@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from domain.errors import InputPath, InvalidInputError, Violation
+from domain.errors import InputPath, InvalidInputError, Violation, quoted
 from domain.evaluation.operators import OPERATORS, is_usable
 from domain.flag_data.properties import Properties
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
-from domain.keys import EnvironmentRef, key_violation
+from domain.keys import EnvironmentRef, key_violation, tag_violation
 from domain.model.flags import Flag
 from domain.model.segments import Segment, SegmentRule, SegmentTarget
 from domain.model.targeting import (
@@ -208,7 +208,8 @@ def _given(item: Properties) -> frozenset[str]:
 def _tags(item: Properties) -> tuple[str, ...]:
     tags = item.texts("tags")
     for index, tag in enumerate(tags):
-        _check_key(item, tag, ("tags", index))
+        if violation := tag_violation(tag, ()):
+            item.refuse(("tags", index), violation.message)
     return tuple(sorted(set(tags)))
 
 
@@ -221,7 +222,7 @@ def _notes(item: Properties, known: frozenset[str], clauses: list[Clause]) -> tu
         *(f"ignored the property {name!r}" for name in ignored),
         *(f"kept the operator {name!r}, which is unknown and never matches" for name in unknown),
         *(
-            f"kept the value {value!r} of {clause.op}, which never matches"
+            f"kept the value {quoted(value)} of {clause.op}, which never matches"
             for clause in clauses
             for value in clause.values
             if not is_usable(clause.op, value)

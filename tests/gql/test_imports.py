@@ -235,12 +235,23 @@ def test_archiving_by_import_leaves_other_environments_alone(server: Server) -> 
     server.import_flags({}, environment="test")
 
 
-@pytest.mark.parametrize(("op", "value"), [("matches", "(?=a)"), ("before", "today"), ("semVerEqual", "v1")])
-def test_values_that_can_never_match_are_kept_and_reported(server: Server, op: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("op", "value", "shown"),
+    [
+        ("matches", "(?=a)", "'(?=a)'"),
+        ("before", "today", "'today'"),
+        ("semVerEqual", "v1", "'v1'"),
+        ("in", None, "null"),
+        ("startsWith", True, "true"),
+    ],
+)
+def test_values_that_can_never_match_are_kept_and_reported(
+    server: Server, op: str, value: Any, shown: str
+) -> None:
     rule = {"clauses": [{"attribute": "a", "op": op, "values": [value]}], "variation": 1}
     answer = server.import_flags(data_of(a_flag("f", rules=[rule])))
     assert answer["importFlagData"]["items"][0]["notes"] == [
-        f"kept the value '{value}' of {op}, which never matches"
+        f"kept the value {shown} of {op}, which never matches"
     ]
 
 
