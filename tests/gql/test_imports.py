@@ -269,7 +269,7 @@ def test_numbers_that_the_graph_cannot_show_are_refused(server: Server) -> None:
     query = '{ environment(project: "default", key: "production") { flag(key: "a") { version rules { rollout { seed } serves { weight } } } } }'
     assert server.post(query)["environment"]["flag"] == {
         "version": 2**30 - 1,
-        "rules": [{"rollout": {"seed": 2**40}, "serves": [{"weight": -5}, {"weight": 100005}]}],
+        "rules": [{"rollout": {"seed": 2**40}, "serves": [{"weight": 0}, {"weight": 100000}]}],
     }
 
 
