@@ -59,7 +59,8 @@ class ImportedItemView:
     key: str = strawberry.field(description="Its key.")
     outcome: ImportOutcome = strawberry.field(description="What became of it.")
     notes: list[str] = strawberry.field(
-        description="What was ignored, or is kept although it can never match or makes the item malformed."
+        description="What was ignored, what is kept but cannot work as it stands, and which large list has no "
+        "members yet."
     )
 
 

@@ -284,8 +284,10 @@ def test_flag_data_leaves_the_members_alone(server: Server) -> None:
     create(server, "kept")
     load(server, "kept", "ann\n")
     segment = {"key": "kept", "version": 1, "unbounded": True, "generation": 99}
-    server.import_flags(data_of(segments=(segment,)), mode="MERGE")
-    assert look(server, "kept")["hasMember"]
+    [item] = server.import_flags(data_of(segments=(segment,)), mode="MERGE")["importFlagData"]["items"]
+    assert item["notes"] == []
+    found = look(server, "kept")
+    assert (found["hasMember"], found["generation"]) == (True, 1)
 
 
 @pytest.mark.parametrize("rows", [1, 50_000])
