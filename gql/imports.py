@@ -48,6 +48,10 @@ class ImportFlagDataInput:
     mode: ImportMode = strawberry.field(
         default=ImportMode.MERGE, description="What becomes of what the data does not mention."
     )
+    acknowledge_removal: bool = strawberry.field(
+        default=False,
+        description="Whether it may delete large lists with members that flags use, before it or after it.",
+    )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
@@ -107,6 +111,7 @@ class ImportsMutation:
             input.environment.to_domain(),
             input.data,
             input.mode,
+            acknowledge_removal=input.acknowledge_removal,
             comment=input.comment,
             path=("input", "data"),
         )

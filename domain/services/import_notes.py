@@ -38,7 +38,7 @@ class ReferenceNotes:
         rules = self._segments[key].rules
         return [*self._missing_segments(rules), *_circle(self._circles_of_segments.get(key))]
 
-    def _missing_segments(self, rules: Sequence[FlagRule] | Sequence[SegmentRule]) -> list[str]:
+    def _missing_segments(self, rules: Sequence[FlagRule | SegmentRule]) -> list[str]:
         return [
             f"kept the segment {key!r} of {rule_name(index, rule)}, which does not exist"
             for index, rule in enumerate(rules)
