@@ -69,9 +69,9 @@ class ListService:
         """Begin a change from a file, which is to be uploaded within an hour.
 
         Raises:
-            NotFoundError: There is no such large list.
+            NotFoundError: There is no such segment.
             InUseError: Another import of the list is under way.
-            InvalidInputError: Files cannot do what is wanted, or a tool owns the list.
+            InvalidInputError: Files cannot do what is wanted, or the segment is no large list, or a tool's.
             DomainError: As `ListChanges.begin` says.
         """
         if new.mode is ListMode.RESTORE:
@@ -160,8 +160,8 @@ class ListService:
         """Let the list be again what it was before its last change. The one that is undone is gone.
 
         Raises:
-            NotFoundError: There is no such large list.
-            InvalidInputError: The list before is not kept.
+            NotFoundError: There is no such segment.
+            InvalidInputError: It is no large list, or the list before is not kept.
             InUseError: A change of the list is under way.
             LimitExceededError: It would remove too much of a list that flags use.
             DomainError: As `EnvironmentEditor.edit` says.
@@ -174,7 +174,7 @@ class ListService:
             acknowledge_removal=acknowledge_removal,
             comment=comment,
         )
-        _, segment = await self._changes.find(principal, environment, segment_key)
+        segment = await self._changes.find_named(principal, environment, segment_key)
         if segment.previous_generation is None:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:

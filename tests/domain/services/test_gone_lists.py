@@ -23,6 +23,7 @@ from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
+from tests.domain.services.test_snapshots import eventually
 
 BETA = f"{PRODUCTION}/beta"
 
@@ -126,8 +127,11 @@ async def test_a_list_made_while_an_import_is_about_to_make_it_keeps_its_members
 
 @pytest.mark.parametrize("generation", [1, 99])
 async def test_an_imported_list_has_nothing_of_the_one_before_whatever_its_generation(
-    here: Process, fickle: FickleStore, store: Store, generation: int
+    here: Process, fickle: FickleStore, store: Store, snapshots: SnapshotService, generation: int
 ) -> None:
+    async def is_away() -> bool:
+        return snapshots.is_store_away
+
     await here.create()
     await here.add("old")
     left = (await store.get(Segment, BETA)).list_id
@@ -135,6 +139,7 @@ async def test_an_imported_list_has_nothing_of_the_one_before_whatever_its_gener
     with pytest.raises(UnavailableError):
         await here.delete()
     fickle.goes_away_after_commit = fickle.is_away = False
+    await eventually(is_away, expected=False)
     assert await store.list_ids() == [left], "the process died before it could discard them"
     await here.bring({"key": "beta", "unbounded": True, "generation": generation})
     assert await members(store) == []
