@@ -79,7 +79,7 @@ def test_single_keys_join_and_leave(server: Server) -> None:
 
 
 def test_a_segment_that_is_no_large_list_is_called_so(server: Server) -> None:
-    server.post(CREATE, input={"environment": PLACE, "name": "by-rules", "key": "by-rules"})["createSegment"]
+    server.import_flags(data_of(segments=({"key": "by-rules", "included": ["ann"]},)), mode="MERGE")
     answers = [
         start(server, "by-rules"),
         edit(server, "addSegmentMembers", "by-rules", ["ann"]),
@@ -306,59 +306,6 @@ def test_flag_data_leaves_the_members_alone(server: Server) -> None:
     assert item["notes"] == []
     found = look(server, "kept")
     assert (found["hasMember"], found["generation"]) == (True, 1)
-
-
-def replaced(
-    server: Server, *flags: dict[str, Any], segments: tuple[dict[str, Any], ...] = (), **more: Any
-) -> Answer:
-    return server.import_flags(data_of(*flags, segments=segments), acknowledge_removal=False, **more)
-
-
-def refused_for(answer: Answer, *lists: str) -> None:
-    extensions = answer.errors[0]["extensions"]
-    assert (answer.code, extensions["setting"]) == ("LIMIT_EXCEEDED", "EARLYBIRD_MAX_REMOVAL_PERCENT")
-    message = answer.errors[0]["message"]
-    assert f"a list that flags use: {', '.join(f'{key!r} (2 of 2)' for key in lists)} (ack" in message
-
-
-def test_a_replacing_import_that_deletes_lists_in_use_needs_a_word(server: Server) -> None:
-    """In use as they are, as they would be, or through other segments; nothing of the data is stored."""
-    on_lists = a_flag("f", rules=[a_rule_on_segments("l-after", "around")])
-    around = {"key": "around", "rules": [a_rule_on_segments("l-around")]}
-    server.import_flags({})
-    for key in ("l-before", "l-after", "l-around", "l-empty", "l-idle"):
-        create(server, key)
-        if key != "l-empty":
-            load(server, key, "ann\nbob\n")
-    target(server, "was", "l-before")
-    target(server, "was-empty", "l-empty")
-    refused_for(replaced(server, on_lists, segments=(around,)), "l-after", "l-around", "l-before")
-    assert [look(server, key)["hasMember"] for key in ("l-before", "l-after", "l-around")] == [True] * 3
-    done = server.import_flags(data_of(on_lists, segments=(around,)))["importFlagData"]
-    gone = [item["key"] for item in done["items"] if item["kind"] == "SEGMENT" and item["outcome"] == "DELETED"]
-    assert gone == ["l-after", "l-around", "l-before", "l-empty", "l-idle"]
-
-
-def test_an_import_deletes_empty_lists_and_those_that_nothing_uses_without_a_word(server: Server) -> None:
-    server.import_flags({})
-    create(server, "idle")
-    load(server, "idle", "ann\nbob\n")
-    create(server, "emptied")
-    load(server, "emptied", "ann\n")
-    load(server, "emptied", "ann\n", "REMOVE")
-    target(server, "on-emptied", "emptied")
-    assert replaced(server)["importFlagData"]["counts"]["deleted"] == 3
-
-
-def test_a_tombstone_of_a_list_in_use_needs_a_word(server: Server) -> None:
-    server.import_flags({})
-    create(server, "tomb")
-    load(server, "tomb", "ann\nbob\n")
-    target(server, "on-tomb", "tomb")
-    tombstone = {"key": "tomb", "deleted": True}
-    refused_for(replaced(server, segments=(tombstone,), mode="MERGE"), "tomb")
-    assert look(server, "tomb")["hasMember"]
-    assert server.import_flags(data_of(segments=(tombstone,)), mode="MERGE").data
 
 
 @pytest.mark.parametrize("rows", [1, 50_000])

@@ -281,15 +281,6 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     assert "its name and rules are read-only here" in str(renamed.errors), "the next sync would take it back"
 
 
-def test_a_replacing_import_that_deletes_a_cohort_in_use_needs_a_word(server: Server) -> None:
-    server.import_flags({})
-    send(server, "amplitude", a_batch("lost", {"ann": True}))
-    target(server, "on-lost", "amplitude-lost")
-    refused = server.import_flags({}, acknowledge_removal=False)
-    assert (refused.code, "'amplitude-lost' (1 of 1)" in str(refused.errors)) == ("LIMIT_EXCEEDED", True)
-    assert look(server, "amplitude-lost")["hasMember"]
-
-
 def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:
     send(server, "amplitude", a_batch("r2", {"ann": True}))
     create(server, "r3")

@@ -23,7 +23,7 @@ from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
-from tests.domain.services.test_snapshots import eventually
+from tests.domain.services.waiting import eventually
 
 BETA = f"{PRODUCTION}/beta"
 
