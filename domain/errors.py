@@ -1,5 +1,6 @@
 """Every failure that a caller can act on, with its stable code. Anything else is a fault of ours."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
@@ -17,8 +18,8 @@ NAME_SHOWN = 256
 
 
 def quoted(name: object) -> str:
-    """Return a name, or another value that was given, in quotes, as far as an error repeats it."""
-    text = repr(name[: NAME_SHOWN + 1] if isinstance(name, str) else name)
+    """Return a name in quotes, or another value that was given as JSON, as far as an error repeats it."""
+    text = repr(name[: NAME_SHOWN + 1]) if isinstance(name, str) else json.dumps(name, ensure_ascii=False)
     return text if len(text) <= NAME_SHOWN + 2 else f"{text[: NAME_SHOWN + 1]}…"
 
 

@@ -15,11 +15,20 @@ _NOT_KEY_CHARACTERS = re.compile(r"[^a-z0-9._-]+")
 
 def key_violation(key: str, path: InputPath) -> Violation | None:
     """Return what is wrong with `key`, or None if it is a key."""
-    if _KEY.fullmatch(key) and len(key) <= KEY_LENGTH_LIMIT:
+    return _word_violation("key", key, path)
+
+
+def tag_violation(tag: str, path: InputPath) -> Violation | None:
+    """Return what is wrong with `tag`, or None if it is a tag: a word like a key."""
+    return _word_violation("tag", tag, path)
+
+
+def _word_violation(what: str, word: str, path: InputPath) -> Violation | None:
+    if _KEY.fullmatch(word) and len(word) <= KEY_LENGTH_LIMIT:
         return None
     return Violation(
         path,
-        f"{key[:60]!r} is not a key: 1 to {KEY_LENGTH_LIMIT} letters, digits, '.', '_' or '-', "
+        f"{word[:60]!r} is not a {what}: 1 to {KEY_LENGTH_LIMIT} letters, digits, '.', '_' or '-', "
         "beginning with a letter or digit",
     )
 

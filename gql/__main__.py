@@ -67,6 +67,9 @@ app = typer.Typer(
 StoreOption = Annotated[
     str | None, typer.Option("--store", help="sqlite:///path or mongodb://…; EARLYBIRD_STORE by default.")
 ]
+AcknowledgeOption = Annotated[
+    bool, typer.Option("--acknowledge-removal", help="Let it remove most of a large list that flags use.")
+]
 CommentOption = Annotated[str, typer.Option(help="Why, for the audit log.")]
 ProjectOption = Annotated[str, typer.Option(help="The project's key.")]
 EnvironmentOption = Annotated[str, typer.Option(help="The environment's key.")]
@@ -144,6 +147,7 @@ def import_(  # noqa: PLR0913 - a command's options
     environment: EnvironmentOption = "production",
     *,
     mode: Annotated[Mode, typer.Option(help="Whether to keep what the file does not mention.")] = Mode.MERGE,
+    acknowledge_removal: AcknowledgeOption = False,
     comment: CommentOption = "",
     store: StoreOption = None,
 ) -> None:
@@ -155,7 +159,14 @@ def import_(  # noqa: PLR0913 - a command's options
             data = await asyncio.to_thread(_read_json, file, settings.max_body_bytes)
             status.update("Checking and storing …")
             ref = _environment(project, environment)
-            return await imports.import_flag_data(OPERATOR, ref, data, ImportMode[mode.name], comment=comment)
+            return await imports.import_flag_data(
+                OPERATOR,
+                ref,
+                data,
+                ImportMode[mode.name],
+                acknowledge_removal=acknowledge_removal,
+                comment=comment,
+            )
 
     console = Console(stderr=True)
     _report(_with_imports(settings, run))
@@ -169,9 +180,7 @@ def import_members(  # noqa: PLR0913 - a command's options
     mode: Annotated[ListFileMode, typer.Option(help="What becomes of the members.")] = ListFileMode.MERGE,
     project: ProjectOption = "default",
     environment: EnvironmentOption = "production",
-    acknowledge_removal: Annotated[
-        bool, typer.Option("--acknowledge-removal", help="Let it remove most of a list that flags use.")
-    ] = False,
+    acknowledge_removal: AcknowledgeOption = False,
     comment: CommentOption = "",
     store: StoreOption = None,
 ) -> None:
@@ -302,9 +311,11 @@ async def _show_applying(shown: progress.Progress, lists: ListService, import_id
 
 
 def _with_imports(settings: Settings, run: Callable[[ImportService], Coroutine[Any, Any, T]]) -> T:
-    return _with_store(
-        settings, lambda store: run(ImportService(store, EnvironmentEditor(store, SnapshotService(store))))
-    )
+    def imports(store: Store) -> ImportService:
+        editor = EnvironmentEditor(store, SnapshotService(store))
+        return ImportService(store, editor, max_removal_percent=settings.max_removal_percent)
+
+    return _with_store(settings, lambda store: run(imports(store)))
 
 
 def _with_store(settings: Settings, run: Callable[[Store], Coroutine[Any, Any, T]]) -> T:

@@ -93,7 +93,7 @@ class Backend:
         store = snapshots.store
         editor = EnvironmentEditor(store, snapshots)
         access_editor = AccessEditor(snapshots)
-        imports = ImportService(store, editor)
+        imports = ImportService(store, editor, max_removal_percent=self.settings.max_removal_percent)
         changes = ListChanges(store, snapshots, editor)
         lists = ListService(
             store,

@@ -35,14 +35,16 @@ class _Batch(BaseModel):
 
     environmentId: _Name  # noqa: N815 - the tools' name
     contextKind: _Name = DEFAULT_CONTEXT_KIND  # noqa: N815 - the tools' name
-    batch: list[Any] = Field(min_length=1)  # `_members` reads it: one call for all would hold up every thread
+    batch: list[Any]  # `_members` reads it: one call for all would hold up every thread
 
     def to_domain(self, integration: str) -> CohortMessage:
         """Convert to the domain's message.
 
         Raises:
-            InvalidInputError: A member is none.
+            InvalidInputError: A member is none, or there is no member at all.
         """
+        if not self.batch:
+            raise InvalidInputError([Violation(("batch",), "needs at least one member")])
         return CohortMessage(
             integration=integration,
             context_kind=self.contextKind,

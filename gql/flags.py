@@ -42,7 +42,10 @@ class ServedVariationView:
     """View of domain.model.flags.ServedVariation."""
 
     variation: VariationView = strawberry.field(description="The variation.")
-    weight: int = strawberry.field(description=f"Thousandths of a percent; {FULL_WEIGHT} alone is everyone.")
+    weight: int = strawberry.field(
+        description="How many evaluation serves it to, in thousandths of a percent, whatever the weights of a "
+        f"rollout add up to; {FULL_WEIGHT} is everyone."
+    )
 
 
 @strawberry.type(name="Prerequisite", description="What another flag must serve first.")

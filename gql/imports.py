@@ -48,6 +48,10 @@ class ImportFlagDataInput:
     mode: ImportMode = strawberry.field(
         default=ImportMode.MERGE, description="What becomes of what the data does not mention."
     )
+    acknowledge_removal: bool = strawberry.field(
+        default=False,
+        description="Whether it may delete large lists with members that flags use, before it or after it.",
+    )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
 
@@ -59,7 +63,8 @@ class ImportedItemView:
     key: str = strawberry.field(description="Its key.")
     outcome: ImportOutcome = strawberry.field(description="What became of it.")
     notes: list[str] = strawberry.field(
-        description="What was ignored, or is kept although it can never match or makes the item malformed."
+        description="What was ignored, what is kept but cannot work as it stands, and which large list has no "
+        "members yet."
     )
 
 
@@ -106,6 +111,7 @@ class ImportsMutation:
             input.environment.to_domain(),
             input.data,
             input.mode,
+            acknowledge_removal=input.acknowledge_removal,
             comment=input.comment,
             path=("input", "data"),
         )

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.model.contexts import ContextLimits
 from domain.services.contexts import TEXT_LIMIT
+from domain.services.list_guard import DEFAULT_REMOVAL_PERCENT
 from gql.bodies import BodyLimits
 from gql.budget import ExecutionLimits
 from gql.limits import Disclosure, DocumentLimits
@@ -102,7 +103,7 @@ class Settings(BaseSettings):
         268_435_456, ge=1, description="Bytes of a file of members for a large list, unpacked."
     )
     max_removal_percent: int = Field(
-        50,
+        DEFAULT_REMOVAL_PERCENT,
         ge=0,
         le=100,
         description="How much of a large list that flags use an import may remove without `acknowledgeRemoval`.",

@@ -143,12 +143,14 @@ class Server:
         project: str = "default",
         environment: str = "production",
         mode: str = "REPLACE",
+        acknowledge_removal: bool = True,
         **options: Any,
     ) -> Answer:
         query = """mutation ($input: ImportFlagDataInput!) { importFlagData(input: $input) {
             revision counts { created updated unchanged deleted } items { kind key outcome notes } } }"""
         ref = {"project": project, "environment": environment}
-        return self.post(query, input={"environment": ref, "data": data, "mode": mode}, **options)
+        wanted = {"environment": ref, "data": data, "mode": mode, "acknowledgeRemoval": acknowledge_removal}
+        return self.post(query, input=wanted, **options)
 
     def evaluate(self, flag_key: str, context: Any, **variables: Any) -> Answer:
         query = """query ($e: EnvironmentRef, $f: String!, $c: JSON!, $d: JSON) {

@@ -103,6 +103,23 @@ def follow(starts: Iterable[Reached], onward: Callable[[str], Iterable[tuple[str
             ]
 
 
+def reaching(key: str, of_segments: References) -> Iterator[Reached]:
+    """Yield a segment, then those that refer to it, nearest first, plain and negated each once."""
+
+    def users(of: str) -> list[tuple[str, bool]]:
+        return [(reference.user, reference.negated) for reference in of_segments.by_segment.get(of, ())]
+
+    return follow([Reached(key, negated=False)], users)
+
+
+def flags_reaching(key: str, of_flags: References, of_segments: References) -> frozenset[str]:
+    """Return the flags that refer to a segment, directly or through others."""
+    named = of_flags.by_segment
+    return frozenset(
+        reference.user for reached in reaching(key, of_segments) for reference in named.get(reached.key, ())
+    )
+
+
 def named_segments(clauses: Sequence[Clause]) -> list[tuple[str, bool]]:
     """Return the segments that clauses name, in their order, each with whether its clause is negated."""
     return [

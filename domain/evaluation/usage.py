@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from domain.clock import now_ms
-from domain.evaluation.references import Reached, Reference, References, follow
+from domain.evaluation.references import Reached, Reference, References, flags_reaching, reaching
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.segments import ScheduledRemoval, Segment, SegmentKind, SegmentRule, TargetedContext
 
@@ -265,10 +265,7 @@ class UsageIndex:
 
     def flags_using(self, key: str) -> frozenset[str]:
         """Return the flags, archived ones included, that refer to the segment, directly or through others."""
-        named = self.rules_of_flags.by_segment
-        return frozenset(
-            reference.user for reached in self.reaching(key) for reference in named.get(reached.key, ())
-        )
+        return flags_reaching(key, self.rules_of_flags, self.rules_of_segments)
 
     def flags_naming(self, key: str) -> frozenset[str]:
         """Return the flags, archived ones included, whose own rules name the segment."""
@@ -322,11 +319,7 @@ class UsageIndex:
 
     def reaching(self, key: str) -> Iterator[Reached]:
         """Yield the segment, then those that refer to it, nearest first, plain and negated each once."""
-        return follow([Reached(key, negated=False)], self._users)
-
-    def _users(self, key: str) -> list[tuple[str, bool]]:
-        references = self.rules_of_segments.by_segment.get(key, ())
-        return [(reference.user, reference.negated) for reference in references]
+        return reaching(key, self.rules_of_segments)
 
     @cached_property
     def _active(self) -> frozenset[str]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from domain.errors import InputPath, InvalidInputError, Violation
-from domain.evaluation.operators import OPERATORS, is_usable
+from domain.flag_data.notes import notes_of_item, notes_of_serving
 from domain.flag_data.properties import Properties
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
-from domain.keys import EnvironmentRef, key_violation
+from domain.keys import EnvironmentRef, key_violation, tag_violation
 from domain.model.flags import Flag
 from domain.model.segments import Segment, SegmentRule, SegmentTarget
 from domain.model.targeting import (
@@ -165,7 +165,7 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
         client_side_availability=availability or ClientSideAvailability(using_environment_id=old_client_side),
     )
     clauses = [clause for rule in targeting.rules for clause in rule.clauses]
-    notes = (*_notes(item, _FLAG_PROPERTIES, clauses), *_missing_variations(targeting, len(flag.variations)))
+    notes = (*notes_of_item(item, _FLAG_PROPERTIES, clauses), *notes_of_serving(targeting, len(flag.variations)))
     return ReadFlag(flag, targeting, _given(item), item.truth("deleted"), notes)
 
 
@@ -197,7 +197,7 @@ def _segment(item: Properties, key: str, environment: EnvironmentRef) -> ReadSeg
         generation=item.long_or_none("generation"),
     )
     clauses = [clause for rule in segment.rules for clause in rule.clauses]
-    notes = _notes(item, _SEGMENT_PROPERTIES, clauses)
+    notes = notes_of_item(item, _SEGMENT_PROPERTIES, clauses)
     return ReadSegment(segment, _given(item), item.truth("deleted"), notes)
 
 
@@ -208,42 +208,9 @@ def _given(item: Properties) -> frozenset[str]:
 def _tags(item: Properties) -> tuple[str, ...]:
     tags = item.texts("tags")
     for index, tag in enumerate(tags):
-        _check_key(item, tag, ("tags", index))
+        if violation := tag_violation(tag, ()):
+            item.refuse(("tags", index), violation.message)
     return tuple(sorted(set(tags)))
-
-
-def _notes(item: Properties, known: frozenset[str], clauses: list[Clause]) -> tuple[str, ...]:
-    ignored = item.ignored(known)
-    unknown = sorted({clause.op for clause in clauses} - OPERATORS)
-    name, key = item.path[-1], item.values.get("key")
-    return (
-        *([f"it stands under {name!r}, but is {key!r} by its key"] if key and key != name else ()),
-        *(f"ignored the property {name!r}" for name in ignored),
-        *(f"kept the operator {name!r}, which is unknown and never matches" for name in unknown),
-        *(
-            f"kept the value {value!r} of {clause.op}, which never matches"
-            for clause in clauses
-            for value in clause.values
-            if not is_usable(clause.op, value)
-        ),
-    )
-
-
-def _missing_variations(targeting: Targeting, count: int) -> list[str]:
-    """Note where a flag names variations that it does not have: what would be served them is malformed."""
-    off = () if targeting.off_variation is None else (targeting.off_variation,)
-    named = [
-        *((f"rule {index}", rule.serves.places) for index, rule in enumerate(targeting.rules)),
-        *(("a target", {target.variation}) for target in (*targeting.targets, *targeting.context_targets)),
-        ("the fallthrough", targeting.fallthrough.places),
-        ("offVariation", off),
-    ]
-    return [
-        f"kept the variation {place} of {what}, which does not exist"
-        for what, places in named
-        for place in sorted(places)
-        if not 0 <= place < count
-    ]
 
 
 def _availability(item: Properties) -> ClientSideAvailability:

@@ -13,7 +13,7 @@ from domain.instructions.limits import (
     too_long,
     too_many,
 )
-from domain.keys import key_from_name, key_violation, new_key_violation
+from domain.keys import key_from_name, new_key_violation, tag_violation
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
@@ -99,7 +99,7 @@ def description_violations(description: str, path: InputPath = ()) -> list[Viola
 def tag_violations(tags: Sequence[str], path: InputPath = ()) -> list[Violation]:
     """Return what is wrong with tags."""
     return too_many("tags", len(tags), TAGS_LIMIT, path) or [
-        violation for index, tag in enumerate(tags) if (violation := key_violation(tag, (*path, index)))
+        violation for index, tag in enumerate(tags) if (violation := tag_violation(tag, (*path, index)))
     ]
 
 

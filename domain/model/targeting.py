@@ -70,10 +70,21 @@ class VariationOrRollout:
 
     @property
     def shares(self) -> list[tuple[int, int]]:
-        """The variations with their weights; one alone has all the weight."""
+        """The variations, each once, with the weight that each is truly served (semantics 2.6).
+
+        Weights need not add up: nobody is left beyond all the weight, and the last share gets who is before.
+        """
         if self.variation is not None:
             return [(self.variation, FULL_WEIGHT)]
-        return [(share.variation, share.weight) for share in self.rollout.variations] if self.rollout else []
+        shares = self.rollout.variations if self.rollout else ()
+        served: dict[int, int] = {}
+        total = begin = 0
+        for place, share in enumerate(shares, 1):
+            total += share.weight
+            end = FULL_WEIGHT if place == len(shares) else min(total, FULL_WEIGHT)
+            served[share.variation] = served.get(share.variation, 0) + max(0, end - begin)
+            begin = max(begin, end)
+        return list(served.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,15 +171,24 @@ def _sync_of(message: CohortMessage, members: Sequence[CohortMembers]) -> Cohort
         now.update(keys)
         before.difference_update(keys)
     reading.duplicates = repeated - len(joined) - len(left)
-    said = members[-1]
-    source = SyncSource(integration=message.integration, cohort_id=said.cohort_id, cohort_url=said.cohort_url)
+    source = SyncSource(
+        integration=message.integration,
+        cohort_id=members[-1].cohort_id,
+        cohort_url=_last_given([people.cohort_url for people in members]),
+    )
+    name = _last_given([people.cohort_name for people in members])
     return CohortSync(
-        cohort=Cohort(source=source, name=said.cohort_name, context_kind=message.context_kind),
+        cohort=Cohort(source=source, name=name, context_kind=message.context_kind),
         joined=frozenset(joined),
         left=frozenset(left),
         read=reading.counts,
         message_id=message.message_id,
     )
+
+
+def _last_given(texts: Sequence[str]) -> str:
+    """Return the last that says something: tools need not say it with every person."""
+    return next((text for text in reversed(texts) if text), "")
 
 
 def _note_left_out(people: CohortMembers, reading: FileReading) -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from functools import cached_property
+from typing import Any, TypeVar
 
-from domain.evaluation.references import named_segments
 from domain.flag_data import FlagData, ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
@@ -13,7 +13,9 @@ from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.segments import Segment, new_list_uid
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Delete, Entity, EnvironmentState, Save
-from domain.services.circles import circles
+from domain.services.import_notes import ReferenceNotes
+
+T = TypeVar("T")
 
 
 class ImportMode(Enum):
@@ -41,7 +43,7 @@ class ImportOutcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ImportedItem:
-    """What the import did with one item; the notes say what was ignored or is kept but can never match."""
+    """What the import did with one item; the notes say what was ignored or is kept but never works."""
 
     kind: ImportedKind
     key: str
@@ -94,7 +96,7 @@ class ImportPlan:
         """Plan everything in the data."""
         self._add_flags(read.flags)
         self._add_segments(read.segments)
-        self._note_circles()
+        self._note_references()
 
     def _add_flags(self, read: Mapping[str, ReadFlag]) -> None:
         """Plan all flags of the data, and the deletion of others."""
@@ -118,21 +120,31 @@ class ImportPlan:
                 self._forget_list(before)
                 self.items.append(ImportedItem(ImportedKind.SEGMENT, key, ImportOutcome.DELETED))
 
-    def _note_circles(self) -> None:
-        """Note of each item the circle that it is in now; evaluation finds it malformed there."""
-        flags = {key: _prerequisites(flag.targeting) for key, flag in self.state.flags.items()}
-        segments = {key: _segments(segment) for key, segment in self.state.segments.items()}
+    @cached_property
+    def targetings(self) -> Mapping[str, Targeting]:
+        """How the environment targets each flag that it has, by key, with all that is planned."""
+        found = {key: flag.targeting for key, flag in self.state.flags.items()}
         for write in self.writes:
-            entity = write.entity
-            if isinstance(entity, Targeting):
-                flags[entity.flag_key] = _prerequisites(entity) if isinstance(write, Save) else []
-            elif isinstance(entity, Segment):
-                segments[entity.key] = _segments(entity) if isinstance(write, Save) else []
-        found = {ImportedKind.FLAG: circles(flags), ImportedKind.SEGMENT: circles(segments)}
+            if isinstance(write.entity, Targeting):
+                _put(found, write, write.entity.flag_key, write.entity)
+        return found
+
+    @cached_property
+    def segments(self) -> Mapping[str, Segment]:
+        """The environment's segments, by key, with all that is planned."""
+        found = dict(self.state.segments)
+        for write in self.writes:
+            if isinstance(write.entity, Segment):
+                _put(found, write, write.entity.key, write.entity)
+        return found
+
+    def _note_references(self) -> None:
+        """Note of each item that is kept what it refers to and can never reach."""
+        notes = ReferenceNotes(self.targetings, self.segments)
         for index, item in enumerate(self.items):
-            if circle := found[item.kind].get(item.key):
-                note = f"kept in a circle, which makes it malformed: {' -> '.join(circle)}"
-                self.items[index] = replace(item, notes=(*item.notes, note))
+            if item.outcome is not ImportOutcome.DELETED:
+                found = notes.of_flag(item.key) if item.kind is ImportedKind.FLAG else notes.of_segment(item.key)
+                self.items[index] = replace(item, notes=(*item.notes, *found))
 
     def stored(self, entity: Entity) -> Entity | None:
         """Return what is stored in the place of an entity that the plan writes."""
@@ -192,7 +204,8 @@ class ImportPlan:
     def _put_segment(self, read: ReadSegment, before: Segment | None) -> None:
         segment, notes = read.segment, read.notes
         if segment.unbounded:
-            segment = replace(segment, list_uid=new_list_uid())
+            # Flag data has no members: whatever generation it names, none of it was loaded here.
+            segment = replace(segment, list_uid=new_list_uid(), generation=None)
         if before is None:
             outcome = ImportOutcome.CREATED
         else:
@@ -203,8 +216,9 @@ class ImportPlan:
                 kept |= {name: getattr(before, name) for name in _LIST_FIELDS}
                 if not segment.unbounded:
                     notes += ("it keeps the large list of members that it has here",)
-            elif before.unbounded and segment.unbounded and before.generation == segment.generation:
-                kept["list_uid"] = before.list_uid  # an import that fills it for the first time may be under way
+            elif before.unbounded and segment.unbounded:
+                # An import that fills it for the first time may be under way.
+                kept |= {"list_uid": before.list_uid, "generation": before.generation}
             else:
                 self._forget_list(before)
             read_only, why = _read_only(before, replace(segment, **kept))
@@ -217,6 +231,8 @@ class ImportPlan:
             else:
                 outcome = ImportOutcome.UPDATED
                 segment = replace(segment, version=max(before.version + 1, read.segment.version))
+        if segment.unbounded and segment.generation is None:
+            notes += ("the members are not in the data: its list has none until startSegmentImport loads them",)
         if segment.unbounded and any(getattr(segment, name) for name in _TARGET_FIELDS):
             notes += ("kept individual targets, which evaluation ignores beside a large list",)
         self.items.append(ImportedItem(ImportedKind.SEGMENT, segment.key, outcome, notes))
@@ -224,12 +240,11 @@ class ImportPlan:
             self._write(Save(segment, None if before is None else before.version))
 
 
-def _prerequisites(targeting: Targeting) -> list[str]:
-    return [prerequisite.key for prerequisite in targeting.prerequisites]
-
-
-def _segments(segment: Segment) -> list[str]:
-    return [key for rule in segment.rules for key, _ in named_segments(rule.clauses)]
+def _put(items: dict[str, T], write: Save | Delete, key: str, entity: T) -> None:
+    if isinstance(write, Save):
+        items[key] = entity
+    else:
+        items.pop(key, None)
 
 
 def _read_only(before: Segment, after: Segment) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import InputPath
+from domain.evaluation.references import References, flags_reaching
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import FlagData, read_flag_data, write_flag_data
 from domain.json import Json
@@ -22,6 +23,7 @@ from domain.ports import EnvironmentState, Store
 from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, check_comment
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
+from domain.services.list_guard import DEFAULT_REMOVAL_PERCENT, ListLoss, check_losses
 from domain.services.removals import edit_segments
 
 
@@ -58,12 +60,34 @@ def _count(items: Sequence[ImportedItem]) -> ImportCounts:
     return ImportCounts(**{outcome.value.lower(): counts[outcome.value.lower()] for outcome in ImportOutcome})
 
 
-class ImportService:
-    """Reads and writes whole environments."""
+def _losses(snapshot: Snapshot, plan: ImportPlan) -> Sequence[ListLoss]:
+    """Return the loss of each list with members that goes, and that flags use as they are or as they are to be."""
+    lists = [segment for segment in plan.gone_lists if segment.list_size]
+    if not lists:
+        return []
+    flags, segments = References(plan.targetings), References(plan.segments)
+    return [
+        ListLoss(segment.key, segment.list_size, segment.list_size)
+        for segment in lists
+        if snapshot.usage.flags_using(segment.key) or flags_reaching(segment.key, flags, segments)
+    ]
 
-    def __init__(self, store: Store, editor: EnvironmentEditor) -> None:
+
+class ImportService:
+    """Reads and writes whole environments.
+
+    Args:
+        store: What is read and written.
+        editor: Makes the edits.
+        max_removal_percent: As in `ListService`.
+    """
+
+    def __init__(
+        self, store: Store, editor: EnvironmentEditor, *, max_removal_percent: int = DEFAULT_REMOVAL_PERCENT
+    ) -> None:
         self._store = store
         self._editor = editor
+        self._max_removal_percent = max_removal_percent
 
     async def import_flag_data(  # noqa: PLR0913 - who imports what, where to, how and why
         self,
@@ -72,6 +96,7 @@ class ImportService:
         data: Json,
         mode: ImportMode,
         *,
+        acknowledge_removal: bool = False,
         comment: str = "",
         path: InputPath = (),
     ) -> ImportReport:
@@ -79,6 +104,7 @@ class ImportService:
 
         Raises:
             InvalidInputError: With every violation, below `path`; nothing was stored.
+            LimitExceededError: It would delete large lists that flags use, and nobody acknowledged that.
             NotFoundError: There is no such environment.
             DomainError: As `AccessService.require_sight` and `authorize` say.
         """
@@ -89,6 +115,9 @@ class ImportService:
 
         async def decide(snapshots: Snapshots) -> Decision[ImportPlan]:
             plan = await self._plan(snapshots[environment], read, mode)
+            if not acknowledge_removal:
+                losses = await asyncio.to_thread(_losses, snapshots[environment], plan)
+                check_losses(losses, self._max_removal_percent)
             records = [record for segment in plan.gone_lists for record in await records_of(self._store, segment)]
             return Decision(
                 [*plan.writes, *records],

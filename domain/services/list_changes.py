@@ -107,14 +107,34 @@ class ListChanges:
             NotFoundError: There is no such large list.
             DomainError: As `AccessService.require_sight` and `SnapshotService.refresh` say.
         """
-        await self._access.require_sight(principal, environment)
-        # Not older than the store: what was discarded must not be taken for the list.
-        revision = (await self._store.revisions()).get(str(environment), 0)
-        snapshot = await self._snapshots.refresh(environment, revision)
+        snapshot = await self._now(principal, environment)
         found = snapshot.segments.get(key)
         if found is None or not found.segment.unbounded:
             raise NotFoundError("large list", key)
         return snapshot, found.segment
+
+    async def find_named(self, principal: Principal, environment: EnvironmentRef, key: str) -> Segment:
+        """Return the large list that a mutation names, as the store has it now.
+
+        Raises:
+            NotFoundError: There is no such segment.
+            InvalidInputError: It is no large list.
+            DomainError: As `find` says.
+        """
+        snapshot = await self._now(principal, environment)
+        found = snapshot.segments.get(key)
+        if found is None:
+            raise NotFoundError("segment", key)
+        if not found.segment.unbounded:
+            message = f"the segment {key!r} is no large list: it has rules and individual targets"
+            raise InvalidInputError([Violation(("input", "segmentKey"), message)])
+        return found.segment
+
+    async def _now(self, principal: Principal, environment: EnvironmentRef) -> Snapshot:
+        """Return an environment not older than the store: what was discarded must not be taken for a list."""
+        await self._access.require_sight(principal, environment)
+        revision = (await self._store.revisions()).get(str(environment), 0)
+        return await self._snapshots.refresh(environment, revision)
 
     async def find_of(self, change: ListChange, principal: Principal) -> tuple[Snapshot, Segment]:
         """Return the list that a change is of, as the store has it now.
@@ -163,7 +183,7 @@ class ListChanges:
             UnavailableError: Other changes of the list went on and on.
             InvalidInputError: A tool owns the list, or the comment is too long.
             AlreadyExistsError: What it applies was applied before.
-            DomainError: As `find` and `authorize_list` say.
+            DomainError: As `find`, `find_named` and `authorize_list` say.
         """
         give_up = time.monotonic() + PATIENCE_SECONDS
         while True:
@@ -292,8 +312,10 @@ class ListChanges:
         state: ListChangeState,
     ) -> RunningChange:
         segment = new.creates
-        if segment is None:
+        if segment is None and new.action == SYNC:  # one in whose place there is another segment now begins again
             _, segment = await self.find(principal, environment, new.segment_key)
+        elif segment is None:
+            segment = await self.find_named(principal, environment, new.segment_key)
         if segment.sync_source is not None and new.action != SYNC:
             message = f"{segment.sync_source.integration} owns this list: it is read-only here"
             raise InvalidInputError([Violation(("input", "segmentKey"), message)])

@@ -15,7 +15,6 @@ from domain.clock import now_ms
 from domain.errors import (
     ForbiddenError,
     InvalidInputError,
-    LimitExceededError,
     NotFoundError,
     VersionConflictError,
     Violation,
@@ -29,6 +28,7 @@ from domain.ports import KeySpool, Store, kind_of
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
 from domain.services.list_files import FileReading, read_list_file
+from domain.services.list_guard import ListLoss, check_losses
 from domain.services.list_members import CHUNK, write_keys
 from domain.services.list_uploads import Receive, let_come, takes_no_file
 from domain.services.running_changes import RunningChange, is_overdue, save_change
@@ -69,9 +69,9 @@ class ListService:
         """Begin a change from a file, which is to be uploaded within an hour.
 
         Raises:
-            NotFoundError: There is no such large list.
+            NotFoundError: There is no such segment.
             InUseError: Another import of the list is under way.
-            InvalidInputError: Files cannot do what is wanted, or a tool owns the list.
+            InvalidInputError: Files cannot do what is wanted, or the segment is no large list, or a tool's.
             DomainError: As `ListChanges.begin` says.
         """
         if new.mode is ListMode.RESTORE:
@@ -160,8 +160,8 @@ class ListService:
         """Let the list be again what it was before its last change. The one that is undone is gone.
 
         Raises:
-            NotFoundError: There is no such large list.
-            InvalidInputError: The list before is not kept.
+            NotFoundError: There is no such segment.
+            InvalidInputError: It is no large list, or the list before is not kept.
             InUseError: A change of the list is under way.
             LimitExceededError: It would remove too much of a list that flags use.
             DomainError: As `EnvironmentEditor.edit` says.
@@ -174,7 +174,7 @@ class ListService:
             acknowledge_removal=acknowledge_removal,
             comment=comment,
         )
-        _, segment = await self._changes.find(principal, environment, segment_key)
+        segment = await self._changes.find_named(principal, environment, segment_key)
         if segment.previous_generation is None:
             raise InvalidInputError([Violation(("input", "segmentKey"), "the list before is not kept")])
         async with self._changes.running(principal, environment, new) as running:
@@ -337,16 +337,8 @@ class ListService:
         return await self._changes.take_effect(principal, running, effect)
 
     def _guard(self, snapshot: Snapshot, segment: Segment, removed: int, change: ListChange) -> None:
-        percent = 100 * removed // max(1, segment.list_size)
-        is_used = bool(snapshot.usage.flags_using(segment.key))
-        if is_used and percent > self._max_removal_percent and not change.acknowledge_removal:
-            raise LimitExceededError(
-                f"percent of the members removed ({removed} of {segment.list_size}) from a list that flags use "
-                "(acknowledgeRemoval lets it happen)",
-                setting="EARLYBIRD_MAX_REMOVAL_PERCENT",
-                limit=self._max_removal_percent,
-                actual=percent,
-            )
+        if not change.acknowledge_removal and snapshot.usage.flags_using(segment.key):
+            check_losses([ListLoss(segment.key, removed, segment.list_size)], self._max_removal_percent)
 
 
 def _cancelled(change: ListChange) -> ListChange:

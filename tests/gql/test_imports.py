@@ -9,6 +9,7 @@ from tests.servers import Server
 
 ADA = {"kind": "user", "key": "ada"}
 TEST = {"project": "default", "environment": "test"}
+NOT_LOADED = "the members are not in the data: its list has none until startSegmentImport loads them"
 
 
 @pytest.fixture(autouse=True)
@@ -163,11 +164,67 @@ def test_variations_that_do_not_exist_are_kept_and_reported(server: Server) -> N
         fallthrough={"rollout": {"variations": shares}},
         offVariation=9,
     )
-    assert notes(server.import_flags(data_of(flag)))["f"] == [
+    assert notes(server.import_flags(data_of(flag, segments=({"key": "s"},))))["f"] == [
         f"kept the variation {place} of {what}, which does not exist"
-        for place, what in ((-1, "rule 0"), (2, "a target"), (3, "the fallthrough"), (9, "offVariation"))
+        for place, what in ((-1, "rule 'on-s'"), (2, "a target"), (3, "the fallthrough"), (9, "offVariation"))
     ]
     assert server.evaluate("f", ADA)["evaluate"]["reason"]["errorKind"] == "MALFORMED_FLAG"
+
+
+def test_rules_and_prerequisites_on_what_does_not_exist_after_the_import_are_kept_and_reported(
+    server: Server,
+) -> None:
+    server.import_flags(data_of(a_flag("here"), a_flag("gone"), segments=({"key": "s"}, {"key": "going"})))
+    rules = [a_rule_on_segments("s", "nope", "new"), a_rule_on_segments("going", negate=True)]
+    rules.append({**a_rule_on_segments("nope"), "id": ""})
+    needed = [{"key": key, "variation": 0} for key in ("here", "nope", "new", "gone")]
+    data = data_of(
+        a_flag("f", rules=rules, prerequisites=needed), a_flag("new"), segments=(in_segment("new", "s", "nope"),)
+    )
+    data["segments"]["going"] = data["flags"]["gone"] = {"deleted": True}
+    assert notes(server.import_flags(data, mode="MERGE")) == {
+        "f": [
+            "kept the prerequisite 'nope', which does not exist",
+            "kept the prerequisite 'gone', which does not exist",
+            "kept the segment 'nope' of rule 'on-s-nope-new', which does not exist",
+            "kept the segment 'going' of rule 'on-going', which does not exist",
+            "kept the segment 'nope' of rule 2, which does not exist",
+        ],
+        "new": ["kept the segment 'nope' of rule 'r', which does not exist"],
+    }
+
+
+def a_rollout(*shares: tuple[int, int]) -> dict[str, Any]:
+    return {"rollout": {"variations": [{"variation": place, "weight": weight} for place, weight in shares]}}
+
+
+def test_rollouts_that_do_not_add_up_are_kept_and_reported_with_who_gets_the_rest(server: Server) -> None:
+    clauses: list[Any] = []
+    rules = [
+        {"id": "short", "clauses": clauses, **a_rollout((0, 20000), (1, 30000))},
+        {"id": "long", "clauses": clauses, **a_rollout((0, 90000), (1, 30000))},
+        {"id": "even", "clauses": clauses, **a_rollout((0, -5), (1, 100005))},
+        {"id": "alone", "clauses": clauses, "variation": 0, **a_rollout((0, 1))},
+    ]
+    flag = a_flag("f", rules=rules, fallthrough=a_rollout((1, 0), (0, 99999)))
+    assert notes(server.import_flags(data_of(flag)))["f"] == [
+        "the weights of rule 'short' add up to 50000, not 100000: the last, variation 1, gets the rest",
+        "the weights of rule 'long' add up to 120000, not 100000: what is beyond that gets nobody",
+        "the weights of the fallthrough add up to 99999, not 100000: the last, variation 0, gets the rest",
+    ]
+
+
+def test_a_large_list_has_no_generation_until_members_are_loaded_here(server: Server) -> None:
+    large = {"key": "fresh", "unbounded": True, "generation": 5}
+    listed = {"key": "listed", "unbounded": True}
+    for outcome in ("CREATED", "UNCHANGED"):
+        answer = server.import_flags(data_of(segments=(large, listed)))
+        assert outcomes(answer) | {"fresh": outcome, "listed": outcome} == outcomes(answer)
+        found = notes(answer)
+        assert found["fresh"] == found["listed"] == [NOT_LOADED]
+    query = """{ environment(project: "default", key: "production") { segment(key: "fresh") {
+        largeList { generation } } } }"""
+    assert server.post(query)["environment"]["segment"]["largeList"] == {"generation": None}
 
 
 def in_segment(key: str, *others: str) -> dict[str, Any]:
@@ -179,11 +236,12 @@ def test_circles_are_kept_and_reported_also_those_closed_with_what_is_there(serv
     def needing(key: str, *others: str) -> dict[str, Any]:
         return a_flag(key, prerequisites=[{"key": other, "variation": 0} for other in others])
 
+    missing = "kept the segment 's2' of rule 'r', which does not exist"
     data = data_of(needing("f1", "f2"), needing("f2", "f1"), segments=(in_segment("s1", "s2"), in_segment("s3")))
     assert notes(server.import_flags(data)) == {
         "f1": ["kept in a circle, which makes it malformed: f1 -> f2 -> f1"],
         "f2": ["kept in a circle, which makes it malformed: f1 -> f2 -> f1"],
-        "s1": [],
+        "s1": [missing],
         "s3": [],
     }
     assert server.evaluate("f1", ADA)["evaluate"]["reason"]["errorKind"] == "MALFORMED_FLAG"
@@ -235,12 +293,23 @@ def test_archiving_by_import_leaves_other_environments_alone(server: Server) -> 
     server.import_flags({}, environment="test")
 
 
-@pytest.mark.parametrize(("op", "value"), [("matches", "(?=a)"), ("before", "today"), ("semVerEqual", "v1")])
-def test_values_that_can_never_match_are_kept_and_reported(server: Server, op: str, value: str) -> None:
+@pytest.mark.parametrize(
+    ("op", "value", "shown"),
+    [
+        ("matches", "(?=a)", "'(?=a)'"),
+        ("before", "today", "'today'"),
+        ("semVerEqual", "v1", "'v1'"),
+        ("in", None, "null"),
+        ("startsWith", True, "true"),
+    ],
+)
+def test_values_that_can_never_match_are_kept_and_reported(
+    server: Server, op: str, value: Any, shown: str
+) -> None:
     rule = {"clauses": [{"attribute": "a", "op": op, "values": [value]}], "variation": 1}
     answer = server.import_flags(data_of(a_flag("f", rules=[rule])))
     assert answer["importFlagData"]["items"][0]["notes"] == [
-        f"kept the value '{value}' of {op}, which never matches"
+        f"kept the value {shown} of {op}, which never matches"
     ]
 
 
@@ -258,7 +327,7 @@ def test_numbers_that_the_graph_cannot_show_are_refused(server: Server) -> None:
     query = '{ environment(project: "default", key: "production") { flag(key: "a") { version rules { rollout { seed } serves { weight } } } } }'
     assert server.post(query)["environment"]["flag"] == {
         "version": 2**30 - 1,
-        "rules": [{"rollout": {"seed": 2**40}, "serves": [{"weight": -5}, {"weight": 100005}]}],
+        "rules": [{"rollout": {"seed": 2**40}, "serves": [{"weight": 0}, {"weight": 100000}]}],
     }
 
 
@@ -270,6 +339,6 @@ def test_individual_targets_beside_a_large_list_are_kept_ignored_and_noted(serve
         [item] = [item for item in answer["importFlagData"]["items"] if item["kind"] == "SEGMENT"]
         assert (item["outcome"], item["notes"]) == (
             outcome,
-            ["kept individual targets, which evaluation ignores beside a large list"],
+            [NOT_LOADED, "kept individual targets, which evaluation ignores beside a large list"],
         )
     assert server.evaluate("on-beside", ADA)["evaluate"]["value"] is False

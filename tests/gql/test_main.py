@@ -14,7 +14,7 @@ import pytest
 
 from domain.services import running_changes
 from gql import __main__ as main
-from tests.gql.lists import create, look
+from tests.gql.lists import create, edit, look, target
 from tests.servers import ROOT, Server
 
 ADA = {"kind": "user", "key": "ada"}
@@ -67,6 +67,25 @@ def test_a_running_service_takes_up_an_import_at_once(tmp_path: Path) -> None:
         assert values[-1] == 7
         [entry] = server.post("{ auditLog(first: 1) { nodes { actor comment } } }")["auditLog"]["nodes"]
         assert entry == {"actor": "token/command-line", "comment": "by hand"}
+
+
+def test_a_replacing_import_deletes_a_list_in_use_if_a_word_or_the_setting_lets_it(tmp_path: Path) -> None:
+    segments = '{ environment(project: "default", key: "production") { segments { totalCount } } }'
+    with Server(f"sqlite:///{tmp_path}/earlybird.db") as server:
+        create(server, "beta")
+        edit(server, "addSegmentMembers", "beta", ["ann"])
+        target(server, "on-beta", "beta")
+        replacing = ["import", write(tmp_path, {}), "--mode", "replace", "--store", server.store]
+        refused = earlybird(*replacing)
+        assert (refused.returncode, "'beta' (1 of 1)" in refused.stderr) == (1, True)
+        assert look(server, "beta")["hasMember"]
+        assert earlybird(*replacing, "--acknowledge-removal").returncode == 0
+        assert server.post(segments)["environment"]["segments"] == {"totalCount": 0}
+        create(server, "beta")
+        edit(server, "addSegmentMembers", "beta", ["ann"])
+        target(server, "on-beta", "beta")
+        assert earlybird(*replacing, max_removal_percent="100").returncode == 0
+        assert server.post(segments)["environment"]["segments"] == {"totalCount": 0}
 
 
 @pytest.mark.parametrize(

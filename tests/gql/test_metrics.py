@@ -70,9 +70,12 @@ def test_errors_are_counted_by_their_codes_and_refused_evaluations_are_none(serv
 
 def test_caches_are_counted_by_unit(server: Server) -> None:
     rule = a_rule_on_segments("list")
-    beta = {"key": "list", "unbounded": True, "generation": 1}
+    beta = {"key": "list", "unbounded": True}
     flags = [a_flag(f"f{number}") for number in range(10)]
     server.import_flags(data_of(a_flag("listed", rules=[rule]), *flags, segments=(beta,)))
+    server.post(
+        f'mutation {{ addSegmentMembers(input: {{{PLACE}, segmentKey: "list", keys: ["zoe"]}}) {{ revision }} }}'
+    )["addSegmentMembers"]
     ask = f"{{ evaluateFlags({PLACE}, context: {BOB}) {{ revision }} }}"
     grown = growth(server, lambda: [server.post(ask)["evaluateFlags"] for _ in range(3)])
     assert grown("cache_misses_total", unit="responses") == 1

@@ -57,6 +57,25 @@ def test_what_cannot_name_a_segment_is_refused(server: Server, properties: dict[
     assert path in [place for place, _ in violations(create(server, **properties))]
 
 
+def test_what_is_no_tag_is_called_so_with_what_a_tag_may_have(server: Server) -> None:
+    ((_, message),) = violations(create(server, "x", tags=["not ok"]))
+    assert message == (
+        "'not ok' is not a tag: 1 to 256 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+    )
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "shown"), [("in", None, "null"), ("in", {"a": True}, '{"a": true}'), ("before", "x", "'x'")]
+)
+def test_values_that_can_never_match_are_refused_in_jsons_words(
+    server: Server, op: str, value: Any, shown: str
+) -> None:
+    create(server, "s")
+    clause = {"attribute": "a", "op": op, "values": [value]}
+    ((_, message),) = violations(update(server, "s", {"addRule": {"clauses": [clause]}}))
+    assert message == f"{shown} can never match with {op}"
+
+
 def test_individual_targets_are_added_removed_replaced_and_cleared_by_kind(server: Server) -> None:
     create(server, "s")
     included = {"list": "INCLUDED"}

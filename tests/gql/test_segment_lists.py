@@ -78,6 +78,24 @@ def test_single_keys_join_and_leave(server: Server) -> None:
     assert edit(server, "addSegmentMembers", "nowhere", ["k"]).code == "NOT_FOUND"
 
 
+def test_a_segment_that_is_no_large_list_is_called_so(server: Server) -> None:
+    server.import_flags(data_of(segments=({"key": "by-rules", "included": ["ann"]},)), mode="MERGE")
+    answers = [
+        start(server, "by-rules"),
+        edit(server, "addSegmentMembers", "by-rules", ["ann"]),
+        edit(server, "removeSegmentMembers", "by-rules", ["ann"]),
+        edit(server, "restoreSegmentMembers", "by-rules"),
+    ]
+    for answer in answers:
+        [violation] = answer.errors[0]["extensions"]["violations"]
+        assert (answer.code, violation["path"]) == ("BAD_USER_INPUT", ["input", "segmentKey"])
+        assert "the segment 'by-rules' is no large list" in violation["message"]
+    for mutation in ("addSegmentMembers", "removeSegmentMembers"):
+        assert (
+            edit(server, mutation, "nowhere", ["ann"]).errors[0]["message"] == "segment 'nowhere' does not exist"
+        )
+
+
 def test_what_changes_nothing_has_a_record_but_no_revision_and_no_entry(server: Server) -> None:
     query = """{ environment(project: "default", key: "production") { revision segment(key: "unchanged") {
       version history(first: 9) { nodes { action } } largeList { generation imports { id state } } } } }"""
@@ -284,8 +302,10 @@ def test_flag_data_leaves_the_members_alone(server: Server) -> None:
     create(server, "kept")
     load(server, "kept", "ann\n")
     segment = {"key": "kept", "version": 1, "unbounded": True, "generation": 99}
-    server.import_flags(data_of(segments=(segment,)), mode="MERGE")
-    assert look(server, "kept")["hasMember"]
+    [item] = server.import_flags(data_of(segments=(segment,)), mode="MERGE")["importFlagData"]["items"]
+    assert item["notes"] == []
+    found = look(server, "kept")
+    assert (found["hasMember"], found["generation"]) == (True, 1)
 
 
 @pytest.mark.parametrize("rows", [1, 50_000])

@@ -195,6 +195,24 @@ def test_only_links_that_lead_somewhere_are_kept(server: Server, url: str) -> No
     assert synced(server, "links") == {}
 
 
+def test_what_is_said_of_a_cohort_need_not_be_said_with_its_last_person(server: Server) -> None:
+    body = a_batch("said", {"ann": True, "bob": True, "cat": True, "dan": True})
+    first, second, third, last = body["batch"]
+    first |= {"cohortUrl": "https://x.test/first", "cohortName": "First"}
+    second |= {"cohortUrl": "https://x.test/second", "cohortName": "Second"}
+    del third["cohortUrl"], third["cohortName"]
+    last |= {"cohortUrl": "", "cohortName": ""}
+    assert send(server, "amplitude", body).status_code == 204
+    found = server.post(SEGMENT, key="amplitude-said")["environment"]["segment"]
+    url = found["largeList"]["syncSource"]["cohortUrl"]
+    assert (found["name"], url) == ("Second", "https://x.test/second")
+
+
+def test_a_batch_of_nobody_is_refused_in_plain_words(server: Server) -> None:
+    refused = send(server, "amplitude", {"environmentId": "default/production", "batch": []})
+    assert refused.json()["errors"][0]["message"] == "batch: needs at least one member"
+
+
 @pytest.mark.parametrize("text", ["x" * 257, "   ", "n\0l"])
 def test_what_a_tool_calls_things_is_refused_whole_where_it_is_no_name(server: Server, text: str) -> None:
     body = a_batch("good", {"ann": True})

@@ -1,14 +1,18 @@
 """Buckets (LaunchDarkly semantics 2.6)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.evaluation import flags
 from domain.evaluation.bucketing import bucket, bucket_prefix, compile_bucketer
 from domain.json import Json
-from domain.model.targeting import RolloutKind
+from domain.model.targeting import FULL_WEIGHT, RolloutKind, WeightedVariation
 from tests.builders import (
     a_context,
     a_flag,
@@ -109,6 +113,26 @@ def test_without_the_kind_the_first_share_of_positive_end_is_served() -> None:
     assert served(0, 1, 99_999, context_kind="org", key="userKeyC") == 1
     assert served(-5, 5, 100_000, context_kind="org") == 2
     assert served(0, 0, context_kind="org") == 1
+
+
+WEIGHTS = st.one_of(st.integers(-60_000, 120_000), st.sampled_from([-5, 0, 1, 50_000, 99_999, 100_000]))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), WEIGHTS), min_size=1, max_size=6))
+def test_what_is_told_of_a_rollout_is_what_it_serves_whatever_it_adds_up_to(shares: list[tuple[int, int]]) -> None:
+    variations = tuple(WeightedVariation(variation=place, weight=weight) for place, weight in shares)
+    flag = a_flag(rules=[a_rule(serves=replace(a_rollout(bucket_by="at"), variations=variations))])
+    ends = {min(max(end, 0), FULL_WEIGHT) for end in accumulate(weight for _, weight in shares)}
+    measured = dict.fromkeys(range(3), 0)
+    with patch.object(flags, "compile_bucketer", lambda *_: lambda attributes: attributes["at"]):
+        for begin, end in pairwise(sorted({0, *ends, FULL_WEIGHT})):
+            at = (begin + end) / 2 / FULL_WEIGHT
+            index = evaluate(flag, context=a_context(at=at)).variation_index
+            if index is not None:  # the variation 3 does not exist
+                measured[index] += end - begin
+    told = {share.variation.index: share.weight for share in flag.serving_rule(0).serves}
+    assert told == {place: measured[place] for place in told}
+    assert flag.served == (frozenset(place for place, weight in measured.items() if weight),)
 
 
 def test_the_context_of_the_rollouts_kind_is_hashed() -> None:

@@ -119,6 +119,17 @@ def test_what_a_rule_serves_comes_with_weights() -> None:
     ]
 
 
+def test_shares_of_one_variation_are_told_once_and_those_that_get_nobody_are_filtered_out() -> None:
+    shares = [(1, 70000), (0, -10000), (2, 50000), (1, 20000), (0, 5)]
+    rollout = {"variations": [{"variation": place, "weight": weight} for place, weight in shares]}
+    usage = a_snapshot_of({"flags": {"f": flag(on("s", rollout=rollout))}, "segments": {"s": {}}}).segments["s"]
+    [node] = usage.usage(transitive=True).rules
+    assert [(v.variation.index, v.weight) for v in node.serves] == [(1, 70000), (0, 0), (2, 30000)]
+    assert [len(usage.usage(transitive=True).rules_that(variation=place)) for place in range(3)] == [0, 1, 1]
+    [of_flag] = usage.program.variations
+    assert [variation.index for variation in of_flag.variations] == [1, 2]
+
+
 def test_a_program_is_active_when_a_flag_that_is_on_targets_it_through_whatever() -> None:
     segments = {"s": {}, "t": {"rules": [on("s")]}}
     for is_on in (True, False):

@@ -1,10 +1,13 @@
 """Flags that are put into an environment, and what is served of them."""
 
+from dataclasses import replace
 from typing import Any
 
 from domain.access.principals import Principal
 from domain.json import Json
 from domain.keys import EnvironmentRef
+from domain.model.segments import Segment
+from domain.ports import Commit, Save
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import ContextEvaluations, Where
 from domain.services.import_plan import ImportMode
@@ -31,7 +34,7 @@ def a_flag(key: str, *, served: Json = True, segment: str | None = None, **more:
 
 
 def a_list(key: str) -> dict[str, Any]:
-    return {"key": key, "unbounded": True, "generation": 1}
+    return {"key": key, "unbounded": True}
 
 
 async def put(
@@ -44,6 +47,15 @@ async def put(
     data = {"flags": {f["key"]: f for f in flags}, "segments": {key: a_list(key) for key in lists}}
     imports = ImportService(snapshots.store, EnvironmentEditor(snapshots.store, snapshots))
     await imports.import_flag_data(owner, environment, data, ImportMode.REPLACE)
+    segments = [await snapshots.store.get(Segment, f"{environment}/{key}") for key in lists]
+    loaded = [
+        Save(replace(segment, generation=1, version=segment.version + 1), segment.version)
+        for segment in segments
+        if segment.generation is None
+    ]
+    if loaded:
+        revise = frozenset({str(environment)})
+        await snapshots.commit(Commit(writes=tuple(loaded), revise=revise, entry=None))
 
 
 def served(answer: ContextEvaluations) -> dict[str, Json]:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -20,6 +20,7 @@ from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots
 from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
+from domain.services.running_changes import RunningChange
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
@@ -67,6 +68,28 @@ async def test_cohorts_that_want_the_same_key_at_the_same_time_all_have_their_se
     segments = await store.list_all(Segment, str(PRODUCTION))
     assert {s.sync_source.cohort_id for s in segments if s.sync_source} == {"a b", "a-b", "a/b"}
     assert [segment.list_size for segment in segments] == [1, 1, 1]
+
+
+async def test_a_cohort_whose_key_another_segment_takes_in_the_midst_of_a_sync_gets_another_one(
+    services: Services, store: Store, snapshots: SnapshotService, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments = SegmentService(store, EnvironmentEditor(store, snapshots), TargetLimit(10))
+    begin = ListChanges.begin
+    keys = []
+
+    async def begin_late(changes: ListChanges, *arguments: Any) -> RunningChange:
+        keys.append(arguments[2].segment_key)
+        if len(keys) == 1:
+            await segments.delete(owner, PRODUCTION, "amplitude-beta")
+            await segments.create(owner, PRODUCTION, NewSegment(name="mine", key="amplitude-beta"))
+        return await begin(changes, *arguments)
+
+    await services.syncs.take_in(owner, PRODUCTION, joins("ann"))
+    monkeypatch.setattr(ListChanges, "begin", begin_late)
+    await services.syncs.take_in(owner, PRODUCTION, joins("bob"))
+    assert (keys[0], len(keys)) == ("amplitude-beta", 2)
+    sizes = {segment.key: segment.list_size for segment in await store.list_all(Segment, str(PRODUCTION))}
+    assert sizes == {keys[0]: 0, keys[1]: 1}
 
 
 async def changes_of(store: Store) -> list[ListChange]:
