@@ -43,6 +43,10 @@ class AccessTokenView(Node):
     policy: list[StatementView] | None = strawberry.field(
         description="What it may do beside its roles; null if it has no policy."
     )
+    manages_tokens: bool = strawberry.field(
+        description="Whether it may manage all tokens of its member, though it has roles of its own: somebody "
+        "else made it for him, and did not say which."
+    )
     created_at: datetime | None = strawberry.field(description="When it was created; null if that is not known.")
     expires_at: datetime | None = strawberry.field(
         description="From when on it opens nothing; null if it does not expire."

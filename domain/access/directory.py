@@ -8,6 +8,7 @@ from domain.access.credentials import Credential
 from domain.access.members import Member, fold_email
 from domain.access.principals import Principal
 from domain.access.resources import Resource, resource_of
+from domain.access.rights import Rights
 from domain.access.roles import BaseRole, Role
 from domain.keys import EnvironmentRef
 from domain.model.projects import Environment, Project
@@ -135,9 +136,11 @@ class AccessDirectory:
         if member is None:  # whose member is gone opens nothing
             return None
         whole = self._principal_of_member(member)
-        return replace(
-            whole, credential=credential, rights=(*whole.rights, own) if credential.is_restricted else whole.rights
-        )
+        if not credential.is_restricted:
+            return replace(whole, credential=credential)
+        if credential.manages_tokens:
+            own = Rights((*own.granted, member.membership))
+        return replace(whole, credential=credential, rights=(*whole.rights, own))
 
     def _principal_of_member(self, member: Member) -> Principal:
         """Return a member with all that he may do, whichever token he shows."""

@@ -45,7 +45,8 @@ class Principal:
         actor: The name that the audit log gives him.
         credential: What he showed; None if that is nothing.
         member: Whose token it is; None if it is nobody's.
-        rights: He may do what each of these allows, and nothing if there are none: an SDK key only evaluates.
+        rights: He may do what each of these allows, and nothing if there are none: an SDK key only evaluates. Of a
+            member the first are all that he has; those of a token that is restricted follow.
     """
 
     actor: str

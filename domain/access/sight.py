@@ -319,6 +319,11 @@ class SeenToken(_SeenCredential):
         return None if self.credential.policy is None else self.credential.policy.statements
 
     @property
+    def manages_tokens(self) -> bool:
+        """Whether it may manage all tokens of its member, whatever roles it has."""
+        return self.credential.manages_tokens
+
+    @property
     def previous_secret_expires_at(self) -> datetime | None:
         """From when on no secret that it had opens it any more, if one still does."""
         secrets = self.sight.directory.secrets_of(self.id)

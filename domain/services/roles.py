@@ -204,10 +204,11 @@ def _name_violations(new: NewRole, key: str) -> list[Violation]:
 def _users(sight: AccessSight, key: str) -> list[UsedBy]:
     """Return who is seen to have a role."""
     members = [UsedBy("member", m.email) for m in sight.members() if key in m.member.grants.custom_roles]
-    tokens = [token for token in sight.tokens() if token.credential.grants is not None]
     return members + [
-        UsedBy("accessToken", token.id)
-        for token in tokens
+        UsedBy(
+            "accessToken", token.id, name=token.name, member=None if token.member is None else token.member.email
+        )
+        for token in sight.tokens()
         if token.credential.grants and key in token.credential.grants.custom_roles
     ]
 
