@@ -116,13 +116,21 @@ class UnauthenticatedError(DomainError):
 
 
 class ForbiddenError(DomainError):
-    """The caller is known and may not do this; names the actions, each with its resource, up to a limit."""
+    """The caller is known and may not do this; names the actions, each with its resource, up to a limit.
+
+    Args:
+        message: What is refused.
+        denied: The actions with their resources, as far as the caller may view these.
+        has_others: Whether there are some that he may not view.
+    """
 
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self, message: str, denied: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, message: str, denied: Sequence[tuple[str, str]], *, has_others: bool = False) -> None:
         names = ", ".join(f"{action} on {resource}" for action, resource in denied[:5])
         more = f" and {len(denied) - 5} more" if len(denied) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
+        if has_others:
+            more += f"{' and ' if denied else ''}what you may not view"
         listed = denied[:VIOLATIONS_LIMIT]
         super().__init__(
             f"{message}: {names}{more}",

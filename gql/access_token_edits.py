@@ -95,7 +95,9 @@ class ResetAccessTokenInput(AccessTokenInput):
     """Input for domain.services.access_tokens.TokenReset."""
 
     grace_period_seconds: int = strawberry.field(
-        default=0, description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most."
+        default=0,
+        description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most, and no longer "
+        "than the new one.",
     )
     expires_at: datetime | None = strawberry.field(
         default=None,

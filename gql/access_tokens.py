@@ -30,6 +30,10 @@ class AccessTokenView(Node):
     """View of domain.access.sight.SeenToken."""
 
     id: strawberry.ID = strawberry.field(resolver=_token_id, description="The global id.")
+    resource: str = strawberry.field(
+        description="Its name in policies, as `can` and `whoCan` take it: `service-token/…`, or "
+        "`member/ann@acme.com:token/…`, with `*` for a member whom you may not view."
+    )
     name: str = strawberry.field(description="Its name.")
     is_service: bool = strawberry.field(description="Whether it is a service's, and no member's.")
     member: MemberView | None = strawberry.field(

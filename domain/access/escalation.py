@@ -20,20 +20,24 @@ from domain.access.roles import EVERYTHING, OWNER_GRANTS, BaseRole, Role, base_r
 from domain.errors import VIOLATIONS_LIMIT
 
 
-def escalations(changes: Sequence[Change], directory: AccessDirectory, principal: Principal) -> list[Permission]:
-    """Return what changes would give that who makes them has not, each an action on all that a specifier names.
+def escalations(
+    changes: Sequence[Change], directory: AccessDirectory, principal: Principal
+) -> list[tuple[GrantedPolicy, Sequence[Permission]]]:
+    """Return the policies that changes would give, each with what who makes them has not of it.
+
+    That is a list of actions, each on all that a specifier names.
 
     Args:
         changes: The changes.
         directory: Who may do what with the changes.
         principal: Who makes them.
     """
-    found: dict[Permission, None] = {}
+    found: list[tuple[GrantedPolicy, Sequence[Permission]]] = []
     for change in changes:
         given = _given(change, directory)
         for own in _limits(change, principal):
-            found |= dict.fromkeys(lack for granted in given for lack in uncovered(own, granted.policy))
-    return list(found)
+            found += ((granted, lacks) for granted in given if (lacks := uncovered(own, granted.policy)))
+    return found
 
 
 def _limits(change: Change, principal: Principal) -> Sequence[Rights]:

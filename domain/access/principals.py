@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from domain.access.actions import ACTIONS, ProjectAction
+from domain.access.actions import ACTIONS, MemberAction, ProjectAction, RoleAction, TokenAction
 from domain.access.credentials import Credential, CredentialKind
 from domain.access.members import Member
 from domain.access.resources import Resource
@@ -35,6 +35,12 @@ class Permission:
     def needs_sight(self) -> bool:
         """Whether it is good for nothing unless one may view the project too, which is there before the action."""
         return self.resource.levels[0].type == "proj" and self.action != ProjectAction.CREATE
+
+    @property
+    def gives_access(self) -> bool:
+        """Whether it is one to change who may do what: members, roles or access tokens."""
+        is_viewing = self.action in {MemberAction.VIEW, RoleAction.VIEW, TokenAction.VIEW}
+        return self.resource.levels[0].type in {"member", "role", "service-token"} and not is_viewing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +99,15 @@ class Principal:
         allowed = [rights.allowed_among(actions, resource) for rights in self.rights]
         return [action for action in actions if all(action in among for among in allowed)]
 
-    def can(self, wanted: Permission) -> bool:
-        """Tell whether he may do something, and what he would do it to exists for him: he may view its project."""
-        may = self.may(wanted.action, wanted.resource)
-        return may and (not wanted.needs_sight or self.may_view(wanted.resource.outermost))
+    def lacking(self, permissions: Iterable[Permission]) -> list[Permission]:
+        """Return those of some permissions that he has not, each once."""
+        wanted = dict.fromkeys(permissions)
+        return [permission for permission in wanted if not self.may(permission.action, permission.resource)]
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether he shows a secret that another has taken the place of, so that it is about to end."""
+        return self.credential is not None and self.credential.superseded
 
     def may_view(self, project: Resource) -> bool:
         """Tell whether a project exists for him, with all that is in it."""
@@ -118,9 +129,7 @@ class Principal:
             UnauthenticatedError: No secret was shown.
             ForbiddenError: With everything that is denied.
         """
-        wanted = dict.fromkeys(permissions)
-        denied = [permission for permission in wanted if not self.may(permission.action, permission.resource)]
-        if denied:
+        if denied := self.lacking(permissions):
             self._authenticated()
             raise ForbiddenError("you may not", [(d.action, str(d.resource)) for d in denied])
 

@@ -11,7 +11,8 @@ from domain.access.directory import AccessDirectory
 from domain.access.members import Member, fold_email
 from domain.access.policies import Statement
 from domain.access.principals import Principal
-from domain.access.resources import resource_of
+from domain.access.resources import Level, Resource, resource_of
+from domain.access.rights import GrantedPolicy, PolicySource
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
 from domain.access.uses import CredentialUses
 from domain.clock import moment, now_ms
@@ -35,7 +36,9 @@ class AccessSight:
     def member(self, member_id: str | None) -> "SeenMember | None":
         """Find a member, by id."""
         found = self.directory.members.get(member_id or "")
-        if found is None or not self.principal.may(MemberAction.VIEW, found.resource):
+        own = self.principal.member
+        is_own = found is not None and own is not None and own.id == found.id  # everybody sees himself
+        if found is None or not (is_own or self.principal.may(MemberAction.VIEW, found.resource)):
             return None
         return SeenMember(found, self)
 
@@ -137,6 +140,29 @@ class AccessSight:
         """Tell whether a project is there."""
         return self.directory.shows(key, self.principal)
 
+    def sees_policy(self, granted: GrantedPolicy) -> bool:
+        """Tell whether it may be known what a policy says that somebody has: its role, or its project, is seen."""
+        match granted.source:
+            case PolicySource.CUSTOM_ROLE:
+                return self.role(granted.role or "") is not None
+            case PolicySource.PROJECT_ROLE:
+                return self.sees_project(granted.project or "")
+        return True
+
+    def hides(self, role: str | ProjectGrant) -> bool:
+        """Tell whether a role that somebody has, by its key or in a project, is there but not seen."""
+        if isinstance(role, str):
+            return role in self.directory.roles and self.role(role) is None
+        return role.project in self.directory.projects and not self.sees_project(role.project)
+
+    def as_named(self, resource: Resource) -> Resource:
+        """Return a thing, which is seen, as it may be named: with `*` for a member whom one may not view."""
+        first, *rest = resource.levels
+        member = self.directory.member_with(first.key) if first.type == "member" else None
+        if member is None or self.member(member.id) is not None:
+            return resource
+        return Resource((Level(first.type, "*"), *rest))
+
     def _tokens(self, credentials: Iterable[Credential]) -> list["SeenToken"]:
         found = [SeenToken(c, self) for c in credentials if c.is_access_token and not c.superseded]
         return sorted(filter(self._sees_token, found), key=lambda token: token.sort_key)
@@ -158,6 +184,11 @@ class SeenMember:
     def id(self) -> str:
         """Identify the member."""
         return self.member.id
+
+    @property
+    def resource(self) -> str:
+        """The member in the words of policies, without tags."""
+        return str(resource_of("member", self.sort_key))
 
     @property
     def email(self) -> str:
@@ -210,6 +241,11 @@ class SeenRole:
     def id(self) -> str:
         """Identify the role: its key."""
         return self.role.id
+
+    @property
+    def resource(self) -> str:
+        """The role in the words of policies."""
+        return str(self.role.resource)
 
     @property
     def key(self) -> str:
@@ -286,6 +322,14 @@ class SeenToken(_SeenCredential):
     def sort_key(self) -> str:
         """Order tokens by name, in any case."""
         return f"{self.name.casefold()}\0{self.id}"
+
+    @property
+    def resource(self) -> str:
+        """The token in the words of policies, without tags; with `*` for a member who is not seen."""
+        if self.is_service:
+            return str(resource_of("service-token", self.id))
+        member = self.member
+        return str(resource_of("member", "*" if member is None else member.sort_key).child("token", self.id))
 
     @property
     def is_service(self) -> bool:

@@ -50,7 +50,7 @@ class TokenFilter:
 
     def select(self, sight: AccessSight) -> list[SeenToken]:
         """Return those that pass, by name."""
-        member = None if self.member_email is None else sight.directory.member_with(self.member_email)
+        member = None if self.member_email is None else sight.member_with(self.member_email)
         return [
             token
             for token in sight.tokens()
@@ -163,7 +163,7 @@ class AccessTokenService:
             found += faults or rights_violations(is_of_service=new.is_service, has_roles=has_roles, policy=policy)
             if found:
                 raise below_input(found)
-            grants = new.grants.applied_to(Grants()) if has_roles else None
+            grants = new.grants.applied_to(Grants(), sight) if has_roles else None
             end = end_of(new.expires_ms, None, sight)
             created = replace(created, grants=grants, policy=policy, expires_ms=end)
             if member is not None and member.id not in sight.directory.members:
@@ -246,7 +246,7 @@ class AccessTokenService:
                 expires_ms=end_of(reset.expires_ms, before.expires_ms, sight),
                 version=before.version + 1,
             )
-            return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), reset.grace_ms)]
+            return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), after, reset.grace_ms)]
 
         edit = AccessEdit(action=action, resource=_resource_of(found), decide=decide, comment=reset.comment)
         sight = await self._editor.edit(principal, edit)

@@ -104,7 +104,7 @@ class MemberService:
             nonlocal created
             if found := [*_violations(created), *new.grants.violations(sight)]:
                 raise below_input(found)
-            created = replace(created, grants=new.grants.applied_to(Grants()))
+            created = replace(created, grants=new.grants.applied_to(Grants(), sight))
             _refuse_taken(created, MemberAction.CREATE, sight)
             return [Save(created, None)]
 
@@ -168,7 +168,7 @@ class MemberService:
                 before,
                 email=before.email if change.email is None else kept_email(change.email),
                 name=before.name if change.name is None else change.name,
-                grants=change.grants.applied_to(before.grants),
+                grants=change.grants.applied_to(before.grants, sight),
             )
             if found := [*_violations(after), *change.grants.violations(sight)]:
                 raise below_input(found)

@@ -67,7 +67,7 @@ class SdkKeyService:
             if violations:
                 raise below_input(violations)
             olds = [key.credential for key in sight.sdk_keys(environment) if key.kind is kind]
-            return [Save(created, None), *superseded(olds, grace_ms)]
+            return [Save(created, None), *superseded(olds, created, grace_ms)]
 
         edit = AccessEdit(
             action="rotateSdkKey",

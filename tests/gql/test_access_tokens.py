@@ -202,7 +202,15 @@ def test_a_token_is_renamed_reset_and_deleted(service: Server) -> None:
     assert [lives(service, secret) for secret in secrets] == [True, True, True]
     time.sleep(1.1)
     assert [lives(service, secret) for secret in secrets] == [False, False, True]
-    last = change(service, "resetAccessToken", MADE, **where)["resetAccessToken"]
+    soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+    wish = {**where, "gracePeriodSeconds": 7200, "expiresAt": soon}
+    brief = change(service, "resetAccessToken", MADE, **wish)["resetAccessToken"]["secret"]
+    secrets = [again["secret"], brief]
+    assert [lives(service, secret) for secret in secrets] == [True, True]
+    time.sleep(1.1)
+    assert [lives(service, secret) for secret in secrets] == [False, False]
+    wish = {**where, "expiresAt": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+    last = change(service, "resetAccessToken", MADE, **wish)["resetAccessToken"]
     assert [lives(service, secret) for secret in (again["secret"], last["secret"])] == [False, True]
     assert [node["id"] for node in listed(service) if node["name"] == "second name"] == [where["accessTokenId"]]
     deleted = change(service, "deleteAccessToken", "deletedAccessTokenId", **where)["deleteAccessToken"]
