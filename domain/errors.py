@@ -120,20 +120,21 @@ class ForbiddenError(DomainError):
 
     Args:
         message: What is refused.
-        denied: The actions with their resources, as far as the caller may view these.
+        denied: The actions with their resources, as far as the caller may view these; none if no policy could
+            allow it.
         has_others: Whether there are some that he may not view.
     """
 
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self, message: str, denied: Sequence[tuple[str, str]], *, has_others: bool = False) -> None:
+    def __init__(self, message: str, denied: Sequence[tuple[str, str]] = (), *, has_others: bool = False) -> None:
         names = ", ".join(f"{action} on {resource}" for action, resource in denied[:5])
         more = f" and {len(denied) - 5} more" if len(denied) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
         if has_others:
             more += f"{' and ' if denied else ''}what you may not view"
         listed = denied[:VIOLATIONS_LIMIT]
         super().__init__(
-            f"{message}: {names}{more}",
+            f"{message}: {names}{more}" if denied or has_others else message,
             details={"denied": [{"action": action, "resource": resource} for action, resource in listed]},
         )
 

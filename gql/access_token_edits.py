@@ -96,8 +96,8 @@ class ResetAccessTokenInput(AccessTokenInput):
 
     grace_period_seconds: int = strawberry.field(
         default=0,
-        description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most, and no longer "
-        "than the new one.",
+        description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most, and no "
+        "longer than the new one.",
     )
     expires_at: datetime | None = strawberry.field(
         default=None,

@@ -133,7 +133,7 @@ class Principal:
             self._authenticated()
             raise ForbiddenError("you may not", [(d.action, str(d.resource)) for d in denied])
 
-    def evaluates_in(self, environment: EnvironmentRef | None, action: str) -> EnvironmentRef:
+    def evaluates_in(self, environment: EnvironmentRef | None) -> EnvironmentRef:
         """Return the environment to evaluate in: the one named, or the one an SDK key implies.
 
         Raises:
@@ -147,7 +147,7 @@ class Principal:
             message = "name the environment: only an SDK key implies one"
             raise InvalidInputError([Violation(("environment",), message)])
         if implied is not None and environment not in {None, implied}:
-            raise ForbiddenError(f"this SDK key evaluates in {implied} only", [(action, str(environment))])
+            raise ForbiddenError(f"this SDK key evaluates in {implied} only")
         return environment or implied  # type: ignore[return-value]  # not both are None, see above
 
     @property
@@ -155,7 +155,7 @@ class Principal:
         """Whether it is a client SDK key, for which only flags made available to clients exist."""
         return self.credential is not None and self.credential.kind is CredentialKind.CLIENT_SDK_KEY
 
-    def require_server_side(self, action: str, resource: str) -> None:
+    def require_server_side(self) -> None:
         """Refuse client SDK keys, which anybody can read out of an application.
 
         Raises:
@@ -163,9 +163,9 @@ class Principal:
         """
         self._authenticated()
         if self.is_client_side:
-            raise ForbiddenError("a client SDK key may only evaluate flags", [(action, resource)])
+            raise ForbiddenError("a client SDK key may only evaluate flags")
 
-    def require_management(self, action: str, resource: str) -> None:
+    def require_management(self) -> None:
         """Refuse SDK keys, and whoever showed nothing.
 
         Raises:
@@ -174,7 +174,7 @@ class Principal:
         """
         self._authenticated()
         if not self.rights:
-            raise ForbiddenError("an SDK key may only evaluate", [(action, resource)])
+            raise ForbiddenError("an SDK key may only evaluate")
 
     def _authenticated(self) -> None:
         if self.credential is None and not self.rights:

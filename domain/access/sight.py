@@ -11,7 +11,7 @@ from domain.access.directory import AccessDirectory
 from domain.access.members import Member, fold_email
 from domain.access.policies import Statement
 from domain.access.principals import Principal
-from domain.access.resources import Level, Resource, resource_of
+from domain.access.resources import resource_of
 from domain.access.rights import GrantedPolicy, PolicySource
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
 from domain.access.uses import CredentialUses
@@ -148,20 +148,6 @@ class AccessSight:
             case PolicySource.PROJECT_ROLE:
                 return self.sees_project(granted.project or "")
         return True
-
-    def hides(self, role: str | ProjectGrant) -> bool:
-        """Tell whether a role that somebody has, by its key or in a project, is there but not seen."""
-        if isinstance(role, str):
-            return role in self.directory.roles and self.role(role) is None
-        return role.project in self.directory.projects and not self.sees_project(role.project)
-
-    def as_named(self, resource: Resource) -> Resource:
-        """Return a thing, which is seen, as it may be named: with `*` for a member whom one may not view."""
-        first, *rest = resource.levels
-        member = self.directory.member_with(first.key) if first.type == "member" else None
-        if member is None or self.member(member.id) is not None:
-            return resource
-        return Resource((Level(first.type, "*"), *rest))
 
     def _tokens(self, credentials: Iterable[Credential]) -> list["SeenToken"]:
         found = [SeenToken(c, self) for c in credentials if c.is_access_token and not c.superseded]

@@ -12,6 +12,7 @@ from domain.access.directory import AccessDirectory
 from domain.access.escalation import escalations
 from domain.access.needs import Surroundings, change_of, directory_with, needs
 from domain.access.principals import Permission, Principal
+from domain.access.resources import Level, Resource
 from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenToken
 from domain.errors import (
     ForbiddenError,
@@ -70,7 +71,7 @@ class AccessEditor:
             InvalidInputError: Nobody would be left who may do everything.
             DomainError: As the edit's decision and the store say.
         """
-        principal.require_management(edit.action, edit.resource)
+        principal.require_management()
         check_comment(edit.comment)
         access = self._snapshots.access
         async with self._turns:  # edits of this process take turns, so that only other processes can come between
@@ -145,7 +146,16 @@ def _refuse(sight: AccessSight, message: str, denied: Sequence[Permission]) -> N
         ForbiddenError: With everything that is denied.
     """
     if denied:
-        raise ForbiddenError(message, [(d.action, str(sight.as_named(d.resource))) for d in denied])
+        raise ForbiddenError(message, [(d.action, str(_as_named(d.resource, sight))) for d in denied])
+
+
+def _as_named(resource: Resource, sight: AccessSight) -> Resource:
+    """Return a thing, which is seen, as it may be named: with `*` for a member who is not."""
+    first, *rest = resource.levels
+    member = sight.directory.member_with(first.key) if first.type == "member" else None
+    if member is None or sight.member(member.id) is not None:
+        return resource
+    return Resource((Level(first.type, "*"), *rest))
 
 
 def _refuse_without_owner(directory: AccessDirectory) -> None:

@@ -29,7 +29,6 @@ from domain.services.token_rules import (
     token_name_violations,
 )
 
-_RESOURCES = "service-token/*"
 _KIND = CredentialKind.ACCESS_TOKEN
 _NAME = "access token"
 
@@ -125,7 +124,7 @@ class AccessTokenService:
         Raises:
             DomainError: As `AccessService.sight` and `cut_page` say.
         """
-        sight = await self._access.sight(principal, TokenAction.VIEW, _RESOURCES)
+        sight = await self._access.sight(principal)
         return cut_page(wanted.select(sight), page, lambda token: token.sort_key)
 
     async def create(self, principal: Principal, new: NewToken, comment: str = "") -> TokenWithSecret:
@@ -138,7 +137,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "createAccessToken"
-        member = _holder(await self._access.sight(principal, action, _RESOURCES), new)
+        member = _holder(await self._access.sight(principal), new)
         secret = new_secret(_KIND)
         public_id = new_id()
         created = Credential(
@@ -195,7 +194,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "updateAccessToken"
-        found = await self._found(principal, action, token_id)
+        found = await self._found(principal, token_id)
         after = found.credential
 
         def decide(sight: AccessSight) -> Writes:
@@ -226,7 +225,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "resetAccessToken"
-        found = await self._found(principal, action, token_id)
+        found = await self._found(principal, token_id)
         secret = new_secret(_KIND)
         after = found.credential
 
@@ -263,7 +262,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "deleteAccessToken"
-        found = await self._found(principal, action, token_id)
+        found = await self._found(principal, token_id)
 
         def decide(sight: AccessSight) -> Writes:
             seen_at(sight.token(token_id), _NAME, token_id, expected_version)
@@ -273,14 +272,14 @@ class AccessTokenService:
         await self._editor.edit(principal, edit)
         return token_id
 
-    async def _found(self, principal: Principal, action: str, token_id: str) -> SeenToken:
+    async def _found(self, principal: Principal, token_id: str) -> SeenToken:
         """Find an access token that is to be changed.
 
         Raises:
             NotFoundError: There is none with this id.
             DomainError: As `AccessService.sight` says.
         """
-        sight = await self._access.sight(principal, action, _RESOURCES)
+        sight = await self._access.sight(principal)
         return seen_at(sight.token(token_id), _NAME, token_id)
 
 

@@ -10,7 +10,6 @@ from domain.access.actions import AccountAction
 from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.principals import Principal
-from domain.access.resources import ACCOUNT
 from domain.access.sight import ACCESS_NODES, AccessSight
 from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
@@ -317,7 +316,7 @@ class AuditService:
         """
         if not any(one.access_node for one in wanted):
             return [seen.includes(one.project_key) for one in wanted]
-        sight = await self._access.sight(principal, AccountAction.VIEW_AUDIT_LOG, ACCOUNT)
+        sight = await self._access.sight(principal)
         return [
             _shows(node, seen, sight) if (node := one.access_node) else seen.includes(one.project_key)
             for one in wanted

@@ -68,8 +68,15 @@ class NewGrants:
 def _replaced(before: tuple[R, ...], wanted: Sequence[R] | None, sight: AccessSight) -> tuple[R, ...]:
     if wanted is None:
         return before
-    kept = dict.fromkeys(role for role in before if role in wanted or sight.hides(role))
+    kept = dict.fromkeys(role for role in before if role in wanted or _is_hidden(role, sight))
     return tuple(kept | dict.fromkeys(wanted))
+
+
+def _is_hidden(role: str | ProjectGrant, sight: AccessSight) -> bool:
+    """Tell whether a role that somebody has, by its key or in a project, is there but not seen."""
+    if isinstance(role, str):
+        return sight.hides("Role", role)
+    return role.project in sight.directory.projects and not sight.sees_project(role.project)
 
 
 def without_project(directory: AccessDirectory, key: str) -> Writes:

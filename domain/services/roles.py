@@ -19,8 +19,6 @@ from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
 from domain.services.editing import Writes, below_input
 from domain.services.grants import read_policy
 
-_RESOURCES = "role/*"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewRole:
@@ -90,7 +88,7 @@ class RoleService:
         Raises:
             DomainError: As `AccessService.sight` and `cut_page` say.
         """
-        sight = await self._access.sight(principal, RoleAction.VIEW, _RESOURCES)
+        sight = await self._access.sight(principal)
         text = (query or "").casefold()
         roles = [role for role in sight.roles() if text in role.key.casefold() or text in role.name.casefold()]
         return cut_page(roles, page, lambda role: role.key)
@@ -101,7 +99,7 @@ class RoleService:
         Raises:
             DomainError: As `AccessService.sight` says.
         """
-        return (await self._access.sight(principal, RoleAction.VIEW, _RESOURCES)).role(key)
+        return (await self._access.sight(principal)).role(key)
 
     async def create(self, principal: Principal, new: NewRole, comment: str = "") -> SeenRole:
         """Create a custom role.

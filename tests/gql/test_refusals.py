@@ -9,8 +9,8 @@ from domain.access.credentials import Credential, CredentialKind
 from domain.access.members import Member
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from tests.domain.access.builders import a_policy, allow, deny
+from tests.gql.api import denied
 from tests.gql.grants import a_token, a_token_with, change, store_access
-from tests.gql.test_members import denied
 from tests.servers import Answer, Server
 
 MANAGING = [allow("member/*"), allow("member/*:token/*"), allow("service-token/*")]

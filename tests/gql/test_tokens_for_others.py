@@ -10,8 +10,8 @@ from domain.access.actions import TokenAction
 from domain.access.members import Member
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from tests.domain.access.builders import a_policy, allow
+from tests.gql.api import denied
 from tests.gql.grants import a_token, a_token_with, change, store_access
-from tests.gql.test_members import denied
 from tests.servers import Server
 
 VIEWING = [allow("proj/*", actions=["viewProject"]), allow("member/*", actions=["viewMember"])]

@@ -41,7 +41,7 @@ def policies_about(draw: st.DrawFn, resource: Resource) -> Policy:
     for _ in range(draw(st.integers(1, 3))):
         texts = [draw(specifiers_of(resource))]
         named = draw(st.sampled_from([["*"], actions[:1], actions[-1:]]))
-        is_about, is_of = draw(st.integers(0, 3)) > 0, draw(st.integers(0, 3)) > 0
+        is_about, is_of = draw(st.integers(0, 3)) > 0, named == ["*"] or draw(st.integers(0, 3)) > 0
         statements.append(
             NewStatement(
                 effect=draw(st.sampled_from([Effect.ALLOW, Effect.ALLOW, Effect.DENY])),
