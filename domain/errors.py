@@ -192,23 +192,34 @@ class UsedBy:
     Attributes:
         environment: Where it does, `project/environment`; None for what is in none.
         archived: Whether it is, or belongs to, an archived flag, which lists show only if they are asked to.
-        name: What people know it by, where its key tells them nothing.
-        member: The email of the member whose it is, if it is one's whom the caller may view.
     """
 
     kind: str
     key: str
     environment: str | None = None
     archived: bool = False
-    name: str | None = None
-    member: str | None = None
 
     def __str__(self) -> str:
-        """Render `flag 'key' in project/environment (archived)`, or `accessToken 'name' of ann@acme.com`."""
+        """Render `flag 'key' in project/environment (archived)`."""
         place = f" in {self.environment}" if self.environment else ""
-        whose = f" of {self.member}" if self.member else ""
-        shown = self.key if self.name is None else self.name
-        return f"{self.kind} {shown!r}{whose}{place}{' (archived)' if self.archived else ''}"
+        return f"{self.kind} {self.key!r}{place}{' (archived)' if self.archived else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedByToken(UsedBy):
+    """An access token that uses a thing: its key tells people nothing.
+
+    Attributes:
+        name: Its name.
+        member: The email of the member whose it is; None for a service's, and of whom the caller may not view.
+    """
+
+    name: str
+    member: str | None
+
+    def __str__(self) -> str:
+        """Render `accessToken 'name' of ann@acme.com`."""
+        return f"{self.kind} {self.name!r}{f' of {self.member}' if self.member else ''}"
 
 
 class InUseError(DomainError):

@@ -9,7 +9,7 @@ from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Role
 from domain.access.sight import AccessSight, SeenRole
 from domain.access.suggestions import Suggestions, suggestions
-from domain.errors import AlreadyExistsError, InUseError, UsedBy, Violation
+from domain.errors import AlreadyExistsError, InUseError, UsedBy, UsedByToken, Violation
 from domain.instructions.details import description_violations, name_violations, new_name_violations
 from domain.keys import key_from_name
 from domain.pages import Page, PageRequest, cut_page
@@ -203,7 +203,7 @@ def _users(sight: AccessSight, key: str) -> list[UsedBy]:
     """Return who is seen to have a role."""
     members = [UsedBy("member", m.email) for m in sight.members() if key in m.member.grants.custom_roles]
     return members + [
-        UsedBy(
+        UsedByToken(
             "accessToken", token.id, name=token.name, member=None if token.member is None else token.member.email
         )
         for token in sight.tokens()
