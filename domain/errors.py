@@ -116,16 +116,25 @@ class UnauthenticatedError(DomainError):
 
 
 class ForbiddenError(DomainError):
-    """The caller is known and may not do this; names the actions, each with its resource, up to a limit."""
+    """The caller is known and may not do this; names the actions, each with its resource, up to a limit.
+
+    Args:
+        message: What is refused.
+        denied: The actions with their resources, as far as the caller may view these; none if no policy could
+            allow it.
+        has_others: Whether there are some that he may not view.
+    """
 
     code = ErrorCode.FORBIDDEN
 
-    def __init__(self, message: str, denied: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, message: str, denied: Sequence[tuple[str, str]] = (), *, has_others: bool = False) -> None:
         names = ", ".join(f"{action} on {resource}" for action, resource in denied[:5])
         more = f" and {len(denied) - 5} more" if len(denied) > 5 else ""  # noqa: PLR2004 - as many as fit in a line
+        if has_others:
+            more += f"{' and ' if denied else ''}what you may not view"
         listed = denied[:VIOLATIONS_LIMIT]
         super().__init__(
-            f"{message}: {names}{more}",
+            f"{message}: {names}{more}" if denied or has_others else message,
             details={"denied": [{"action": action, "resource": resource} for action, resource in listed]},
         )
 
@@ -194,6 +203,23 @@ class UsedBy:
         """Render `flag 'key' in project/environment (archived)`."""
         place = f" in {self.environment}" if self.environment else ""
         return f"{self.kind} {self.key!r}{place}{' (archived)' if self.archived else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsedByToken(UsedBy):
+    """An access token that uses a thing: its key tells people nothing.
+
+    Attributes:
+        name: Its name.
+        member: The email of the member whose it is; None for a service's, and of whom the caller may not view.
+    """
+
+    name: str
+    member: str | None
+
+    def __str__(self) -> str:
+        """Render `accessToken 'name' of ann@acme.com`."""
+        return f"{self.kind} {self.name!r}{f' of {self.member}' if self.member else ''}"
 
 
 class InUseError(DomainError):

@@ -18,7 +18,7 @@ from gql.role_edits import GrantsInput, StatementInput, policy_to_domain
 
 @strawberry.input(
     description="An access token to create. Roles of its own, or a policy, limit a member's token; without any it "
-    "may do what the member may. A service's may do what they allow."
+    "may do what the member may, or has the limits of the token that makes it. A service's may do what they allow."
 )
 class CreateAccessTokenInput(GrantsInput):
     """Input for domain.services.access_tokens.NewToken."""
@@ -31,8 +31,9 @@ class CreateAccessTokenInput(GrantsInput):
     member_email: str | None = strawberry.field(
         default=None,
         description="Whose it is to be; null makes it your own, unless it is a service's. Another member's "
-        "without roles and policy of its own has the roles that the member has now, and gains none that he is "
-        "given later.",
+        "without roles and policy of its own may do what the member may, now and later, if you are an owner, or "
+        "(but for what only owners may) an admin. If you are neither, it has the roles that the member has now, "
+        "and gains none that he is given later.",
     )
     policy: list[StatementInput] | None = strawberry.field(
         default=None, description="What it may do, in the place of roles: some statement allows something."
@@ -94,7 +95,9 @@ class ResetAccessTokenInput(AccessTokenInput):
     """Input for domain.services.access_tokens.TokenReset."""
 
     grace_period_seconds: int = strawberry.field(
-        default=0, description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most."
+        default=0,
+        description=f"How long the secret that it has opens it still: {GRACE_DAYS_LIMIT} days at most, and no "
+        "longer than the new one.",
     )
     expires_at: datetime | None = strawberry.field(
         default=None,

@@ -30,6 +30,10 @@ class AccessTokenView(Node):
     """View of domain.access.sight.SeenToken."""
 
     id: strawberry.ID = strawberry.field(resolver=_token_id, description="The global id.")
+    resource: str = strawberry.field(
+        description="Its name in policies, as `can` and `whoCan` take it: `service-token/…`, or "
+        "`member/ann@acme.com:token/…`, with `*` for a member whom you may not view."
+    )
     name: str = strawberry.field(description="Its name.")
     is_service: bool = strawberry.field(description="Whether it is a service's, and no member's.")
     member: MemberView | None = strawberry.field(
@@ -42,6 +46,10 @@ class AccessTokenView(Node):
     project_roles: list[ProjectGrantView] = strawberry.field(description="Its own roles in projects.")
     policy: list[StatementView] | None = strawberry.field(
         description="What it may do beside its roles; null if it has no policy."
+    )
+    manages_tokens: bool = strawberry.field(
+        description="Whether it may manage all tokens of its member, though it has roles of its own: somebody "
+        "else made it for him, and did not say which."
     )
     created_at: datetime | None = strawberry.field(description="When it was created; null if that is not known.")
     expires_at: datetime | None = strawberry.field(

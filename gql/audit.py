@@ -110,7 +110,7 @@ class EntityChangeView:
 class ScopeRevisionView:
     """View of domain.model.changes.ScopeRevision."""
 
-    scope: str = strawberry.field(description="`project/environment`; `access` for secrets.")
+    scope: str = strawberry.field(description="`project/environment`; `access` for who may do what.")
     revision: int = strawberry.field(description="The revision with the change.")
 
 
@@ -184,7 +184,7 @@ class AuditEntryView:
     revisions = strawberry.field(
         resolver=_revisions,
         graphql_type=list[ScopeRevisionView],
-        description="The revisions that it produced.",
+        description="The revisions that it produced; that of `access` for whoever may view members.",
     )
 
 

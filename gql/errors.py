@@ -29,8 +29,8 @@ register_enum(
         ErrorCode.ALREADY_EXISTS: "What the input would create exists: see `kind` and `key`.",
         ErrorCode.VERSION_CONFLICT: "It changed meanwhile: see `expectedVersion` and `actualVersion`.",
         ErrorCode.IN_USE: "What the input would remove is used: see `users`, each with `kind`, `key`, "
-        "`environment` (`project/environment`; null for what is in none) and `archived`: of an archived "
-        "flag, which lists hide by default.",
+        "`environment` (`project/environment`; null for what is in none), `archived`: of an archived "
+        "flag, which lists hide by default, and an access token's `name` and `member`, whose it is.",
         ErrorCode.LIMIT_EXCEEDED: "A limit of the settings is exceeded: see `setting`, `limit` and `actual`, and "
         "`violations`, each with these, where documents and variables exceed several.",
         ErrorCode.UNAVAILABLE: "The store cannot be reached; try again.",

@@ -46,7 +46,10 @@ class UpdateMemberInput:
         )
 
 
-@strawberry.input(description="A member's roles: those that are given take the place of those of their kind.")
+@strawberry.input(
+    description="A member's roles: those that are given take the place of those of their kind that you may view; "
+    "the others stay."
+)
 class AssignRolesInput(GrantsInput):
     """Input for domain.services.members.MemberEdit."""
 

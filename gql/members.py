@@ -35,6 +35,9 @@ class MemberView(Node):
     """View of domain.access.sight.SeenMember."""
 
     id: strawberry.ID = strawberry.field(resolver=_member_id, description="The global id.")
+    resource: str = strawberry.field(
+        description="The member's name in policies, as `can` and `whoCan` take it: `member/ann@acme.com`."
+    )
     email: str = strawberry.field(description="The email, in lower case; no two members have the same.")
     name: str = strawberry.field(description="The name.")
     base_role: BaseRole = strawberry.field(description="What the member may do everywhere.")

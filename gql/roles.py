@@ -111,6 +111,9 @@ class RoleView(Node):
     """View of domain.access.sight.SeenRole."""
 
     id: strawberry.ID = strawberry.field(resolver=_role_id, description="The global id.")
+    resource: str = strawberry.field(
+        description="Its name in policies, as `can` and `whoCan` take it: `role/eap-editors`."
+    )
     key: str = strawberry.field(description="Its key.")
     name: str = strawberry.field(description="Its name.")
     description: str = strawberry.field(description="What it is for.")

@@ -58,6 +58,7 @@ class Credential:
         name: No two service tokens have the same.
         expires_ms: From when on it opens nothing, in epoch milliseconds; None if it does not expire.
         superseded: Whether another secret has taken its place, so that it is about to expire.
+        manages_tokens: Whether a member's token may manage all of the member's, whatever roles of its own it has.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Credential:
     created_ms: int | None = None
     expires_ms: int | None = None
     superseded: bool = False
+    manages_tokens: bool = False
     version: int = 1
 
     @property

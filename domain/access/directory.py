@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 from domain.access.credentials import Credential
 from domain.access.members import Member, fold_email
-from domain.access.principals import Principal
+from domain.access.principals import Permission, Principal
 from domain.access.resources import Resource, resource_of
+from domain.access.rights import Rights
 from domain.access.roles import BaseRole, Role
 from domain.keys import EnvironmentRef
 from domain.model.projects import Environment, Project
@@ -61,6 +62,18 @@ class AccessDirectory:
         if (asked := (secret, project)) not in self._shown:
             self._shown[asked] = principal.may_view(project_resource(self.projects[project]))
         return self._shown[asked]
+
+    def can(self, principal: Principal, wanted: Permission) -> bool:
+        """Tell whether somebody may do something, to what exists for him, by a secret that was not replaced.
+
+        What is in a project exists for him if that is there, and he may view it as it is and as it is named.
+        """
+        if not principal.may(wanted.action, wanted.resource) or (principal.is_replaced and wanted.gives_access):
+            return False
+        project = wanted.resource.outermost
+        return not wanted.needs_sight or (
+            self.shows(project.levels[0].key, principal) and principal.may_view(project)
+        )
 
     def holders(self, now_ms: int) -> list[Principal]:
         """Return everybody with roles, members and service tokens, by the names that the audit log gives them."""
@@ -135,9 +148,11 @@ class AccessDirectory:
         if member is None:  # whose member is gone opens nothing
             return None
         whole = self._principal_of_member(member)
-        return replace(
-            whole, credential=credential, rights=(*whole.rights, own) if credential.is_restricted else whole.rights
-        )
+        if not credential.is_restricted:
+            return replace(whole, credential=credential)
+        if credential.manages_tokens:
+            own = Rights((*own.granted, member.membership))
+        return replace(whole, credential=credential, rights=(*whole.rights, own))
 
     def _principal_of_member(self, member: Member) -> Principal:
         """Return a member with all that he may do, whichever token he shows."""

@@ -15,51 +15,52 @@ from domain.access.needs import Change
 from domain.access.policies import Effect, Policy, Statement, known_specifier
 from domain.access.principals import Permission, Principal
 from domain.access.resources import Resource, ResourceSpecifier
-from domain.access.rights import Rights
-from domain.access.roles import EVERYTHING, BaseRole, Role, base_role_policy
+from domain.access.rights import GrantedPolicy, Rights
+from domain.access.roles import EVERYTHING, OWNER_GRANTS, BaseRole, Role, base_role_policy
 from domain.errors import VIOLATIONS_LIMIT
 
 
-def escalations(changes: Sequence[Change], directory: AccessDirectory, principal: Principal) -> list[Permission]:
-    """Return what changes would give that who makes them has not, each an action on all that a specifier names.
+def escalations(
+    changes: Sequence[Change], directory: AccessDirectory, principal: Principal
+) -> list[tuple[GrantedPolicy, Sequence[Permission]]]:
+    """Return the policies that changes would give, each with what who makes them has not of it.
+
+    That is a list of actions, each on all that a specifier names.
 
     Args:
         changes: The changes.
         directory: Who may do what with the changes.
         principal: Who makes them.
     """
-    found: dict[Permission, None] = {}
+    found: list[tuple[GrantedPolicy, Sequence[Permission]]] = []
     for change in changes:
-        given = _given(change, directory, principal)
-        for own in principal.rights if given else ():
-            found |= dict.fromkeys(_fewest_lacks(own, given))
-    return list(found)
+        given = _given(change, directory)
+        for own in _limits(change, principal):
+            found += ((granted, lacks) for granted in given if (lacks := uncovered(own, granted.policy)))
+    return found
 
 
-def _fewest_lacks(own: Rights, given: Sequence[Rights]) -> list[Permission]:
-    """Return what is lacked of one of some rights: a token may do what each allows, so to have one is enough."""
-    found: list[list[Permission]] = []
-    for rights in given:
-        found.append([lack for policy in rights.policies for lack in uncovered(own, policy)])
-        if not found[-1]:
-            break
-    return min(found, key=len)
+def _limits(change: Change, principal: Principal) -> Sequence[Rights]:
+    """Return what limits what somebody may give by a change: a token of his own never does more than he."""
+    match change.after, principal.member:
+        case Credential(member_id=str() as member_id), Member(id=own_id) if member_id == own_id:
+            return principal.rights[1:]
+    return principal.rights
 
 
-def _given(change: Change, directory: AccessDirectory, principal: Principal) -> list[Rights]:
-    """Return what a change gives to somebody: he may do what each of these allows; nothing if there are none."""
+def _given(change: Change, directory: AccessDirectory) -> Sequence[GrantedPolicy]:
+    """Return the policies that a change gives to somebody."""
     match change.before, change.after:
         case before, Role() as role:
             is_same = isinstance(before, Role) and before.whole_policy == role.whole_policy
-            return [] if is_same else [Rights((role.granted,))]
+            return [] if is_same else [role.granted]
         case before, Member() as member:
             old = before.grants.rights(directory.roles).policies if isinstance(before, Member) else ()
-            new = member.grants.rights(directory.roles).granted
-            return [Rights(tuple(granted for granted in new if granted.policy not in old))]
+            return [given for given in member.grants.rights(directory.roles).granted if given.policy not in old]
         case before, Credential(is_access_token=True) as token:
             # Who makes a change by which a secret comes is shown it.
             is_same = isinstance(before, Credential) and _opened_by(before) == _opened_by(token)
-            return [] if is_same else _token_rights(token, directory, principal)
+            return [] if is_same else _token_policies(token, directory)
     return []
 
 
@@ -67,20 +68,14 @@ def _opened_by(token: Credential) -> tuple[object, ...]:
     return token.id, token.member_id, token.grants, token.policy
 
 
-def _token_rights(token: Credential, directory: AccessDirectory, principal: Principal) -> list[Rights]:
-    """Return what a token may do; that a member may make tokens, none of which may do more, is left out.
+def _token_policies(token: Credential, directory: AccessDirectory) -> Sequence[GrantedPolicy]:
+    """Return what a token allows itself: everything if it is not restricted, since its member may have it later.
 
-    Another member may be given more later, so of his token all counts that it allows itself.
+    That a member may manage tokens, none of which may do more, is left out.
     """
-    own = token.own_rights(directory.roles)
-    member = directory.member_of(token)
-    if member is None:
-        return [own]
-    rights = member.grants.rights(directory.roles)
-    is_others = principal.member is None or principal.member.id != member.id
-    if token.is_restricted:
-        return [own] if is_others else [rights, own]
-    return [rights]
+    if token.member_id is not None and not token.is_restricted:
+        return OWNER_GRANTS.rights({}).granted
+    return token.own_rights(directory.roles).granted
 
 
 def uncovered(rights: Rights, policy: Policy) -> list[Permission]:

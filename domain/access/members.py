@@ -60,6 +60,10 @@ class Member:
 
     def rights(self, custom_roles: Mapping[str, Role]) -> Rights:
         """Return what the member may do: what the roles allow, and to make tokens, none of which may do more."""
+        return Rights((*self.grants.rights(custom_roles).granted, self.membership))
+
+    @property
+    def membership(self) -> GrantedPolicy:
+        """What the member may do whatever his roles are: everything to the tokens of his own."""
         own = NewStatement(effect=Effect.ALLOW, resources=[f"member/{self.email}:token/*"], actions=["*"])
-        membership = GrantedPolicy(source=PolicySource.MEMBERSHIP, policy=parse_policy([own]))
-        return Rights((*self.grants.rights(custom_roles).granted, membership))
+        return GrantedPolicy(source=PolicySource.MEMBERSHIP, policy=parse_policy([own]))

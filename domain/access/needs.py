@@ -215,6 +215,7 @@ NEEDED: Mapping[type[Entity], Fields] = {
         "created_ms": TokenAction.CREATE,
         "expires_ms": TokenAction.RESET,
         "superseded": TokenAction.RESET,
+        "manages_tokens": TokenAction.CREATE,
     },
 }
 """The action that a change of a field needs; what is not here identifies the thing, or counts its versions."""
@@ -244,7 +245,7 @@ def needs(changes: Sequence[Change], before: Surroundings) -> list[Permission]:
     } | {change.before.id for change in changes if isinstance(change.before, Member) and change.after is None}
     found: dict[Permission, None] = {}
     for change in _with_resets(changes):
-        actions = _with_tags(change, [] if _is_in(change.entity, places) else _actions(change))
+        actions = _with_more(change, [] if _is_in(change.entity, places) else _actions(change))
         for action in actions:
             for thing, surroundings in ((change.before, before), (change.after, after)):
                 resources = [] if thing is None else surroundings.resources(thing)
@@ -293,11 +294,14 @@ def _is_in(thing: Entity, places: set[str]) -> bool:
     return thing.scope in places or thing.scope.partition("/")[0] in places
 
 
-def _with_tags(change: Change, actions: Iterable[str]) -> list[str]:
-    """Return actions, and that for tags of a thing that comes with some: to create is not to tag."""
-    after = change.after
-    if change.before is None and isinstance(after, Project | Environment | Flag | Segment) and after.tags:
+def _with_more(change: Change, actions: Iterable[str]) -> list[str]:
+    """Return actions, and those that what is new needs beside: to create is not to tag, nor to manage tokens."""
+    before, after = change.before, change.after
+    if before is None and isinstance(after, Project | Environment | Flag | Segment) and after.tags:
         return [*actions, NEEDED[type(after)]["tags"]]
+    is_shown = isinstance(after, Credential) and (before is None or before.id != after.id)
+    if is_shown and isinstance(after, Credential) and after.manages_tokens:
+        return list(dict.fromkeys([*actions, *TokenAction]))
     return [*actions]
 
 

@@ -187,11 +187,17 @@ def _parse_statement(new: NewStatement, path: InputPath, suggestions: Suggestion
         *_choice_violations(path, "actions", new.actions, "notActions", new.not_actions),
     ]
     specifiers = _parse_specifiers(new.resources or (), (*path, "resources"), found)
-    _parse_specifiers(new.not_resources or (), (*path, "notResources"), found)
+    excepted = _parse_specifiers(new.not_resources or (), (*path, "notResources"), found)
     # What is no action at all is known anyway; which resources are meant only if nothing is wrong with them.
     types = {specifier.type for specifier in specifiers if not found} or ACTIONS.keys()
     found += _action_violations(new.actions or (), types, (*path, "actions"), suggestions)
     found += _action_violations(new.not_actions or (), types, (*path, "notActions"), suggestions)
+    if {specifier.type for specifier in excepted if specifier.names_all}.issuperset(ACTIONS):
+        found.append(Violation((*path, "notResources"), "names everything, which leaves nothing"))
+    if new.not_actions and all(
+        _any_matches(new.not_actions, action) for kind in types for action in ACTIONS[kind]
+    ):
+        found.append(Violation((*path, "notActions"), "names all actions of the resources, which leaves none"))
     if found:
         raise InvalidInputError(found)
     return Statement(
@@ -221,7 +227,7 @@ def _parse_specifiers(texts: Sequence[str], path: InputPath, found: list[Violati
     specifiers: list[ResourceSpecifier] = []
     for index, text in enumerate(texts):
         try:
-            specifiers.append(parse_specifier(text, (*path, index)))
+            specifiers.append(parse_specifier(text, (*path, index), is_new=True))
         except InvalidInputError as error:
             found += error.violations
     return specifiers

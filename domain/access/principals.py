@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from domain.access.actions import ACTIONS, ProjectAction
+from domain.access.actions import ACTIONS, MemberAction, ProjectAction, RoleAction, TokenAction
 from domain.access.credentials import Credential, CredentialKind
 from domain.access.members import Member
 from domain.access.resources import Resource
@@ -36,6 +36,12 @@ class Permission:
         """Whether it is good for nothing unless one may view the project too, which is there before the action."""
         return self.resource.levels[0].type == "proj" and self.action != ProjectAction.CREATE
 
+    @property
+    def gives_access(self) -> bool:
+        """Whether it is one to change who may do what: members, roles or access tokens."""
+        is_viewing = self.action in {MemberAction.VIEW, RoleAction.VIEW, TokenAction.VIEW}
+        return self.resource.levels[0].type in {"member", "role", "service-token"} and not is_viewing
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
@@ -45,7 +51,8 @@ class Principal:
         actor: The name that the audit log gives him.
         credential: What he showed; None if that is nothing.
         member: Whose token it is; None if it is nobody's.
-        rights: He may do what each of these allows, and nothing if there are none: an SDK key only evaluates.
+        rights: He may do what each of these allows, and nothing if there are none: an SDK key only evaluates. Of a
+            member the first are all that he has; those of a token that is restricted follow.
     """
 
     actor: str
@@ -92,10 +99,15 @@ class Principal:
         allowed = [rights.allowed_among(actions, resource) for rights in self.rights]
         return [action for action in actions if all(action in among for among in allowed)]
 
-    def can(self, wanted: Permission) -> bool:
-        """Tell whether he may do something, and what he would do it to exists for him: he may view its project."""
-        may = self.may(wanted.action, wanted.resource)
-        return may and (not wanted.needs_sight or self.may_view(wanted.resource.outermost))
+    def lacking(self, permissions: Iterable[Permission]) -> list[Permission]:
+        """Return those of some permissions that he has not, each once."""
+        wanted = dict.fromkeys(permissions)
+        return [permission for permission in wanted if not self.may(permission.action, permission.resource)]
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether he shows a secret that another has taken the place of, so that it is about to end."""
+        return self.credential is not None and self.credential.superseded
 
     def may_view(self, project: Resource) -> bool:
         """Tell whether a project exists for him, with all that is in it."""
@@ -117,13 +129,11 @@ class Principal:
             UnauthenticatedError: No secret was shown.
             ForbiddenError: With everything that is denied.
         """
-        wanted = dict.fromkeys(permissions)
-        denied = [permission for permission in wanted if not self.may(permission.action, permission.resource)]
-        if denied:
+        if denied := self.lacking(permissions):
             self._authenticated()
             raise ForbiddenError("you may not", [(d.action, str(d.resource)) for d in denied])
 
-    def evaluates_in(self, environment: EnvironmentRef | None, action: str) -> EnvironmentRef:
+    def evaluates_in(self, environment: EnvironmentRef | None) -> EnvironmentRef:
         """Return the environment to evaluate in: the one named, or the one an SDK key implies.
 
         Raises:
@@ -137,7 +147,7 @@ class Principal:
             message = "name the environment: only an SDK key implies one"
             raise InvalidInputError([Violation(("environment",), message)])
         if implied is not None and environment not in {None, implied}:
-            raise ForbiddenError(f"this SDK key evaluates in {implied} only", [(action, str(environment))])
+            raise ForbiddenError(f"this SDK key evaluates in {implied} only")
         return environment or implied  # type: ignore[return-value]  # not both are None, see above
 
     @property
@@ -145,7 +155,7 @@ class Principal:
         """Whether it is a client SDK key, for which only flags made available to clients exist."""
         return self.credential is not None and self.credential.kind is CredentialKind.CLIENT_SDK_KEY
 
-    def require_server_side(self, action: str, resource: str) -> None:
+    def require_server_side(self) -> None:
         """Refuse client SDK keys, which anybody can read out of an application.
 
         Raises:
@@ -153,9 +163,9 @@ class Principal:
         """
         self._authenticated()
         if self.is_client_side:
-            raise ForbiddenError("a client SDK key may only evaluate flags", [(action, resource)])
+            raise ForbiddenError("a client SDK key may only evaluate flags")
 
-    def require_management(self, action: str, resource: str) -> None:
+    def require_management(self) -> None:
         """Refuse SDK keys, and whoever showed nothing.
 
         Raises:
@@ -164,7 +174,7 @@ class Principal:
         """
         self._authenticated()
         if not self.rights:
-            raise ForbiddenError("an SDK key may only evaluate", [(action, resource)])
+            raise ForbiddenError("an SDK key may only evaluate")
 
     def _authenticated(self) -> None:
         if self.credential is None and not self.rights:

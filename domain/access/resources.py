@@ -3,6 +3,7 @@
 A specifier names things of one type: `proj/*` names projects, and nothing that is in them.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -31,6 +32,7 @@ RESOURCE_TYPES = (
     "service-token",
 )
 """The types of things, each by the types of its levels."""
+_NO_KEY_CHARACTER = re.compile(r"[^A-Za-z0-9._*-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,11 @@ class ResourceSpecifier:
         """The type of what it names, one of RESOURCE_TYPES."""
         return ":".join(level.type for level in self.levels)
 
+    @property
+    def names_all(self) -> bool:
+        """Whether it names all things of its type."""
+        return all(level.key.text in {"*", ""} and not level.tags for level in self.levels)
+
     def matches(self, resource: Resource) -> bool:
         """Tell whether it names a thing."""
         if len(self.levels) != len(resource.levels):
@@ -195,13 +202,16 @@ class ResourceSpecifier:
         )
 
 
-def parse_specifier(text: str, path: InputPath = (), *, may_lack_tags: bool = False) -> ResourceSpecifier:
+def parse_specifier(
+    text: str, path: InputPath = (), *, may_lack_tags: bool = False, is_new: bool = False
+) -> ResourceSpecifier:
     """Parse `proj/*:env/production;critical:segment/beta-*;tag1,tag2`.
 
     Args:
         text: The text.
         path: Where it stands.
         may_lack_tags: Whether a level may name no tags: `segment/beta;`.
+        is_new: Whether it is being written: then what no key or tag can be is refused, since it names nothing.
 
     Raises:
         InvalidInputError: It is none; the violation is at `path`, and names the character.
@@ -211,7 +221,10 @@ def parse_specifier(text: str, path: InputPath = (), *, may_lack_tags: bool = Fa
     levels: list[LevelSpecifier] = []
     at = 0
     for level in text.split(":"):
-        levels.append(_parse_level(level.removesuffix(";") if may_lack_tags else level, at, path))
+        parsed = _parse_level(level.removesuffix(";") if may_lack_tags else level, at, path)
+        if is_new:
+            _refuse_impossible(parsed, at, path)
+        levels.append(parsed)
         at += len(level) + 1
     specifier = ResourceSpecifier(tuple(levels))
     if specifier.type not in RESOURCE_TYPES:
@@ -266,6 +279,18 @@ def _parse_level(text: str, start: int, path: InputPath) -> LevelSpecifier:
         _refuse(path, f"has more than {WILDCARDS_LIMIT} '*' in a key or a tag")
     # Emails are the same in any case, and those of members are folded.
     return LevelSpecifier(type_name, Glob(key.casefold() if type_name == "member" else key), tuple(globs))
+
+
+def _refuse_impossible(level: LevelSpecifier, start: int, path: InputPath) -> None:
+    """Refuse a key or a tag with a character that none has; emails may have others."""
+    at = start + len(level.type) + 2
+    texts = [level.key.text, *(tag.text for tag in level.tags)]
+    for index, text in enumerate(texts):
+        is_email = level.type == "member" and not index
+        if not is_email and (found := _NO_KEY_CHARACTER.search(text)):
+            what = "tag" if index else "key"
+            _refuse(path, f"has {found.group()!r} at character {at + found.start()}, which no {what} has")
+        at += len(text) + 1
 
 
 def _level_text(level: LevelSpecifier) -> str:

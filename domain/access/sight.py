@@ -12,6 +12,7 @@ from domain.access.members import Member, fold_email
 from domain.access.policies import Statement
 from domain.access.principals import Principal
 from domain.access.resources import resource_of
+from domain.access.rights import GrantedPolicy, PolicySource
 from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
 from domain.access.uses import CredentialUses
 from domain.clock import moment, now_ms
@@ -35,7 +36,9 @@ class AccessSight:
     def member(self, member_id: str | None) -> "SeenMember | None":
         """Find a member, by id."""
         found = self.directory.members.get(member_id or "")
-        if found is None or not self.principal.may(MemberAction.VIEW, found.resource):
+        own = self.principal.member
+        is_own = found is not None and own is not None and own.id == found.id  # everybody sees himself
+        if found is None or not (is_own or self.principal.may(MemberAction.VIEW, found.resource)):
             return None
         return SeenMember(found, self)
 
@@ -137,6 +140,15 @@ class AccessSight:
         """Tell whether a project is there."""
         return self.directory.shows(key, self.principal)
 
+    def sees_policy(self, granted: GrantedPolicy) -> bool:
+        """Tell whether it may be known what a policy says that somebody has: its role, or its project, is seen."""
+        match granted.source:
+            case PolicySource.CUSTOM_ROLE:
+                return self.role(granted.role or "") is not None
+            case PolicySource.PROJECT_ROLE:
+                return self.sees_project(granted.project or "")
+        return True
+
     def _tokens(self, credentials: Iterable[Credential]) -> list["SeenToken"]:
         found = [SeenToken(c, self) for c in credentials if c.is_access_token and not c.superseded]
         return sorted(filter(self._sees_token, found), key=lambda token: token.sort_key)
@@ -158,6 +170,11 @@ class SeenMember:
     def id(self) -> str:
         """Identify the member."""
         return self.member.id
+
+    @property
+    def resource(self) -> str:
+        """The member in the words of policies, without tags."""
+        return str(resource_of("member", self.sort_key))
 
     @property
     def email(self) -> str:
@@ -210,6 +227,11 @@ class SeenRole:
     def id(self) -> str:
         """Identify the role: its key."""
         return self.role.id
+
+    @property
+    def resource(self) -> str:
+        """The role in the words of policies."""
+        return str(self.role.resource)
 
     @property
     def key(self) -> str:
@@ -288,6 +310,14 @@ class SeenToken(_SeenCredential):
         return f"{self.name.casefold()}\0{self.id}"
 
     @property
+    def resource(self) -> str:
+        """The token in the words of policies, without tags; with `*` for a member who is not seen."""
+        if self.is_service:
+            return str(resource_of("service-token", self.id))
+        member = self.member
+        return str(resource_of("member", "*" if member is None else member.sort_key).child("token", self.id))
+
+    @property
     def is_service(self) -> bool:
         """Whether it is a service's, and no member's."""
         return self.credential.is_of_service
@@ -317,6 +347,11 @@ class SeenToken(_SeenCredential):
     def policy(self) -> tuple[Statement, ...] | None:
         """The statements of its own policy, if it has one."""
         return None if self.credential.policy is None else self.credential.policy.statements
+
+    @property
+    def manages_tokens(self) -> bool:
+        """Whether it may manage all tokens of its member, whatever roles it has."""
+        return self.credential.manages_tokens
 
     @property
     def previous_secret_expires_at(self) -> datetime | None:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from domain.access.actions import ProjectAction
 from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
@@ -176,7 +175,7 @@ class AccessService:
             UnavailableError: The directory does not know the project, and the store cannot be reached.
         """
         key = place if isinstance(place, str) else place.project
-        principal.require_management(ProjectAction.VIEW, f"proj/{key}")
+        principal.require_management()
         return (await self._knowing(key)).shows(key, principal)
 
     async def require_sight(self, principal: Principal, place: EnvironmentRef | str) -> None:
@@ -195,27 +194,22 @@ class AccessService:
         Raises:
             DomainError: As `sees` says.
         """
-        principal.require_management(action, ACCOUNT)
+        principal.require_management()
         directory = await self.directory()
         projects = directory.projects
         seen = {key: project.created_ms for key, project in projects.items() if directory.shows(key, principal)}
         sees_all = len(seen) == len(projects) and principal.may(action, resource_of(ACCOUNT))
         return SeenProjects(created_ms=seen, sees_all=sees_all)
 
-    async def sight(self, principal: Principal, action: str, resource: str) -> AccessSight:
+    async def sight(self, principal: Principal) -> AccessSight:
         """Return the directory, as it is in the store now, as a principal sees it.
-
-        Args:
-            principal: Who asks.
-            action: What he is about to do.
-            resource: What he is about to do it to.
 
         Raises:
             UnauthenticatedError: No secret was shown, or it opens nothing any more.
             ForbiddenError: The credential is an SDK key, which may only evaluate.
             UnavailableError: The store cannot be reached.
         """
-        principal.require_management(action, resource)
+        principal.require_management()
         directory = await self.latest()
         return AccessSight(directory, self.now(principal), self.uses)
 

@@ -5,14 +5,14 @@ So of two edits at the same time neither breaks what the other rests on, and som
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
 from domain.access.escalation import escalations
-from domain.access.needs import Change, Surroundings, change_of, directory_with, needs
-from domain.access.principals import Principal
+from domain.access.needs import Surroundings, change_of, directory_with, needs
+from domain.access.principals import Permission, Principal
+from domain.access.resources import Level, Resource
 from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenToken
 from domain.errors import (
     ForbiddenError,
@@ -66,12 +66,12 @@ class AccessEditor:
 
         Raises:
             UnauthenticatedError: No secret was shown.
-            ForbiddenError: With everything that is denied, or that would be given without being had; or tokens
-                would come or go by a secret that was replaced.
+            ForbiddenError: With everything that is denied, or that would be given without being had; or who may do
+                what would change by a secret that was replaced.
             InvalidInputError: Nobody would be left who may do everything.
             DomainError: As the edit's decision and the store say.
         """
-        principal.require_management(edit.action, edit.resource)
+        principal.require_management()
         check_comment(edit.comment)
         access = self._snapshots.access
         async with self._turns:  # edits of this process take turns, so that only other processes can come between
@@ -84,7 +84,7 @@ class AccessEditor:
                 if not writes:
                     return sight
                 # To compare policies takes a while; evaluations go on meanwhile.
-                after = await asyncio.to_thread(_authorized, sight, edit, writes)
+                after = await asyncio.to_thread(_authorized, sight, writes)
                 _refuse_without_owner(after)
                 try:
                     await self._snapshots.commit(_commit(principal, edit, directory, writes))
@@ -113,7 +113,7 @@ def seen_at(found: S | None, kind: str, key: str, expected_version: int | None =
     return found
 
 
-def _authorized(sight: AccessSight, edit: AccessEdit, writes: Writes) -> AccessDirectory:
+def _authorized(sight: AccessSight, writes: Writes) -> AccessDirectory:
     """Return the directory as it becomes with writes, if who looks may make them.
 
     Raises:
@@ -121,27 +121,41 @@ def _authorized(sight: AccessSight, edit: AccessEdit, writes: Writes) -> AccessD
     """
     directory, principal = sight.directory, sight.principal
     changes = [change_of(write, directory.stored) for write in writes]
-    principal.authorize_all(needs(changes, Surroundings(directory, {})))
-    _refuse_replaced(principal, edit, changes)
+    needed = needs(changes, Surroundings(directory, {}))
+    _refuse(sight, "you may not", principal.lacking(needed))
+    if principal.is_replaced:
+        # What it gives would outlive it: it would go on in another secret, or another member.
+        message = "this secret was replaced: show the one that your access token has now"
+        _refuse(sight, message, [permission for permission in needed if permission.gives_access])
     after = directory_with(directory, changes)
     if beyond := escalations(changes, after, principal):
-        message = "you may not give what you may not do yourself"
-        raise ForbiddenError(message, [(lack.action, str(lack.resource)) for lack in beyond])
+        seen = replace(sight, directory=after)
+        told = [lack for granted, lacks in beyond if seen.sees_policy(granted) for lack in lacks]
+        raise ForbiddenError(
+            "you may not give what you may not do yourself",
+            [(lack.action, str(lack.resource)) for lack in dict.fromkeys(told)],
+            has_others=not all(seen.sees_policy(granted) for granted, _ in beyond),
+        )
     return after
 
 
-def _refuse_replaced(principal: Principal, edit: AccessEdit, changes: Sequence[Change]) -> None:
-    """Keep a secret that is about to end from going on in another one, and from ending the one that replaced it.
+def _refuse(sight: AccessSight, message: str, denied: Sequence[Permission]) -> None:
+    """Refuse what is denied, if anything is, by the names that who looks may know.
 
     Raises:
-        ForbiddenError: Access tokens, or secrets of them, come or go by it.
+        ForbiddenError: With everything that is denied.
     """
-    secret = principal.credential
-    if secret is None or not secret.superseded:
-        return
-    if any(isinstance(c.entity, Credential) and c.entity.is_access_token and c.comes_or_goes for c in changes):
-        message = "this secret was replaced: show the one that your access token has now"
-        raise ForbiddenError(message, [(edit.action, edit.resource)])
+    if denied:
+        raise ForbiddenError(message, [(d.action, str(_as_named(d.resource, sight))) for d in denied])
+
+
+def _as_named(resource: Resource, sight: AccessSight) -> Resource:
+    """Return a thing, which is seen, as it may be named: with `*` for a member who is not."""
+    first, *rest = resource.levels
+    member = sight.directory.member_with(first.key) if first.type == "member" else None
+    if member is None or sight.member(member.id) is not None:
+        return resource
+    return Resource((Level(first.type, "*"), *rest))
 
 
 def _refuse_without_owner(directory: AccessDirectory) -> None:

@@ -29,7 +29,6 @@ from domain.services.token_rules import (
     token_name_violations,
 )
 
-_RESOURCES = "service-token/*"
 _KIND = CredentialKind.ACCESS_TOKEN
 _NAME = "access token"
 
@@ -50,7 +49,7 @@ class TokenFilter:
 
     def select(self, sight: AccessSight) -> list[SeenToken]:
         """Return those that pass, by name."""
-        member = None if self.member_email is None else sight.directory.member_with(self.member_email)
+        member = None if self.member_email is None else sight.member_with(self.member_email)
         return [
             token
             for token in sight.tokens()
@@ -125,7 +124,7 @@ class AccessTokenService:
         Raises:
             DomainError: As `AccessService.sight` and `cut_page` say.
         """
-        sight = await self._access.sight(principal, TokenAction.VIEW, _RESOURCES)
+        sight = await self._access.sight(principal)
         return cut_page(wanted.select(sight), page, lambda token: token.sort_key)
 
     async def create(self, principal: Principal, new: NewToken, comment: str = "") -> TokenWithSecret:
@@ -138,7 +137,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "createAccessToken"
-        member = _holder(await self._access.sight(principal, action, _RESOURCES), new)
+        member = _holder(await self._access.sight(principal), new)
         secret = new_secret(_KIND)
         public_id = new_id()
         created = Credential(
@@ -163,7 +162,7 @@ class AccessTokenService:
             found += faults or rights_violations(is_of_service=new.is_service, has_roles=has_roles, policy=policy)
             if found:
                 raise below_input(found)
-            grants = new.grants.applied_to(Grants()) if has_roles else None
+            grants = new.grants.applied_to(Grants(), sight) if has_roles else None
             end = end_of(new.expires_ms, None, sight)
             created = replace(created, grants=grants, policy=policy, expires_ms=end)
             if member is not None and member.id not in sight.directory.members:
@@ -195,7 +194,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "updateAccessToken"
-        found = await self._found(principal, action, token_id)
+        found = await self._found(principal, token_id)
         after = found.credential
 
         def decide(sight: AccessSight) -> Writes:
@@ -226,7 +225,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "resetAccessToken"
-        found = await self._found(principal, action, token_id)
+        found = await self._found(principal, token_id)
         secret = new_secret(_KIND)
         after = found.credential
 
@@ -246,7 +245,7 @@ class AccessTokenService:
                 expires_ms=end_of(reset.expires_ms, before.expires_ms, sight),
                 version=before.version + 1,
             )
-            return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), reset.grace_ms)]
+            return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), after, reset.grace_ms)]
 
         edit = AccessEdit(action=action, resource=_resource_of(found), decide=decide, comment=reset.comment)
         sight = await self._editor.edit(principal, edit)
@@ -263,7 +262,7 @@ class AccessTokenService:
             DomainError: As `AccessEditor.edit` says.
         """
         action = "deleteAccessToken"
-        found = await self._found(principal, action, token_id)
+        found = await self._found(principal, token_id)
 
         def decide(sight: AccessSight) -> Writes:
             seen_at(sight.token(token_id), _NAME, token_id, expected_version)
@@ -273,14 +272,14 @@ class AccessTokenService:
         await self._editor.edit(principal, edit)
         return token_id
 
-    async def _found(self, principal: Principal, action: str, token_id: str) -> SeenToken:
+    async def _found(self, principal: Principal, token_id: str) -> SeenToken:
         """Find an access token that is to be changed.
 
         Raises:
             NotFoundError: There is none with this id.
             DomainError: As `AccessService.sight` says.
         """
-        sight = await self._access.sight(principal, action, _RESOURCES)
+        sight = await self._access.sight(principal)
         return seen_at(sight.token(token_id), _NAME, token_id)
 
 

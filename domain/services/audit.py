@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TypeAlias
 
-from domain.access.actions import AccountAction
+from domain.access.actions import AccountAction, MemberAction
 from domain.access.actors import seen_actors
 from domain.access.credentials import Credential
 from domain.access.principals import Principal
-from domain.access.resources import ACCOUNT
+from domain.access.resources import resource_of
 from domain.access.sight import ACCESS_NODES, AccessSight
 from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntityChange, EntryFilter
 from domain.model.differences import Room, changed_fields, changed_rules, changed_targets
 from domain.pages import PageRequest, Stretch, cut_stretch, page_bounds, stretch_of
-from domain.ports import PROGRESS, Delete, Entity, Save, Store, kind_of, subject_of
+from domain.ports import ACCESS_SCOPE, PROGRESS, Delete, Entity, Save, Store, kind_of, subject_of
 from domain.services.access import AccessService, SeenProjects
 
 CHANGES_LIMIT = 200
@@ -267,7 +267,7 @@ class AuditService:
 
         async def read(first: int, after: str) -> Sequence[AuditEntry]:
             found = await self._store.list_entries(None, first=first, before=after, wanted=entries)
-            found = self._access.with_seen_actors(principal, found)
+            found = self._as_seen(principal, found)
             if not is_of_thing:
                 return found
             return [await self._only_of(entry, entries.subjects or (), {}) for entry in found]
@@ -297,7 +297,7 @@ class AuditService:
             [entry for entry in entries if entry.at_ms >= since_ms]
             for entries, since_ms in zip(found, starts, strict=True)
         ]
-        redacted = iter(self._access.with_seen_actors(principal, [*chain.from_iterable(found)]))
+        redacted = iter(self._as_seen(principal, [*chain.from_iterable(found)]))
         found = [list(islice(redacted, len(entries))) for entries in found]
         pages: dict[str, ChangesPage] = {}
         for index, (type_name, _) in enumerate(nodes):
@@ -306,6 +306,16 @@ class AuditService:
             if type_name not in _NEVER_AGAIN:
                 found[index] = _since_creation(found[index], subjects[index][-1])
         return [stretch_of(entries, page, lambda entry: entry.id) for entries in found]
+
+    def _as_seen(self, principal: Principal, entries: Sequence[AuditEntry]) -> list[AuditEntry]:
+        """Return entries without the names that somebody may not see, nor how often who may do what changed."""
+        found = self._access.with_seen_actors(principal, entries)
+        if principal.may(MemberAction.VIEW, resource_of("member", "*")):
+            return found
+        return [
+            replace(entry, revisions={scope: r for scope, r in entry.revisions.items() if scope != ACCESS_SCOPE})
+            for entry in found
+        ]
 
     async def _visible(
         self, principal: Principal, wanted: Sequence[AuditFilter], seen: SeenProjects
@@ -317,7 +327,7 @@ class AuditService:
         """
         if not any(one.access_node for one in wanted):
             return [seen.includes(one.project_key) for one in wanted]
-        sight = await self._access.sight(principal, AccountAction.VIEW_AUDIT_LOG, ACCOUNT)
+        sight = await self._access.sight(principal)
         return [
             _shows(node, seen, sight) if (node := one.access_node) else seen.includes(one.project_key)
             for one in wanted

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from domain.access.actions import ProjectAction
 from domain.access.directory import project_resource
 from domain.access.principals import Principal
 from domain.access.sight import ACCESS_NODES, AccessNode
@@ -241,7 +240,7 @@ class CatalogService:
             DomainError: As `AccessService.sees` and `sight` say.
         """
         if type_name in ACCESS_NODES:
-            sight = await self._access.sight(principal, ProjectAction.VIEW, "proj/*")
+            sight = await self._access.sight(principal)
             return sight.node(type_name, entity_id)
         project, _, rest = entity_id.partition("/")
         if type_name == "Project":
@@ -275,7 +274,7 @@ class CatalogService:
 
     async def _projects(self, principal: Principal) -> list[Project]:
         """Return the projects that exist for a principal, by key."""
-        principal.require_management(ProjectAction.VIEW, "proj/*")
+        principal.require_management()
         projects = await self._store.list_all(Project, "")
         await self._access.catch_up(projects)
         return [project for project in projects if principal.may_view(project_resource(project))]

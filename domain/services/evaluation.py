@@ -164,7 +164,7 @@ class EvaluationService:
             LimitExceededError: The context is too large, or the default.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        snapshot = await self._snapshot(caller, where, "evaluate")
+        snapshot = await self._snapshot(caller, where)
         if default is not None:
             self.context_limits.check_default(default)
             if is_nested_too_deep(default):
@@ -197,7 +197,7 @@ class EvaluationService:
             LimitExceededError: The context is too large.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        snapshot = await self._snapshot(caller, where, "evaluateFlags")
+        snapshot = await self._snapshot(caller, where)
         parsed, size = self._read(context)
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
@@ -225,7 +225,7 @@ class EvaluationService:
         Raises:
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        snapshot = await self._snapshot(caller, where, "evaluateBatch")
+        snapshot = await self._snapshot(caller, where)
         client_side = caller.principal.is_client_side
         keys = _select(snapshot.client_side_flags if client_side else snapshot.live_flags, flag_keys, tags)
         caller.spend(len(contexts) * max(1, len(keys)))  # a context costs its reading, even without flags
@@ -273,9 +273,9 @@ class EvaluationService:
             ForbiddenError: The credential is a client SDK key.
             DomainError: As `Caller.spend`, `Principal.evaluates_in` and `SnapshotService.get` say.
         """
-        ref = caller.principal.evaluates_in(where.environment, "segmentMemberships")
-        caller.principal.require_server_side("segmentMemberships", str(ref))
-        snapshot = await self._snapshot(caller, where, "segmentMemberships")
+        caller.principal.evaluates_in(where.environment)
+        caller.principal.require_server_side()
+        snapshot = await self._snapshot(caller, where)
         parsed, size = self._read(context)
         caller.spend(len(snapshot.segments))
         caller.spend_on_size(size, len(snapshot.segments))
@@ -329,8 +329,8 @@ class EvaluationService:
         size = self.context_limits.check(context)
         return parse_context(context, path), size
 
-    async def _snapshot(self, caller: Caller, where: Where, action: str) -> Snapshot:
-        environment = caller.principal.evaluates_in(where.environment, action)
+    async def _snapshot(self, caller: Caller, where: Where) -> Snapshot:
+        environment = caller.principal.evaluates_in(where.environment)
         if caller.principal.rights:  # an SDK key is its environment's
             await self._snapshots.access.require_sight(caller.principal, environment)
         return await self._snapshots.get(environment, at_least=where.at_least_revision or 0)

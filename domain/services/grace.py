@@ -20,10 +20,10 @@ def grace_violations(grace_ms: int) -> list[Violation]:
     return [Violation(("gracePeriodSeconds",), f"is not between 0 and {GRACE_DAYS_LIMIT} days")]
 
 
-def superseded(credentials: Iterable[Credential], grace_ms: int) -> Writes:
-    """Return how credentials end as another one takes their place: at once, or as the grace period does.
+def superseded(credentials: Iterable[Credential], new: Credential, grace_ms: int) -> Writes:
+    """Return how credentials end as a new one takes their place: at once, or as the grace period does.
 
-    What ends before that anyway ends then.
+    What ends before that anyway ends then, and none outlives the new one.
     """
     if not grace_ms:
         return list(map(Delete, credentials))
@@ -33,7 +33,7 @@ def superseded(credentials: Iterable[Credential], grace_ms: int) -> Writes:
             replace(
                 old,
                 superseded=True,
-                expires_ms=end if old.expires_ms is None else min(old.expires_ms, end),
+                expires_ms=min(known for known in (old.expires_ms, new.expires_ms, end) if known is not None),
                 version=old.version + 1,
             ),
             old.version,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
@@ -14,6 +15,8 @@ from domain.errors import InvalidInputError, Violation
 from domain.instructions.limits import too_many
 from domain.ports import Save
 from domain.services.editing import Writes
+
+R = TypeVar("R", str, ProjectGrant)
 
 GRANTS_LIMIT = 100
 """How many custom roles, and how many project roles, somebody may have."""
@@ -50,15 +53,30 @@ class NewGrants:
             ),
         ]
 
-    def applied_to(self, grants: Grants) -> Grants:
-        """Return roles with these in the place of those that they replace, each once."""
-        custom_roles = grants.custom_roles if self.custom_roles is None else self.custom_roles
-        project_roles = grants.project_roles if self.project_roles is None else self.project_roles
+    def applied_to(self, grants: Grants, sight: AccessSight) -> Grants:
+        """Return roles with these in the place of those that they replace, each once.
+
+        Those that who looks may not view stay: he did not know of them when he said which there are to be.
+        """
         return Grants(
             base_role=grants.base_role if self.base_role is None else self.base_role,
-            custom_roles=tuple(dict.fromkeys(custom_roles)),
-            project_roles=tuple(dict.fromkeys(project_roles)),
+            custom_roles=_replaced(grants.custom_roles, self.custom_roles, sight),
+            project_roles=_replaced(grants.project_roles, self.project_roles, sight),
         )
+
+
+def _replaced(before: tuple[R, ...], wanted: Sequence[R] | None, sight: AccessSight) -> tuple[R, ...]:
+    if wanted is None:
+        return before
+    kept = dict.fromkeys(role for role in before if role in wanted or _is_hidden(role, sight))
+    return tuple(kept | dict.fromkeys(wanted))
+
+
+def _is_hidden(role: str | ProjectGrant, sight: AccessSight) -> bool:
+    """Tell whether a role that somebody has, by its key or in a project, is there but not seen."""
+    if isinstance(role, str):
+        return sight.hides("Role", role)
+    return role.project in sight.directory.projects and not sight.sees_project(role.project)
 
 
 def without_project(directory: AccessDirectory, key: str) -> Writes:

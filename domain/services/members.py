@@ -16,8 +16,6 @@ from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
 from domain.services.editing import Writes, below_input
 from domain.services.grants import NewGrants
 
-_RESOURCES = "member/*"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberFilter:
@@ -79,7 +77,7 @@ class MemberService:
         Raises:
             DomainError: As `AccessService.sight` and `cut_page` say.
         """
-        sight = await self._access.sight(principal, MemberAction.VIEW, _RESOURCES)
+        sight = await self._access.sight(principal)
         return cut_page(wanted.select(sight), page, lambda member: member.sort_key)
 
     async def member(self, principal: Principal, email: str) -> SeenMember | None:
@@ -88,7 +86,7 @@ class MemberService:
         Raises:
             DomainError: As `AccessService.sight` says.
         """
-        return (await self._access.sight(principal, MemberAction.VIEW, _RESOURCES)).member_with(email)
+        return (await self._access.sight(principal)).member_with(email)
 
     async def create(self, principal: Principal, new: NewMember, comment: str = "") -> SeenMember:
         """Create a member.
@@ -104,7 +102,7 @@ class MemberService:
             nonlocal created
             if found := [*_violations(created), *new.grants.violations(sight)]:
                 raise below_input(found)
-            created = replace(created, grants=new.grants.applied_to(Grants()))
+            created = replace(created, grants=new.grants.applied_to(Grants(), sight))
             _refuse_taken(created, MemberAction.CREATE, sight)
             return [Save(created, None)]
 
@@ -139,7 +137,7 @@ class MemberService:
             VersionConflictError: He is not at the version expected.
             DomainError: As `AccessEditor.edit` says.
         """
-        member = await self._found(principal, "deleteMember", email)
+        member = await self._found(principal, email)
 
         def decide(sight: AccessSight) -> Writes:
             known = seen_at(sight.member(member.id), "member", email, expected_version).member
@@ -159,7 +157,7 @@ class MemberService:
             VersionConflictError: He is not at the version expected.
             DomainError: As `AccessEditor.edit` says.
         """
-        member = after = await self._found(principal, action, email)
+        member = after = await self._found(principal, email)
 
         def decide(sight: AccessSight) -> Writes:
             nonlocal after
@@ -168,7 +166,7 @@ class MemberService:
                 before,
                 email=before.email if change.email is None else kept_email(change.email),
                 name=before.name if change.name is None else change.name,
-                grants=change.grants.applied_to(before.grants),
+                grants=change.grants.applied_to(before.grants, sight),
             )
             if found := [*_violations(after), *change.grants.violations(sight)]:
                 raise below_input(found)
@@ -182,14 +180,14 @@ class MemberService:
         sight = await self._editor.edit(principal, edit)
         return SeenMember(after, sight)
 
-    async def _found(self, principal: Principal, action: str, email: str) -> Member:
+    async def _found(self, principal: Principal, email: str) -> Member:
         """Find a member who is to be changed.
 
         Raises:
             NotFoundError: There is none with this email.
             DomainError: As `AccessService.sight` says.
         """
-        sight = await self._access.sight(principal, action, _RESOURCES)
+        sight = await self._access.sight(principal)
         return seen_at(sight.member_with(email), "member", email).member
 
 

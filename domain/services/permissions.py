@@ -12,7 +12,7 @@ from domain.access.members import Member
 from domain.access.policies import Effect, NewStatement, Policy, Statement, parse_policy
 from domain.access.principals import Permission, Principal
 from domain.access.resources import ACCOUNT, Level, Resource, parse_resource, resource_of, says_tags
-from domain.access.rights import Allowance, PolicySource
+from domain.access.rights import Allowance
 from domain.access.roles import BasePermissions, Role
 from domain.access.sight import AccessSight, SeenMember, SeenToken
 from domain.access.suggestions import suggestions
@@ -103,8 +103,7 @@ class PermissionHolder:
             allowance
             for rights in self.principal.rights
             for allowance in rights.allowances(self.permission.action, self.permission.resource)
-            if allowance.policy.source is not PolicySource.CUSTOM_ROLE
-            or self.sight.role(allowance.policy.role or "") is not None
+            if self.sight.sees_policy(allowance.policy)
         ]
 
     @property
@@ -153,7 +152,8 @@ class PermissionService:
             InvalidInputError: There is no such action, or the resource is none.
             UnavailableError: The store cannot be reached.
         """
-        return principal.can(await self._permission(principal, request, ()))
+        asked = await self._permission(principal, request, ())
+        return (await self._access.directory()).can(principal, asked)
 
     async def decisions(
         self, principal: Principal, requests: Sequence[PermissionRequest]
@@ -164,9 +164,11 @@ class PermissionService:
             InvalidInputError: With every violation.
             UnavailableError: The store cannot be reached.
         """
+        wanted = await self._permissions(principal, requests)
+        directory = await self._access.directory()
         return [
-            PermissionDecision(asked.action, str(asked.resource), principal.can(asked))
-            for asked in await self._permissions(principal, requests)
+            PermissionDecision(asked.action, str(asked.resource), directory.can(principal, asked))
+            for asked in wanted
         ]
 
     async def who_can(
@@ -190,7 +192,7 @@ class PermissionService:
         able = [
             PermissionHolder(holder, asked, sight)
             for holder in sight.directory.holders(now_ms())
-            if holder.can(asked) and _sees(principal, holder.credential or holder.member)
+            if sight.directory.can(holder, asked) and _sees(principal, holder.credential or holder.member)
         ]
         return cut_page(able, page, lambda holder: holder.actor)
 

@@ -54,7 +54,7 @@ class ProjectService:
             AlreadyExistsError: There is one with this key.
             DomainError: As `AccessService.authorize` and the store say.
         """
-        principal.require_management("createProject", "proj/*")
+        principal.require_management()
         check_comment(comment)
         if violations := _violations(new, environments):
             raise below_input(violations)

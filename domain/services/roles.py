@@ -9,7 +9,7 @@ from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Role
 from domain.access.sight import AccessSight, SeenRole
 from domain.access.suggestions import Suggestions, suggestions
-from domain.errors import AlreadyExistsError, InUseError, UsedBy, Violation
+from domain.errors import AlreadyExistsError, InUseError, UsedBy, UsedByToken, Violation
 from domain.instructions.details import description_violations, name_violations, new_name_violations
 from domain.keys import key_from_name
 from domain.pages import Page, PageRequest, cut_page
@@ -18,8 +18,6 @@ from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
 from domain.services.editing import Writes, below_input
 from domain.services.grants import read_policy
-
-_RESOURCES = "role/*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +88,7 @@ class RoleService:
         Raises:
             DomainError: As `AccessService.sight` and `cut_page` say.
         """
-        sight = await self._access.sight(principal, RoleAction.VIEW, _RESOURCES)
+        sight = await self._access.sight(principal)
         text = (query or "").casefold()
         roles = [role for role in sight.roles() if text in role.key.casefold() or text in role.name.casefold()]
         return cut_page(roles, page, lambda role: role.key)
@@ -101,7 +99,7 @@ class RoleService:
         Raises:
             DomainError: As `AccessService.sight` says.
         """
-        return (await self._access.sight(principal, RoleAction.VIEW, _RESOURCES)).role(key)
+        return (await self._access.sight(principal)).role(key)
 
     async def create(self, principal: Principal, new: NewRole, comment: str = "") -> SeenRole:
         """Create a custom role.
@@ -204,10 +202,11 @@ def _name_violations(new: NewRole, key: str) -> list[Violation]:
 def _users(sight: AccessSight, key: str) -> list[UsedBy]:
     """Return who is seen to have a role."""
     members = [UsedBy("member", m.email) for m in sight.members() if key in m.member.grants.custom_roles]
-    tokens = [token for token in sight.tokens() if token.credential.grants is not None]
     return members + [
-        UsedBy("accessToken", token.id)
-        for token in tokens
+        UsedByToken(
+            "accessToken", token.id, name=token.name, member=None if token.member is None else token.member.email
+        )
+        for token in sight.tokens()
         if token.credential.grants and key in token.credential.grants.custom_roles
     ]
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from domain.access.actions import ProjectAction
 from domain.access.credentials import CredentialKind, NewSdkKey, new_secret
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight, SeenSdkKey
@@ -36,7 +35,7 @@ class SdkKeyService:
         Raises:
             DomainError: As `AccessService.sight` says.
         """
-        sight = await self._access.sight(principal, ProjectAction.VIEW, f"proj/{environment.project}")
+        sight = await self._access.sight(principal)
         return sight.sdk_keys(environment)
 
     async def rotate(
@@ -67,7 +66,7 @@ class SdkKeyService:
             if violations:
                 raise below_input(violations)
             olds = [key.credential for key in sight.sdk_keys(environment) if key.kind is kind]
-            return [Save(created, None), *superseded(olds, grace_ms)]
+            return [Save(created, None), *superseded(olds, created, grace_ms)]
 
         edit = AccessEdit(
             action="rotateSdkKey",

@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 
+from domain.access.actions import TokenAction
 from domain.access.credentials import Credential
 from domain.access.policies import Effect, Policy
-from domain.access.principals import OPERATOR
+from domain.access.principals import OPERATOR, Principal
+from domain.access.roles import BaseRole, Grants
 from domain.access.sight import AccessSight
 from domain.clock import moment, now_ms
 from domain.errors import InputPath, Violation
@@ -71,14 +73,32 @@ def expiry_violations(expires_ms: int | None, sight: AccessSight) -> list[Violat
 
 
 def as_shown(token: Credential, sight: AccessSight) -> Credential:
-    """Return a token as it is when its secret is shown: another member's keeps the roles that he has now.
+    """Return a member's token as it is when its secret is shown, so that who is shown it gains nothing later.
 
-    Or who is shown it would gain what that member is given later.
+    One that is not restricted is so from then on, unless it is who is shown it who is not: by what restricts him,
+    if it is his own; by the base role that lets him do all, or all but to owners; else by the roles that the
+    member has now. He manages his tokens nevertheless, if who is shown the secret may do that too.
     """
-    member, own = sight.directory.member_of(token), sight.principal.member
-    if member is None or token.is_restricted or (own is not None and own.id == member.id):
+    member, principal = sight.directory.member_of(token), sight.principal
+    if member is None or token.is_restricted:
         return token
-    return replace(token, grants=member.grants)
+    own = principal.credential
+    if own is not None and own.member_id == member.id:
+        return replace(token, grants=own.grants, policy=own.policy, manages_tokens=own.manages_tokens)
+    if (bound := _base_role_of(principal)) is not None:
+        return replace(token, grants=Grants(base_role=bound))
+    manages = all(principal.may(action, token.resource(member)) for action in TokenAction)
+    return replace(token, grants=member.grants, manages_tokens=manages)
+
+
+def _base_role_of(principal: Principal) -> BaseRole | None:
+    """Return the base role that allows all that an owner or an admin may do, if no less restricts him."""
+    secret, member = principal.credential, principal.member
+    grants = [holder.grants for holder in (secret, member) if holder is not None]
+    roles = {found.base_role for found in grants if found is not None}
+    if not roles <= {BaseRole.OWNER, BaseRole.ADMIN} or (secret is not None and secret.policy is not None):
+        return None
+    return BaseRole.ADMIN if BaseRole.ADMIN in roles else BaseRole.OWNER
 
 
 def room_violations(token: Credential, sight: AccessSight, path: InputPath) -> list[Violation]:

@@ -58,18 +58,26 @@ def test_a_secret_that_was_replaced_neither_makes_nor_ends_any(service: Server) 
     new = change(service, "resetAccessToken", asked, **where, gracePeriodSeconds=3600)["resetAccessToken"]
     until = datetime.fromisoformat(new["accessToken"]["previousSecretExpiresAt"])
     assert timedelta(minutes=59) < until - datetime.now(UTC) <= timedelta(hours=1)
-    assert not change(service, "createMember", "member { id }", token=old["secret"], email="mo@acme.com").errors
+    assert not change(service, "createMember", "member { id }", email="mo@acme.com").errors
     own = made(service, name="mo's", memberEmail="mo@acme.com")["secret"]
     for mutation, wish in (
         ("createAccessToken", {"name": "second heir", "isService": True, "policy": [VIEW]}),
         ("resetAccessToken", where),
         ("resetAccessToken", {**where, "gracePeriodSeconds": 60}),
         ("deleteAccessToken", where),
+        ("updateAccessToken", {**where, "name": "other"}),
+        ("createMember", {"email": "heir@acme.com", "baseRole": "OWNER"}),
+        ("assignRoles", {"memberEmail": "mo@acme.com", "baseRole": "OWNER"}),
         ("deleteMember", {"memberEmail": "mo@acme.com"}),
+        ("createRole", {"name": "heir", "policy": []}),
     ):
         refused = change(service, mutation, "__typename", token=old["secret"], **wish)
         assert refused.code == "FORBIDDEN"
         assert "this secret was replaced" in refused.errors[0]["message"]
+    can = """{ viewer { create: can(action: "createMember", resource: "member/heir@acme.com")
+      view: can(action: "viewMember", resource: "member/heir@acme.com") } }"""
+    assert service.post(can, token=old["secret"])["viewer"] == {"create": False, "view": True}
+    assert service.post(can, token=new["secret"])["viewer"] == {"create": True, "view": True}
     assert lives(service, new["secret"])
     assert lives(service, own)
     last = change(service, "resetAccessToken", asked, token=new["secret"], **where)["resetAccessToken"]

@@ -105,3 +105,20 @@ def test_who_is_gone_is_nobody_whom_everybody_may_view(service: Server) -> None:
     viewer = a_token_with(service, [VIEWING, allow("member/bob@*", actions=["viewMember"])])
     for principal, seen in ((stranger, set()), (viewer, {"member/bob@acme.com"})):
         assert actors(service, principal, "member/bob@acme.com") == seen
+
+
+def test_how_often_who_may_do_what_changed_is_told_to_whoever_may_view_members(service: Server) -> None:
+    assert not change(service, "createProject", "project { id }", name="counted").errors
+    ways = """query ($p: String!) { auditLog(project: $p, action: "createProject") { nodes { revisions { scope } } }
+      project(key: $p) { history { nodes { revisions { scope } } } } }"""
+
+    def scopes(token: str | None) -> list[list[str]]:
+        answer = service.post(ways, token=token, p="counted")
+        pages = (answer["auditLog"], answer["project"]["history"])
+        return [[one["scope"] for entry in page["nodes"] for one in entry["revisions"]] for page in pages]
+
+    assert all("access" in told for told in scopes(None))
+    assert all("access" in told for told in scopes(a_token_with(service, base=BaseRole.READER)))
+    stranger = scopes(a_token_with(service, [VIEWING]))
+    assert stranger == [[scope for scope in told if scope != "access"] for told in scopes(None)]
+    assert all(stranger)

@@ -277,3 +277,29 @@ def test_what_a_tag_brings_is_told_beside_the_change_that_brought_it(service: Se
 def test_readers_may_view_a_project_and_do_nothing_to_what_is_in_it(service: Server) -> None:
     reader = things(service, a_token_with(service, base=BaseRole.READER))
     assert reader == {"project": ["viewProject"], "environment": [], "flag": [], "a": [], "b": []}
+
+
+def test_nothing_can_be_done_in_a_project_that_one_may_not_view_whether_it_is_there_or_not(
+    service: Server,
+) -> None:
+    everything = ("proj/*", "proj/*:env/*", "proj/*:env/*:segment/*")
+    token = a_token_with(service, [allow(*everything), deny("proj/*;hush", actions=["viewProject"])])
+    query = "query ($r: [PermissionRequest!]!) { viewer { decisions(requests: $r) { resource allowed } } }"
+
+    def decided(project: str) -> list[bool]:
+        wanted = [
+            {"action": "viewProject", "resource": f"proj/{project}"},
+            {"action": "deleteProject", "resource": f"proj/{project};loud"},
+            {"action": "updateName", "resource": f"proj/{project}:env/production"},
+            {"action": "createSegment", "resource": f"proj/{project};:env/production:segment/new;x"},
+        ]
+        found = service.post(query, token=token, r=wanted)["viewer"]["decisions"]
+        for asked, answer in zip(wanted, found, strict=True):
+            can = service.post(CAN, token=token, a=asked["action"], r=asked["resource"])["viewer"]["can"]
+            assert can is answer["allowed"]
+            assert "hush" not in answer["resource"]
+        return [answer["allowed"] for answer in found]
+
+    assert decided("default") == [True] * 4
+    assert decided("hidden") == decided("nowhere") == [False] * 4
+    assert service.post(CAN, token=token, a="createProject", r="proj/nowhere")["viewer"] == {"can": True}

@@ -1,5 +1,7 @@
 """What somebody may do, and where he has it from."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +15,7 @@ from domain.access.resources import Resource, resource_of
 from domain.access.rights import PolicySource, Rights
 from domain.access.roles import BaseRole, Grants, ProjectGrant, ProjectRole, Role
 from domain.keys import EnvironmentRef
+from domain.model.projects import Project
 from tests.domain.access.builders import (
     ALL_ACTIONS,
     a_policy,
@@ -127,6 +130,7 @@ def test_one_can_do_only_what_he_sees_but_create_a_project() -> None:
         allow("proj/*", actions=["createProject", "deleteProject"]),
         allow("role/*", "acct"),
     )
+    shop = replace(DIRECTORY, projects={"shop": Project(key="shop", name="Shop", tags=("hush",))})
     blind = Principal(actor="blind", rights=(rights_of(policy),))
     project = SEGMENT.outermost
     assert blind.may("updateRules", SEGMENT)
@@ -137,8 +141,32 @@ def test_one_can_do_only_what_he_sees_but_create_a_project() -> None:
         ("createRole", resource_of("role", "r"), True),
         ("createMember", resource_of("member", "m"), False),
     ):
-        assert blind.can(Permission(action, resource)) is can
-    assert principal("hers").can(Permission("updateRules", SEGMENT))
+        assert shop.can(blind, Permission(action, resource)) is can
+    rules = Permission("updateRules", SEGMENT)
+    assert shop.can(principal("hers"), rules)
+    assert not DIRECTORY.can(principal("hers"), rules)  # where there is no such project
+    hushed = a_policy(
+        allow("proj/*:env/*:segment/*"),
+        allow("proj/*", actions=["viewProject"]),
+        deny("proj/*;hush", actions=["viewProject"]),
+    )
+    assert not shop.can(Principal(actor="hushed", rights=(rights_of(hushed),)), rules)  # whichever tags are named
+    loud = replace(shop, projects={"shop": Project(key="shop", name="Shop")})
+    assert loud.can(Principal(actor="hushed", rights=(rights_of(hushed),)), rules)
+
+
+def test_a_secret_that_was_replaced_changes_nobody_s_access() -> None:
+    new, old = principal("ci"), principal("rotated")
+    owner = rights_of(a_policy(allow("member/*", "role/*", "service-token/*")))
+    for action, thing, by_old in (
+        ("viewMember", resource_of("member", "m"), True),
+        ("updateRole", resource_of("member", "m"), False),
+        ("updateAccessTokenName", resource_of("service-token", "t"), False),
+        ("createRole", resource_of("role", "r"), False),
+        ("deleteAccessToken", resource_of("service-token", "t"), False),
+    ):
+        for holder, can in ((new, True), (old, by_old)):
+            assert DIRECTORY.can(replace(holder, rights=(owner,)), Permission(action, thing)) is can
 
 
 def test_one_is_what_his_secret_makes_him() -> None:
