@@ -6,7 +6,7 @@ So of two edits at the same time neither breaks what the other rests on, and som
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from domain.access.directory import AccessDirectory
 from domain.access.escalation import escalations
@@ -24,7 +24,7 @@ from domain.errors import (
 from domain.model.changes import AuditEntry
 from domain.ports import ACCESS_SCOPE, Commit
 from domain.services.audit import told_by
-from domain.services.editing import Writes, check_comment, check_version
+from domain.services.editing import Decision, Outcome, Writes, check_comment, check_version
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 
@@ -32,20 +32,20 @@ S = TypeVar("S", SeenMember, SeenRole, SeenToken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AccessEdit:
+class AccessEdit(Generic[Outcome]):
     """What is to be done.
 
     Attributes:
         action: What is done, in the API's word.
         resource: What it is done to, in the words of policies.
-        decide: Turns the directory, as who edits sees it, into writes of members, roles and credentials; none if
-            what is wanted holds. Raises DomainError.
+        decide: Decides it on the directory, as who edits sees it: writes of members, roles and credentials, and an
+            outcome. Raises DomainError.
         scope: What the audit log lists it under: an environment, whose revision grows too; or nothing.
     """
 
     action: str
     resource: str
-    decide: Callable[[AccessSight], Writes]
+    decide: Callable[[AccessSight], Decision[Outcome]]
     comment: str = ""
     scope: str = ""
     summary: Mapping[str, object] = field(default_factory=dict)
@@ -61,8 +61,8 @@ class AccessEditor:
         self._snapshots = snapshots
         self._turns = asyncio.Lock()
 
-    async def edit(self, principal: Principal, edit: AccessEdit) -> AccessSight:
-        """Make an edit, and return the directory with it, as who made it saw it.
+    async def edit(self, principal: Principal, edit: AccessEdit[Outcome]) -> tuple[AccessSight, Outcome]:
+        """Make an edit; return the directory with it, as who made it saw it, and the decision's outcome.
 
         Raises:
             UnauthenticatedError: No secret was shown.
@@ -80,9 +80,10 @@ class AccessEditor:
                 await tries.next()
                 directory = await access.latest()
                 sight = AccessSight(directory, access.now(principal), access.uses)
-                writes = edit.decide(sight)
+                decision = edit.decide(sight)
+                writes = decision.writes
                 if not writes:
-                    return sight
+                    return sight, decision.outcome
                 # To compare policies takes a while; evaluations go on meanwhile.
                 after = await asyncio.to_thread(_authorized, sight, writes)
                 _refuse_without_owner(after)
@@ -91,7 +92,7 @@ class AccessEditor:
                 except RevisionConflictError:
                     continue
                 # Not asked of the store again, which may be away by now: a secret is answered this once.
-                return AccessSight(after, sight.principal, access.uses)
+                return AccessSight(after, sight.principal, access.uses), decision.outcome
 
 
 def seen_at(found: S | None, kind: str, key: str, expected_version: int | None = None) -> S:
@@ -169,7 +170,7 @@ def _refuse_without_owner(directory: AccessDirectory) -> None:
         raise InvalidInputError([Violation(("input",), message)])
 
 
-def _commit(principal: Principal, edit: AccessEdit, directory: AccessDirectory, writes: Writes) -> Commit:
+def _commit(principal: Principal, edit: AccessEdit[Any], directory: AccessDirectory, writes: Writes) -> Commit:
     entry = AuditEntry(
         actor=principal.actor,
         access_token=principal.acting_token,

@@ -17,7 +17,7 @@ from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Writes, below_input
+from domain.services.editing import Decision, below_input
 from domain.services.grace import grace_violations, superseded
 from domain.services.grants import NewGrants, read_policy
 from domain.services.token_rules import (
@@ -140,7 +140,7 @@ class AccessTokenService:
         member = _holder(await self._access.sight(principal), new)
         secret = new_secret(_KIND)
         public_id = new_id()
-        created = Credential(
+        blank = Credential(
             id=hash_secret(secret),
             kind=_KIND,
             name=new.name,
@@ -149,11 +149,10 @@ class AccessTokenService:
             created_ms=now_ms(),
         )
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal created
+        def decide(sight: AccessSight) -> Decision[Credential]:
             found = token_name_violations(new.name, is_of_service=new.is_service)
             found += expiry_violations(new.expires_ms, sight)
-            found += room_violations(created, sight, ())
+            found += room_violations(blank, sight, ())
             found += new.grants.violations(sight)
             has_roles = not new.grants.says_nothing
             faults: list[Violation] = []
@@ -164,15 +163,15 @@ class AccessTokenService:
                 raise below_input(found)
             grants = new.grants.applied_to(Grants(), sight) if has_roles else None
             end = end_of(new.expires_ms, None, sight)
-            created = replace(created, grants=grants, policy=policy, expires_ms=end)
+            created = replace(blank, grants=grants, policy=policy, expires_ms=end)
             if member is not None and member.id not in sight.directory.members:
                 raise NotFoundError("member", member.email)
             created = as_shown(created, sight)
             _refuse_taken(created, TokenAction.CREATE, sight)
-            return [Save(created, None)]
+            return Decision([Save(created, None)], created)
 
-        edit = AccessEdit(action=action, resource=_resource(created, member), decide=decide, comment=comment)
-        sight = await self._editor.edit(principal, edit)
+        edit = AccessEdit(action=action, resource=_resource(blank, member), decide=decide, comment=comment)
+        sight, created = await self._editor.edit(principal, edit)
         return TokenWithSecret(SeenToken(created, sight), secret)
 
     async def rename(
@@ -195,24 +194,22 @@ class AccessTokenService:
         """
         action = "updateAccessToken"
         found = await self._found(principal, token_id)
-        after = found.credential
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal after
+        def decide(sight: AccessSight) -> Decision[Credential]:
             before = seen_at(sight.token(token_id), _NAME, token_id, expected_version).credential
             after = replace(before, name=name)
             if violations := token_name_violations(name, is_of_service=before.is_of_service):
                 raise below_input(violations)
             _refuse_taken(after, TokenAction.UPDATE_NAME, sight)
             if after == before:
-                return []
+                return Decision((), before)
             after = replace(after, version=before.version + 1)
             others = [c for c in sight.directory.secrets_of(token_id) if c.superseded]
             renamed = [Save(replace(c, name=name, version=c.version + 1), c.version) for c in others]
-            return [Save(after, before.version), *renamed]
+            return Decision([Save(after, before.version), *renamed], after)
 
         edit = AccessEdit(action=action, resource=_resource_of(found), decide=decide, comment=comment)
-        sight = await self._editor.edit(principal, edit)
+        sight, after = await self._editor.edit(principal, edit)
         return SeenToken(after, sight)
 
     async def reset(self, principal: Principal, token_id: str, reset: TokenReset) -> TokenWithSecret:
@@ -227,10 +224,8 @@ class AccessTokenService:
         action = "resetAccessToken"
         found = await self._found(principal, token_id)
         secret = new_secret(_KIND)
-        after = found.credential
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal after
+        def decide(sight: AccessSight) -> Decision[Credential]:
             before = seen_at(sight.token(token_id), _NAME, token_id, reset.expected_version).credential
             violations = grace_violations(reset.grace_ms) + expiry_violations(reset.expires_ms, sight)
             if reset.grace_ms:
@@ -245,10 +240,11 @@ class AccessTokenService:
                 expires_ms=end_of(reset.expires_ms, before.expires_ms, sight),
                 version=before.version + 1,
             )
-            return [Save(after, None), *superseded(sight.directory.secrets_of(token_id), after, reset.grace_ms)]
+            replaced = superseded(sight.directory.secrets_of(token_id), after, reset.grace_ms)
+            return Decision([Save(after, None), *replaced], after)
 
         edit = AccessEdit(action=action, resource=_resource_of(found), decide=decide, comment=reset.comment)
-        sight = await self._editor.edit(principal, edit)
+        sight, after = await self._editor.edit(principal, edit)
         return TokenWithSecret(SeenToken(after, sight), secret)
 
     async def delete(
@@ -264,9 +260,9 @@ class AccessTokenService:
         action = "deleteAccessToken"
         found = await self._found(principal, token_id)
 
-        def decide(sight: AccessSight) -> Writes:
+        def decide(sight: AccessSight) -> Decision[None]:
             seen_at(sight.token(token_id), _NAME, token_id, expected_version)
-            return [Delete(credential) for credential in sight.directory.secrets_of(token_id)]
+            return Decision([Delete(credential) for credential in sight.directory.secrets_of(token_id)])
 
         edit = AccessEdit(action=action, resource=_resource_of(found), decide=decide, comment=comment)
         await self._editor.edit(principal, edit)

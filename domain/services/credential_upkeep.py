@@ -13,7 +13,7 @@ from domain.keys import EnvironmentRef
 from domain.ports import Commit, Delete, Save, Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Writes
+from domain.services.editing import Decision
 from domain.services.repeating import repeat
 
 _STORE_SECONDS = 60.0
@@ -69,15 +69,12 @@ class CredentialUpkeep:
             await self._editor.edit(SYSTEM, _removal(environment))
 
 
-def _removal(environment: EnvironmentRef | None) -> AccessEdit:
+def _removal(environment: EnvironmentRef | None) -> AccessEdit[None]:
     """Return the edit that removes replaced secrets: the SDK keys of an environment, or (None) access tokens."""
 
-    def decide(sight: AccessSight) -> Writes:
-        return [
-            Delete(credential)
-            for credential in sight.directory.credentials.values()
-            if credential.environment == environment and credential.superseded and credential.is_expired(now_ms())
-        ]
+    def decide(sight: AccessSight) -> Decision[None]:
+        credentials = [c for c in sight.directory.credentials.values() if c.environment == environment]
+        return Decision([Delete(c) for c in credentials if c.superseded and c.is_expired(now_ms())])
 
     name = ACCOUNT if environment is None else environment.resource
     return AccessEdit(

@@ -13,7 +13,7 @@ from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Writes, below_input
+from domain.services.editing import Decision, below_input
 from domain.services.grants import NewGrants
 
 
@@ -96,18 +96,17 @@ class MemberService:
             AlreadyExistsError: There is one with this email.
             DomainError: As `AccessEditor.edit` says.
         """
-        created = Member(email=kept_email(new.email), name=new.name)
+        blank = Member(email=kept_email(new.email), name=new.name)
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal created
-            if found := [*_violations(created), *new.grants.violations(sight)]:
+        def decide(sight: AccessSight) -> Decision[Member]:
+            if found := [*_violations(blank), *new.grants.violations(sight)]:
                 raise below_input(found)
-            created = replace(created, grants=new.grants.applied_to(Grants(), sight))
+            created = replace(blank, grants=new.grants.applied_to(Grants(), sight))
             _refuse_taken(created, MemberAction.CREATE, sight)
-            return [Save(created, None)]
+            return Decision([Save(created, None)], created)
 
-        edit = AccessEdit(action="createMember", resource=_resource(created), decide=decide, comment=comment)
-        sight = await self._editor.edit(principal, edit)
+        edit = AccessEdit(action="createMember", resource=_resource(blank), decide=decide, comment=comment)
+        sight, created = await self._editor.edit(principal, edit)
         return SeenMember(created, sight)
 
     async def update(self, principal: Principal, email: str, change: MemberEdit) -> SeenMember:
@@ -139,10 +138,10 @@ class MemberService:
         """
         member = await self._found(principal, email)
 
-        def decide(sight: AccessSight) -> Writes:
+        def decide(sight: AccessSight) -> Decision[None]:
             known = seen_at(sight.member(member.id), "member", email, expected_version).member
             tokens = [c for c in sight.directory.credentials.values() if c.member_id == known.id]
-            return [Delete(known), *map(Delete, tokens)]
+            return Decision([Delete(known), *map(Delete, tokens)])
 
         edit = AccessEdit(action="deleteMember", resource=_resource(member), decide=decide, comment=comment)
         await self._editor.edit(principal, edit)
@@ -157,10 +156,9 @@ class MemberService:
             VersionConflictError: He is not at the version expected.
             DomainError: As `AccessEditor.edit` says.
         """
-        member = after = await self._found(principal, email)
+        member = await self._found(principal, email)
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal after
+        def decide(sight: AccessSight) -> Decision[Member]:
             before = seen_at(sight.member(member.id), "member", email, change.expected_version).member
             after = replace(
                 before,
@@ -172,12 +170,12 @@ class MemberService:
                 raise below_input(found)
             _refuse_taken(after, MemberAction.UPDATE_EMAIL, sight)
             if after == before:
-                return []
+                return Decision((), before)
             after = replace(after, version=before.version + 1)
-            return [Save(after, before.version)]
+            return Decision([Save(after, before.version)], after)
 
         edit = AccessEdit(action=action, resource=_resource(member), decide=decide, comment=change.comment)
-        sight = await self._editor.edit(principal, edit)
+        sight, after = await self._editor.edit(principal, edit)
         return SeenMember(after, sight)
 
     async def _found(self, principal: Principal, email: str) -> Member:

@@ -16,7 +16,7 @@ from domain.pages import Page, PageRequest, cut_page
 from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Writes, below_input
+from domain.services.editing import Decision, below_input
 from domain.services.grants import read_policy
 
 
@@ -110,10 +110,8 @@ class RoleService:
             DomainError: As `AccessEditor.edit` says.
         """
         key = key_from_name(new.name) if new.key is None else new.key
-        created = Role(key=key)
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal created
+        def decide(sight: AccessSight) -> Decision[Role]:
             found = _name_violations(new, key)
             found += description_violations(new.description, ("description",))
             policy = read_policy(new.policy, found, suggestions(wanted=self._suggests))
@@ -129,10 +127,10 @@ class RoleService:
             if key in sight.directory.roles:
                 sight.principal.authorize(RoleAction.CREATE, created.resource)  # or is not told that there is one
                 raise AlreadyExistsError("role", key)
-            return [Save(created, None)]
+            return Decision([Save(created, None)], created)
 
         edit = AccessEdit(action="createRole", resource=_resource(key), decide=decide, comment=comment)
-        await self._editor.edit(principal, edit)
+        _, created = await self._editor.edit(principal, edit)
         return SeenRole(created)
 
     async def update(self, principal: Principal, key: str, change: RoleEdit) -> SeenRole:
@@ -144,19 +142,17 @@ class RoleService:
             VersionConflictError: It is not at the version expected.
             DomainError: As `AccessEditor.edit` says.
         """
-        after = Role(key=key)
 
-        def decide(sight: AccessSight) -> Writes:
-            nonlocal after
+        def decide(sight: AccessSight) -> Decision[Role]:
             before = seen_at(sight.role(key), "role", key, change.expected_version).role
             after = change.apply(before, suggestions(wanted=self._suggests))
             if after == before:
-                return []
+                return Decision((), before)
             after = replace(after, version=before.version + 1)
-            return [Save(after, before.version)]
+            return Decision([Save(after, before.version)], after)
 
         edit = AccessEdit(action="updateRole", resource=_resource(key), decide=decide, comment=change.comment)
-        await self._editor.edit(principal, edit)
+        _, after = await self._editor.edit(principal, edit)
         return SeenRole(after)
 
     async def delete(
@@ -171,13 +167,13 @@ class RoleService:
             DomainError: As `AccessEditor.edit` says.
         """
 
-        def decide(sight: AccessSight) -> Writes:
+        def decide(sight: AccessSight) -> Decision[None]:
             role = seen_at(sight.role(key), "role", key, expected_version).role
             if holders := _holders(sight, key):
                 sight.principal.authorize(RoleAction.DELETE, role.resource)  # or is not told whose it is
                 users = _users(sight, key)
                 raise InUseError("role", key, users, has_others=holders != {user.key for user in users})
-            return [Delete(role)]
+            return Decision([Delete(role)])
 
         edit = AccessEdit(action="deleteRole", resource=_resource(key), decide=decide, comment=comment)
         await self._editor.edit(principal, edit)

@@ -10,7 +10,7 @@ from domain.keys import EnvironmentRef
 from domain.ports import Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Writes, below_input
+from domain.services.editing import Decision, below_input
 from domain.services.grace import grace_violations, superseded
 
 
@@ -57,7 +57,7 @@ class SdkKeyService:
         secret = new_secret(kind)
         created = NewSdkKey(environment, kind, secret).credential
 
-        def decide(sight: AccessSight) -> Writes:
+        def decide(sight: AccessSight) -> Decision[None]:
             if sight.directory.environment(environment) is None or not sight.sees_project(environment.project):
                 raise NotFoundError("environment", str(environment))
             violations = grace_violations(grace_ms)
@@ -66,7 +66,7 @@ class SdkKeyService:
             if violations:
                 raise below_input(violations)
             olds = [key.credential for key in sight.sdk_keys(environment) if key.kind is kind]
-            return [Save(created, None), *superseded(olds, created, grace_ms)]
+            return Decision([Save(created, None), *superseded(olds, created, grace_ms)])
 
         edit = AccessEdit(
             action="rotateSdkKey",
@@ -75,5 +75,5 @@ class SdkKeyService:
             decide=decide,
             comment=comment,
         )
-        sight = await self._editor.edit(principal, edit)
+        sight, _ = await self._editor.edit(principal, edit)
         return SdkKeyWithSecret(SeenSdkKey(created, sight), secret)

@@ -14,6 +14,7 @@ from domain.access.principals import OPERATOR
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
 from domain.ports import Entity, Save
 from domain.services.access_editing import AccessEdit, AccessEditor
+from domain.services.editing import Decision
 from domain.services.snapshots import SnapshotService
 from storage import open_store
 from tests.servers import Answer, Server
@@ -66,7 +67,9 @@ def store_access(server: Server, *entities: Entity) -> None:
     async def write() -> None:
         store = await open_store(server.store)
         edit = AccessEdit(
-            action="test", resource="acct", decide=lambda _sight: [Save(entity, None) for entity in entities]
+            action="test",
+            resource="acct",
+            decide=lambda _sight: Decision([Save(entity, None) for entity in entities], None),
         )
         await AccessEditor(SnapshotService(store)).edit(OPERATOR, edit)
         await store.close()

@@ -9,17 +9,19 @@ from domain.access.principals import Principal
 from domain.access.sight import AccessSight
 from domain.ports import Entity, Save
 from domain.services.access_editing import AccessEdit
-from domain.services.editing import Writes
+from domain.services.editing import Decision
 from domain.services.snapshots import SnapshotService
 
 
-def saving(*entities: Entity) -> AccessEdit:
-    def decide(sight: AccessSight) -> Writes:
+def saving(*entities: Entity) -> AccessEdit[None]:
+    def decide(sight: AccessSight) -> Decision[None]:
         stored = [sight.directory.stored(entity) for entity in entities]
-        return [
-            Save(entity, None) if old is None else Save(replace(entity, version=old.version + 1), old.version)
-            for entity, old in zip(entities, stored, strict=True)
-        ]
+        return Decision(
+            [
+                Save(entity, None) if old is None else Save(replace(entity, version=old.version + 1), old.version)
+                for entity, old in zip(entities, stored, strict=True)
+            ]
+        )
 
     return AccessEdit(action="test", resource="acct", decide=decide)
 

@@ -16,7 +16,7 @@ from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError,
 from domain.ports import Delete, Entity, Save, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.access_tokens import AccessTokenService, TokenReset
-from domain.services.editing import Writes
+from domain.services.editing import Decision
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_policy, allow
 from tests.domain.services.access import a_token_of, principal_of, saving
@@ -26,8 +26,8 @@ from tests.domain.services.waiting import eventually
 ADMIN = Member(id="admin", email="admin@acme.com", grants=Grants(base_role=BaseRole.ADMIN))
 
 
-def deleting(entity: Entity) -> AccessEdit:
-    return AccessEdit(action="test", resource="acct", decide=lambda _sight: [Delete(entity)])
+def deleting(entity: Entity) -> AccessEdit[None]:
+    return AccessEdit(action="test", resource="acct", decide=lambda _sight: Decision([Delete(entity)], None))
 
 
 async def test_a_role_that_changes_changes_what_its_holders_may_here_at_once_and_elsewhere_soon(
@@ -76,10 +76,10 @@ async def test_an_edit_that_was_stored_is_answered_though_the_store_goes_away_ri
 
 
 async def test_of_two_edits_only_one_takes_the_last_name_that_is_free(store: Store, owner: Principal) -> None:
-    def decide(sight: AccessSight) -> Writes:
+    def decide(sight: AccessSight) -> Decision[None]:
         if sight.directory.member_with("ann@acme.com"):
             raise AlreadyExistsError("member", "ann@acme.com")
-        return [Save(Member(email="ann@acme.com"), None)]
+        return Decision([Save(Member(email="ann@acme.com"), None)])
 
     edit = AccessEdit(action="createMember", resource="member/*", decide=decide)
     editors = [AccessEditor(SnapshotService(store)) for _ in range(4)]

@@ -17,7 +17,7 @@ from domain.ports import Save, Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.projects import ProjectService
@@ -95,7 +95,9 @@ async def test_the_history_of_an_access_token_has_all_its_secrets_however_many_o
     secrets = [
         Credential(id=f"{n:03}", kind=kind, name="ci", public_id="ours" if n in ours else f"{n:03}") for n in MANY
     ]
-    edit = AccessEdit(action="test", resource="acct", decide=lambda _sight: [Save(one, None) for one in secrets])
+    edit = AccessEdit(
+        action="test", resource="acct", decide=lambda _sight: Decision([Save(one, None) for one in secrets], None)
+    )
     await AccessEditor(snapshots).edit(SYSTEM, edit)
     [entry] = await history(store, owner, "AccessToken", "ours")
     assert len(entry.changes) == len(ours)

@@ -13,6 +13,7 @@ from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictE
 from domain.ports import ACCESS_SCOPE, EVERY_ENTRY, Commit, Delete, Save, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.credential_upkeep import CredentialUpkeep
+from domain.services.editing import Decision
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore
@@ -76,8 +77,8 @@ async def test_the_use_of_a_credential_that_is_gone_goes(store: Store, owner: Pr
     token = Credential(id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", public_id="gone")
     editor = AccessEditor(snapshots)
     made, deleted = (
-        AccessEdit(action="test", resource="acct", decide=lambda _sight: [Save(token, None)]),
-        AccessEdit(action="test", resource="acct", decide=lambda _sight: [Delete(token)]),
+        AccessEdit(action="test", resource="acct", decide=lambda _sight: Decision([Save(token, None)], None)),
+        AccessEdit(action="test", resource="acct", decide=lambda _sight: Decision([Delete(token)], None)),
     )
     for edit, left in ((made, ["gone"]), (deleted, [])):
         await editor.edit(owner, edit)

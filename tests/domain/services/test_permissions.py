@@ -21,7 +21,7 @@ from domain.pages import PageRequest
 from domain.ports import Delete, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.catalog import CatalogService
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
 from domain.services.environments import EnvironmentService
 from domain.services.filters import PlaceFilter
 from domain.services.import_plan import ImportMode
@@ -124,7 +124,7 @@ async def test_what_somebody_may_no_more_he_is_told_no_more(
     assert service.actions_on(ann, segment) == [*ACTIONS["proj:env:segment"]]
     await editor.edit(owner, saving(replace(ANN, grants=Grants(base_role=BaseRole.READER))))
     assert service.actions_on(ann, segment) == []
-    revoke = AccessEdit(action="test", resource="acct", decide=lambda _sight: [Delete(token)])
+    revoke = AccessEdit(action="test", resource="acct", decide=lambda _sight: Decision([Delete(token)], None))
     await editor.edit(owner, revoke)
     with pytest.raises(UnauthenticatedError):
         service.actions_on(ann, segment)

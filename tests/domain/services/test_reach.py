@@ -24,7 +24,7 @@ from domain.model.targeting import Clause
 from domain.ports import Save
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
 from domain.services.flag_copies import FlagCopy, FlagCopyService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
@@ -124,8 +124,11 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
     await segments.create(OPERATOR, PRODUCTION, NewSegment(name="list", list_context_kind="user"))
     role = Role(key="r", base_permissions=BasePermissions.NO_ACCESS, policy=parse_policy([VIEWING, statement]))
     token = Credential(id="t", kind=CredentialKind.ACCESS_TOKEN, name="t", grants=Grants(custom_roles=("r",)))
-    made = AccessEdit(action="test", resource="acct", decide=lambda _: [Save(role, None), Save(token, None)])
-    holder = (await AccessEditor(snapshots).edit(OPERATOR, made)).directory.principal("t", 0)
+    made = AccessEdit(
+        action="test", resource="acct", decide=lambda _: Decision([Save(role, None), Save(token, None)], None)
+    )
+    sight, _ = await AccessEditor(snapshots).edit(OPERATOR, made)
+    holder = sight.directory.principal("t", 0)
     assert holder is not None
     before = await store.load_environment(PRODUCTION)
     for step, key, tags in steps:

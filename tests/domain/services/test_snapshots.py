@@ -20,7 +20,7 @@ from domain.model.projects import Environment
 from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
 from domain.services.access import LOOKS_A_SECOND
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import EnvironmentEditor
+from domain.services.editing import Decision, EnvironmentEditor
 from domain.services.evaluation import Caller, Where
 from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
@@ -139,7 +139,9 @@ async def test_a_store_that_is_known_to_be_away_is_not_asked(
     for edit in (
         import_value(imports, owner, 2),
         flags.create(owner, NewFlag(project="default", name="New")),
-        AccessEditor(snapshots).edit(owner, AccessEdit(action="createRole", resource="*", decide=lambda _: [])),
+        AccessEditor(snapshots).edit(
+            owner, AccessEdit(action="createRole", resource="*", decide=lambda _: Decision((), None))
+        ),
         snapshots.get(PRODUCTION, at_least=revision + 9),
         snapshots.get(EnvironmentRef("default", "invented")),
         snapshots.access.latest(),
