@@ -98,10 +98,14 @@ class GraphQLView(GraphQL[object, None]):
         except ClientDisconnect:
             return  # nobody is left to answer
         except Exception as error:  # noqa: BLE001 - nothing passes this point; refusal_of logs what is ours
-            refusal = refusal_of(error)
-            self.metrics.count_errors([refusal.extensions["code"]])
-            response = error_response(refusal, negotiated(_accept(request)) or JSON)
+            response = self._refused(request, error)
         await response(scope, receive, send)
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        """Count a failure, and answer with it; kept by a frame that it came through, it would be a cycle."""
+        refusal = refusal_of(error)
+        self.metrics.count_errors([refusal.extensions["code"]])
+        return error_response(refusal, negotiated(_accept(request)) or JSON)
 
     async def run(self, request: Request) -> Response:  # type: ignore[override]  # there are no WebSockets here
         """Answer a request that holds a GraphQL operation, or asks for the IDE or the methods.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from inspect import isawaitable
 from typing import Any
 
@@ -41,10 +41,10 @@ from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import (
-    CACHED_DOCUMENTS,
     Disclosure,
     DocumentLimits,
     admitted_document,
+    kept_by_text,
     limit_error,
     refuse_variables,
 )
@@ -312,7 +312,7 @@ class _Valid:
     direct: DirectOperation | None
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@kept_by_text(1)
 def _prepared(schema: Schema, text: str, operation_name: str | None) -> _Valid | _Invalid:
     """Prepare an operation as far as its text tells; once per text and operation.
 
