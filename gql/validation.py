@@ -13,6 +13,7 @@ from graphql import (
     GraphQLInputType,
     GraphQLSchema,
     InlineFragmentNode,
+    KnownDirectivesRule,
     NoSchemaIntrospectionCustomRule,
     SelectionNode,
     SelectionSetNode,
@@ -27,6 +28,7 @@ from graphql import (
     visit,
 )
 from graphql.utilities import validate_input_literal
+from graphql.validation import SDLValidationContext
 
 from gql.limits import (
     MOST_SUGGESTIONS,
@@ -172,4 +174,19 @@ class _FewFaultsRule(ValuesOfCorrectTypeRule):
         return SKIP
 
 
-_RULES = tuple(_FewFaultsRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules)
+class _FewDirectivesRule(KnownDirectivesRule):
+    """What is wrong with a directive is told once, however often it stands there."""
+
+    def __init__(self, context: ValidationContext | SDLValidationContext) -> None:
+        super().__init__(context)
+        self._told: set[str] = set()
+
+    def report_error(self, error: GraphQLError) -> None:
+        """Report what was not told yet."""
+        if error.message not in self._told:
+            self._told.add(error.message)
+            super().report_error(error)
+
+
+_OURS = {ValuesOfCorrectTypeRule: _FewFaultsRule, KnownDirectivesRule: _FewDirectivesRule}
+_RULES = tuple(_OURS.get(rule, rule) for rule in specified_rules)
