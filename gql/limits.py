@@ -39,6 +39,7 @@ _LONG = 2_000
 COUNT_CEILING = 1_000_000_000
 # The parser goes no deeper; no limit is higher.
 DEEPEST = MAX_NESTING_DEPTH
+_INTROSPECTION = frozenset({"__schema", "__type"})
 # To find what may have been meant, a name is compared with all others of its place.
 MOST_SUGGESTIONS = 5
 
@@ -58,6 +59,7 @@ class DocumentLimits:
         max_aliases: Fields that bear an alias.
         max_directives: Uses of directives.
         max_root_fields: Fields of the operation itself.
+        max_introspections: Uses of `__schema` and `__type`, each of which may list the whole schema.
         max_input_values: Items of lists and fields of input objects in the variables.
         max_variables_size: Characters of names and strings, and values, of the variables that the document uses
             several times, as often as it does. The default has room for a context of the default size in each of
@@ -71,6 +73,7 @@ class DocumentLimits:
     max_aliases: int = 100
     max_directives: int = 100
     max_root_fields: int = 50
+    max_introspections: int = 1
     max_input_values: int = 100_000
     max_variables_size: int = 4_000_000
 
@@ -107,6 +110,7 @@ class _Counts(NamedTuple):
     aliases: int
     directives: int
     root_fields: int
+    introspections: int
 
 
 def document_counts(document: DocumentNode) -> dict[str, int]:
@@ -142,7 +146,7 @@ def _survey(
     definition: OperationDefinitionNode | FragmentDefinitionNode,
 ) -> tuple[_Counts, list[tuple[str, int]]]:
     """Count what stands in the definition itself, and list its spreads with the depth each stands at."""
-    depth = field_count = aliases = root_fields = 0
+    depth = field_count = aliases = root_fields = introspections = 0
     directives = len(definition.directives or ())
     spreads: list[tuple[str, int]] = []
     pending = [(definition.selection_set, 0)]
@@ -160,14 +164,15 @@ def _survey(
                 field_count += 1
                 aliases += selection.alias is not None
                 root_fields += above == 0
+                introspections += selection.name.value in _INTROSPECTION
             if isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
                 pending.append((selection.selection_set, level))
-    return _Counts(depth, field_count, aliases, directives, root_fields), spreads
+    return _Counts(depth, field_count, aliases, directives, root_fields, introspections), spreads
 
 
 def _expand(own: _Counts, spreads: list[tuple[str, int]], expanded: dict[str, _Counts]) -> _Counts:
     """Add to a definition's own counts those of the fragments it spreads."""
-    depth, field_count, aliases, directives, root_fields = own
+    depth, field_count, aliases, directives, root_fields, introspections = own
     for name, above in spreads:
         if (fragment := expanded.get(name)) is not None:
             depth = max(depth, above + fragment.depth)
@@ -175,9 +180,9 @@ def _expand(own: _Counts, spreads: list[tuple[str, int]], expanded: dict[str, _C
             aliases += fragment.aliases
             directives += fragment.directives
             root_fields += 0 if above else fragment.root_fields
-    return _Counts(
-        *(min(count, COUNT_CEILING) for count in (depth, field_count, aliases, directives, root_fields))
-    )
+            introspections += fragment.introspections
+    counts = (depth, field_count, aliases, directives, root_fields, introspections)
+    return _Counts(*(min(count, COUNT_CEILING) for count in counts))
 
 
 def kept_by_text(position: int) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -135,6 +135,14 @@ class Schema(strawberry.Schema):
         self.runs_directly = True
         self.metrics = metrics or Metrics()
 
+    def errors_of(self, text: str) -> Sequence[GraphQLError]:
+        """Validate a document.
+
+        Raises:
+            GraphQLError: It is beyond the limits, or no document.
+        """
+        return validation_errors(self._schema, text, self.limits, self.disclosure)
+
     async def execute(  # noqa: PLR0913, PLR0917 - Strawberry's own signature
         self,
         query: str | None,
@@ -324,7 +332,7 @@ def _prepared(schema: Schema, text: str, operation_name: str | None) -> _Valid |
     operation = _operation(document, operation_name)
     operation_type = OperationType(operation.operation.value)
     core = schema._schema  # noqa: SLF001 - Strawberry offers no other way to it
-    if errors := validation_errors(core, text, schema.limits, schema.disclosure):
+    if errors := schema.errors_of(text):
         return _Invalid(operation_type, errors)
     declared = declared_variables(core, text, schema.limits, operation_name)
     direct = direct_operation(schema, document, operation)
