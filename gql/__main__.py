@@ -3,6 +3,7 @@
 import asyncio
 import codecs
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -39,19 +40,21 @@ from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
-from gql.documents import read_documents
+from gql.documents import check_documents, read_documents
 from gql.examples import read_examples
 from gql.heads import HeadLimitingProtocol
 from gql.logs import configure_logging
 from gql.metrics import FOLDER
 from gql.schema import build_schema
-from gql.settings import Settings
+from gql.settings import Settings, faults_of, unknown_settings
 from gql.workers import ANSWER_SECONDS, Supervisor
 from storage import open_store
 from storage.cache import RedisTexts
 from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__package__)
 
 _LOOK_SECONDS = 0.5
 """How often it is looked how far an import has come."""
@@ -114,6 +117,8 @@ def serve(
     settings = _settings()
     asyncio.run(_check_start(settings))
     configure_logging(settings.log_level)
+    if unknown := unknown_settings():
+        _log.warning("there are no such settings: %s", ", ".join(unknown))
     config = uvicorn.Config(
         "gql.app:create_app",
         factory=True,
@@ -264,9 +269,7 @@ def _settings(store: str | None = None) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        _fail(
-            *(f"EARLYBIRD_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors())
-        )
+        _fail(*faults_of(error))
 
 
 def _environment(project: str, environment: str) -> EnvironmentRef:
@@ -290,10 +293,12 @@ async def _check_start(settings: Settings) -> None:
         read_examples(settings.examples)
         if settings.cache_url is not None:
             await RedisTexts(settings.cache_url.get_secret_value(), namespace="").close()
-        read_documents(settings.documents)
+        if documents := read_documents(settings.documents):
+            schema = build_schema(settings.document_limits, disclosure=settings.disclosure)
+            check_documents(schema, documents)
         await (await open_store(settings.store)).close()
     except InvalidInputError as error:
-        _fail(*map(str, error.violations))
+        _fail_for(error)
     except UnavailableError:
         pass
 
@@ -331,7 +336,7 @@ def _with_store(settings: Settings, run: Callable[[Store], Coroutine[Any, Any, T
     try:
         return asyncio.run(with_store())
     except InvalidInputError as error:
-        _fail(*map(str, error.violations))
+        _fail_for(error)
     except DomainError as error:
         _fail(error.message)
 
@@ -376,6 +381,16 @@ def _report(report: ImportReport) -> None:
     console.print(
         f"{report.environment} is at revision {report.revision}: {counts.created} created, "
         f"{counts.updated} updated, {counts.unchanged} unchanged, {counts.deleted} deleted."
+    )
+
+
+def _fail_for(error: InvalidInputError) -> NoReturn:
+    """Leave in words; the store's URL is called as its setting is."""
+    _fail(
+        *(
+            f"EARLYBIRD_STORE: {violation.message}" if violation.path == ("url",) else str(violation)
+            for violation in error.violations
+        )
     )
 
 

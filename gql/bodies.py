@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from domain.access.principals import ANONYMOUS, Principal
 from domain.errors import LimitExceededError
 from gql.answers import RefusedRequestError
 from gql.deadlines import within
@@ -20,6 +21,7 @@ class BodyLimits:
         max_bytes: The most bytes.
         max_seconds: How long all of them may take.
         anonymous_bytes: The most bytes of who shows no secret.
+        client_bytes: The most bytes of who shows a client SDK key, which anybody can read out of an application.
         incoming_bytes: The most bytes of all bodies together that are on their way to this process; those with no
             more than `anonymous_bytes` are taken in all the same.
     """
@@ -27,7 +29,16 @@ class BodyLimits:
     max_bytes: int
     max_seconds: int
     anonymous_bytes: int = 65_536
+    client_bytes: int = 1_048_576
     incoming_bytes: int = 268_435_456
+
+    def of(self, principal: Principal) -> tuple[str, int]:
+        """Return the most bytes of who asks, and the setting that says so."""
+        if principal is ANONYMOUS and self.anonymous_bytes < self.max_bytes:
+            return "MAX_ANONYMOUS_BODY_BYTES", self.anonymous_bytes
+        if principal.is_client_side and self.client_bytes < self.max_bytes:
+            return "MAX_CLIENT_BODY_BYTES", self.client_bytes
+        return "MAX_BODY_BYTES", self.max_bytes
 
 
 class _Incoming:
@@ -36,15 +47,13 @@ class _Incoming:
     count = 0
 
 
-async def read_body(request: Request, limits: BodyLimits, *, is_anonymous: bool = False) -> bytes:
+async def read_body(request: Request, limits: BodyLimits, principal: Principal) -> bytes:
     """Read a body as a whole; one that says itself that it is too long is not asked for.
 
     Raises:
         RefusedRequestError: It is too long, or too slow, or others take the room.
     """
-    setting, limit = "MAX_BODY_BYTES", limits.max_bytes
-    if is_anonymous and limits.anonymous_bytes < limit:
-        setting, limit = "MAX_ANONYMOUS_BODY_BYTES", limits.anonymous_bytes
+    setting, limit = limits.of(principal)
     length = header(request, b"content-length") or ""
     if length.isdecimal() and int(length) > limit:
         raise too_large("The request body's bytes", setting, limit, int(length))
@@ -52,6 +61,16 @@ async def read_body(request: Request, limits: BodyLimits, *, is_anonymous: bool 
         return await within(limits.max_seconds, _read(request.receive, limits, setting, limit))
     except TimeoutError:
         raise too_slow(limits.max_seconds) from None
+
+
+def check_encoding(request: Request) -> None:
+    """Refuse a body that is packed: it may be of any length when unpacked.
+
+    Raises:
+        RefusedRequestError: It is.
+    """
+    if header(request, b"content-encoding") not in {None, "identity"}:
+        raise RefusedRequestError(415, "The body must not be encoded", headers={"Accept-Encoding": "identity"})
 
 
 async def _read(receive: Receive, limits: BodyLimits, setting: str, limit: int) -> bytes:

@@ -5,20 +5,24 @@ clients do (docs/adr/0022).
 """
 
 import hashlib
-from collections import OrderedDict
+import json
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-import orjson
 from graphql import GraphQLError
 
 from domain.errors import InvalidInputError, Violation
 from domain.json import same_json
 from gql.answers import RefusedRequestError
 
+if TYPE_CHECKING:
+    from gql.schema import Schema
+
 _SHA256 = "sha256:"
+_Pairs: TypeAlias = list[tuple[str, Any]]
 
 
 def hash_document(text: str) -> str:
@@ -33,7 +37,7 @@ def read_documents(path: str | None) -> Mapping[str, str]:
     Generator write it, or Apollo's manifest. Every document can be named by its hash too, `sha256:…`.
 
     Raises:
-        InvalidInputError: It cannot be read, or is neither.
+        InvalidInputError: It cannot be read, or is neither, or ids are repeated, or are the hashes of other texts.
     """
     if path is None:
         return {}
@@ -41,24 +45,64 @@ def read_documents(path: str | None) -> Mapping[str, str]:
     try:
         if place.is_dir():
             files = sorted(file for ending in ("*.graphql", "*.gql") for file in place.glob(ending))
-            named: dict[str, Any] = {file.stem: file.read_text(encoding="utf-8") for file in files}
+            entries: _Pairs = [(file.stem, file.read_text(encoding="utf-8")) for file in files]
         else:
-            named = _manifest(orjson.loads(place.read_bytes()))
-    except (OSError, UnicodeDecodeError, orjson.JSONDecodeError) as error:
+            entries = _manifest(json.loads(place.read_bytes(), object_pairs_hook=_Object))
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError([Violation((), f"{path}: {error}")]) from error
-    if not named or not all(isinstance(text, str) for text in named.values()):
+    if not entries or not all(isinstance(text, str) for _, text in entries):
         raise InvalidInputError([Violation((), f"{path}: there are no documents, each a text by its id")])
-    return {**{_SHA256 + hash_document(text): text for text in named.values()}, **named}
+    _refuse_ids(path, entries)
+    return {**{_SHA256 + hash_document(text): text for _, text in entries}, **dict(entries)}
 
 
-def _manifest(content: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever the file holds
-    if not isinstance(content, dict):
-        return {}
-    operations = content.get("operations")
-    if not isinstance(operations, list):
+def check_documents(schema: "Schema", documents: Mapping[str, str]) -> None:
+    """Look whether each of the trusted documents could be executed at all.
+
+    Raises:
+        InvalidInputError: It names those that could not, and says why.
+    """
+    violations = []
+    ids = {text: document_id for document_id, text in documents.items()}
+    for text, document_id in ids.items():
+        try:
+            errors = schema.errors_of(text)
+        except GraphQLError as error:
+            errors = (error,)
+        violations += [Violation((), f"trusted document '{document_id}': {error.message}") for error in errors[:1]]
+    if violations:
+        raise InvalidInputError(violations)
+
+
+class _Object(list[tuple[str, Any]]):
+    """An object of JSON, with names that may be repeated."""
+
+
+def _manifest(content: Any) -> _Pairs:  # noqa: ANN401 - whatever the file holds
+    if not isinstance(content, _Object):
+        return []
+    operations = dict(content).get("operations")
+    if not isinstance(operations, list) or isinstance(operations, _Object):
         return content
-    entries = [operation if isinstance(operation, dict) else {} for operation in operations]
-    return {str(entry.get("id")): entry.get("body") for entry in entries}
+    entries = [dict(operation) if isinstance(operation, _Object) else {} for operation in operations]
+    return [(str(entry.get("id")), entry.get("body")) for entry in entries]
+
+
+def _refuse_ids(path: str, entries: _Pairs) -> None:
+    """Refuse ids that name several documents, and hashes of others."""
+    counts = Counter(document_id for document_id, _ in entries)
+    violations = [
+        Violation((), f"{path}: the id '{document_id}' is there {count} times")
+        for document_id, count in counts.items()
+        if count > 1
+    ]
+    violations += [
+        Violation((), f"{path}: the id '{document_id}' is not the hash of its document")
+        for document_id, text in entries
+        if document_id.startswith(_SHA256) and document_id != _SHA256 + hash_document(text)
+    ]
+    if violations:
+        raise InvalidInputError(violations)
 
 
 class AutomaticDocuments:

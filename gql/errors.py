@@ -63,6 +63,17 @@ def map_error(error: GraphQLError) -> None:
             "code": ErrorCode.BAD_USER_INPUT.value,
             "violations": violations,
         }
+    forget_frames(error)
+
+
+def forget_frames(error: GraphQLError) -> None:
+    """Drop the tracebacks of an error: their frames hold it, and all that its request held, in a cycle."""
+    pending: list[BaseException | None] = [error, error.original_error]
+    while pending:
+        failure = pending.pop()
+        if failure is not None:
+            pending += [failure.__cause__, failure.__context__]
+            failure.__traceback__ = failure.__cause__ = failure.__context__ = None
 
 
 def _details(error: DomainError) -> dict[str, Any]:

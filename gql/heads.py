@@ -1,13 +1,13 @@
 """The heads of requests, of which uvicorn waits for any length, for ever: it gives them neither time nor size."""
 
 import asyncio
-from functools import cache
+from typing import Any
 
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import service_unavailable
 
-from gql.settings import Settings
+from gql.settings import process_settings
+from gql.stalls import StallLimitingProtocol
 
 _TOO_LARGE = "The request's head has more bytes than EARLYBIRD_MAX_HEADER_BYTES."
 _REFUSAL = (
@@ -15,13 +15,11 @@ _REFUSAL = (
     f"content-length: {len(_TOO_LARGE)}\r\nconnection: close\r\n\r\n{_TOO_LARGE}"
 ).encode()
 
-
-@cache
-def _settings() -> Settings:
-    return Settings()
+_LONGEST_URL = 65_535
+"""What is longer the parser of URLs does not take."""
 
 
-class HeadLimitingProtocol(HttpToolsProtocol):
+class HeadLimitingProtocol(StallLimitingProtocol):
     """uvicorn's HTTP, with limits on the time and the size of a head; one that comes at once costs no timer."""
 
     _timer: asyncio.TimerHandle | None = None
@@ -42,7 +40,7 @@ class HeadLimitingProtocol(HttpToolsProtocol):
         self._size += len(data)
         super().data_received(data)
         is_answering = self.cycle is not None and not self.cycle.response_complete
-        if self._size > _settings().max_header_bytes and not self.transport.is_closing():
+        if self._size > process_settings().max_header_bytes and not self.transport.is_closing():
             if not is_answering:  # a refusal would stand in the midst of the answer
                 self.transport.write(_REFUSAL)
             self.transport.close()
@@ -53,12 +51,32 @@ class HeadLimitingProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer a request, or refuse it if its head came quickly enough, but is too large."""
-        limit, app = _settings().max_header_bytes, self.app
+        limit, app = process_settings().max_header_bytes, self.app
         # What came may be a body for the most part.
-        if self._size > limit and len(self.url) + sum(len(n) + len(v) for n, v in self.headers) > limit:
-            self.app = _refuse
+        if self._size > limit and (len(self.url) > _LONGEST_URL or self._head_bytes() > limit):
+            self.url, self.app = b"/", _refuse
+        elif not self._has_host():
+            self.app = _refuse_hosts
         super().on_headers_complete()
         self._size, self.app = 0, app
+
+    def _has_host(self) -> bool:
+        """Whether the head has one Host; without any it may be older than these are."""
+        count = [name for name, _ in self.headers].count(b"host")
+        return count == 1 or (count == 0 and self.parser.get_http_version() != "1.1")
+
+    def _head_bytes(self) -> int:
+        """Count a head's bytes, written as all clients write it."""
+        fields = sum(len(name) + len(value) + len(": \r\n") for name, value in self.headers)
+        return len(self.parser.get_method()) + len(self.url) + len("  HTTP/1.1\r\n") + fields + len("\r\n")
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:  # noqa: ANN401 - uvicorn's own types
+        """Answer a request; what uvicorn refuses, in our words."""
+        refusal: Any = _refuse_connection
+        super()._start_asgi_task(cycle, refusal if app is service_unavailable else app)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered, and logged, as others are."""
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body, which has limits of its own."""
@@ -66,7 +84,7 @@ class HeadLimitingProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def _wait(self) -> None:
-        self._timer = self.loop.call_later(_settings().max_header_seconds, self.transport.close)
+        self._timer = self.loop.call_later(process_settings().max_header_seconds, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
@@ -74,5 +92,8 @@ class HeadLimitingProtocol(HttpToolsProtocol):
             self._timer = None
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    await PlainTextResponse(_TOO_LARGE, 431, {"Connection": "close"})(scope, receive, send)
+_refuse = PlainTextResponse(_TOO_LARGE, 431, {"Connection": "close"})
+_refuse_hosts = PlainTextResponse("The request's head must have one Host.", 400, {"Connection": "close"})
+_refuse_connection = PlainTextResponse(
+    "There are more connections than EARLYBIRD_MAX_CONNECTIONS.", 503, {"Connection": "close"}
+)

@@ -19,7 +19,6 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.access.principals import ANONYMOUS
 from domain.errors import ErrorCode
 from domain.ports import Cache
 from gql.answers import (
@@ -30,7 +29,7 @@ from gql.answers import (
     json_response,
     refusal_of,
 )
-from gql.bodies import BodyLimits, read_body
+from gql.bodies import BodyLimits, check_encoding, read_body
 from gql.budget import CHANGED, ExecutionLimits, too_long
 from gql.context import RequestContext
 from gql.documents import Documents
@@ -98,10 +97,14 @@ class GraphQLView(GraphQL[object, None]):
         except ClientDisconnect:
             return  # nobody is left to answer
         except Exception as error:  # noqa: BLE001 - nothing passes this point; refusal_of logs what is ours
-            refusal = refusal_of(error)
-            self.metrics.count_errors([refusal.extensions["code"]])
-            response = error_response(refusal, negotiated(_accept(request)) or JSON)
+            response = self._refused(request, error)
         await response(scope, receive, send)
+
+    def _refused(self, request: Request, error: Exception) -> Response:
+        """Count a failure, and answer with it; kept by a frame that it came through, it would be a cycle."""
+        refusal = refusal_of(error)
+        self.metrics.count_errors([refusal.extensions["code"]])
+        return error_response(refusal, negotiated(_accept(request)) or JSON)
 
     async def run(self, request: Request) -> Response:  # type: ignore[override]  # there are no WebSockets here
         """Answer a request that holds a GraphQL operation, or asks for the IDE or the methods.
@@ -116,6 +119,8 @@ class GraphQLView(GraphQL[object, None]):
             return Response(status_code=204, headers={"Allow": ALLOWED})
         if not reading and method != "POST":
             raise RefusedRequestError(405, f"{method} is not supported", headers={"Allow": ALLOWED})
+        if reading and (header(request, b"upgrade") or "").lower() == "websocket":
+            raise RefusedRequestError(400, "Subscriptions are not offered, nor anything else by WebSocket")
         accept = _accept(request)
         if reading and self.ide and "text/html" in accept and ASKING.isdisjoint(request.query_params):
             return ide_page()
@@ -125,10 +130,7 @@ class GraphQLView(GraphQL[object, None]):
         if not reading:
             if not _is_json(header(request, b"content-type") or ""):
                 raise RefusedRequestError(415, f"A POST must be {JSON}, in utf-8", headers={"Accept-Post": JSON})
-            if header(request, b"content-encoding") not in {None, "identity"}:
-                raise RefusedRequestError(
-                    415, "The body must not be encoded", headers={"Accept-Encoding": "identity"}
-                )
+            check_encoding(request)
         return await self._answer(request, media_type, reading=reading)
 
     async def _answer(self, request: Request, media_type: str, *, reading: bool) -> Response:
@@ -137,7 +139,7 @@ class GraphQLView(GraphQL[object, None]):
         question: bytes = (
             request.scope["query_string"]
             if reading
-            else await read_body(request, self.body_limits, is_anonymous=context.principal is ANONYMOUS)
+            else await read_body(request, self.body_limits, context.principal)
         )
         key = response_key(context, media_type, request.method, question)
         if (kept := await self.responses.find(key)) is not None:
@@ -190,7 +192,8 @@ class GraphQLView(GraphQL[object, None]):
                 raise RefusedRequestError(405, "Mutations need POST", headers={"Allow": "POST"}) from error
             raise RefusedRequestError(400, "Subscriptions are not offered") from error
         except CannotGetOperationTypeError as error:
-            message = shortened(error.as_http_error_reason(), _LONGEST_WORDS)
+            named = f" '{error.operation_name}'" if error.operation_name is not None else ""
+            message = shortened(f"The document has no operation{named}", _LONGEST_WORDS)
             unresolved = GraphQLError(message, extensions={"code": "OPERATION_RESOLUTION_FAILURE"})
             return PreExecutionError(data=None, errors=[unresolved])
         if not isinstance(result, PreExecutionError):
@@ -239,6 +242,8 @@ def _decoded(text: str | bytes) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
+        if error.msg.startswith("depth limit"):
+            raise RefusedRequestError(400, "Malformed JSON: it is nested too deeply") from None
         raise RefusedRequestError(400, f"Malformed JSON: {error}") from error
 
 

@@ -4,11 +4,11 @@ Counting precedes validation and looks at each fragment once: its cost grows wit
 the text expands to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, wraps
 from graphlib import CycleError, TopologicalSorter
-from typing import NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 from graphql import (
     DocumentNode,
@@ -19,16 +19,27 @@ from graphql import (
     GraphQLSyntaxError,
     InlineFragmentNode,
     OperationDefinitionNode,
-    parse,
+    Source,
+    Token,
+    TokenKind,
 )
-from graphql.language.parser import MAX_NESTING_DEPTH
+from graphql.language import Lexer
+from graphql.language.parser import MAX_NESTING_DEPTH, Parser
 
 from domain.errors import LimitExceededError
 
-# A document of the default size takes about 1 MB when parsed, so that hostile ones fill at most 130 MB.
-CACHED_DOCUMENTS = 128
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# A document of the default tokens takes up to 1 MB when parsed; one that is short, at most half as much.
+KEPT_DOCUMENTS = 128
+KEPT_LONG_DOCUMENTS = 16
+_LONG = 2_000
 # A chain of fragments doubles its count at each link; JSON numbers end at 64 bits.
 COUNT_CEILING = 1_000_000_000
+# The parser goes no deeper; no limit is higher.
+DEEPEST = MAX_NESTING_DEPTH
+_INTROSPECTION = frozenset({"__schema", "__type"})
 # To find what may have been meant, a name is compared with all others of its place.
 MOST_SUGGESTIONS = 5
 
@@ -48,6 +59,7 @@ class DocumentLimits:
         max_aliases: Fields that bear an alias.
         max_directives: Uses of directives.
         max_root_fields: Fields of the operation itself.
+        max_introspections: Uses of `__schema` and `__type`, each of which may list the whole schema.
         max_input_values: Items of lists and fields of input objects in the variables.
         max_variables_size: Characters of names and strings, and values, of the variables that the document uses
             several times, as often as it does. The default has room for a context of the default size in each of
@@ -61,6 +73,7 @@ class DocumentLimits:
     max_aliases: int = 100
     max_directives: int = 100
     max_root_fields: int = 50
+    max_introspections: int = 1
     max_input_values: int = 100_000
     max_variables_size: int = 4_000_000
 
@@ -97,6 +110,7 @@ class _Counts(NamedTuple):
     aliases: int
     directives: int
     root_fields: int
+    introspections: int
 
 
 def document_counts(document: DocumentNode) -> dict[str, int]:
@@ -132,7 +146,7 @@ def _survey(
     definition: OperationDefinitionNode | FragmentDefinitionNode,
 ) -> tuple[_Counts, list[tuple[str, int]]]:
     """Count what stands in the definition itself, and list its spreads with the depth each stands at."""
-    depth = field_count = aliases = root_fields = 0
+    depth = field_count = aliases = root_fields = introspections = 0
     directives = len(definition.directives or ())
     spreads: list[tuple[str, int]] = []
     pending = [(definition.selection_set, 0)]
@@ -150,14 +164,15 @@ def _survey(
                 field_count += 1
                 aliases += selection.alias is not None
                 root_fields += above == 0
+                introspections += selection.name.value in _INTROSPECTION
             if isinstance(selection, FieldNode | InlineFragmentNode) and selection.selection_set:
                 pending.append((selection.selection_set, level))
-    return _Counts(depth, field_count, aliases, directives, root_fields), spreads
+    return _Counts(depth, field_count, aliases, directives, root_fields, introspections), spreads
 
 
 def _expand(own: _Counts, spreads: list[tuple[str, int]], expanded: dict[str, _Counts]) -> _Counts:
     """Add to a definition's own counts those of the fragments it spreads."""
-    depth, field_count, aliases, directives, root_fields = own
+    depth, field_count, aliases, directives, root_fields, introspections = own
     for name, above in spreads:
         if (fragment := expanded.get(name)) is not None:
             depth = max(depth, above + fragment.depth)
@@ -165,12 +180,31 @@ def _expand(own: _Counts, spreads: list[tuple[str, int]], expanded: dict[str, _C
             aliases += fragment.aliases
             directives += fragment.directives
             root_fields += 0 if above else fragment.root_fields
-    return _Counts(
-        *(min(count, COUNT_CEILING) for count in (depth, field_count, aliases, directives, root_fields))
-    )
+            introspections += fragment.introspections
+    counts = (depth, field_count, aliases, directives, root_fields, introspections)
+    return _Counts(*(min(count, COUNT_CEILING) for count in counts))
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+def kept_by_text(position: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Keep what a function makes of documents: of many that are short, and of few that are long.
+
+    Args:
+        position: Where among its arguments the text is.
+    """
+
+    def keeping(make: Callable[P, T]) -> Callable[P, T]:
+        of_short, of_long = lru_cache(KEPT_DOCUMENTS)(make), lru_cache(KEPT_LONG_DOCUMENTS)(make)
+
+        @wraps(make)
+        def kept(*arguments: Any) -> T:  # noqa: ANN401 - as the function has them
+            return (of_short if len(arguments[position]) <= _LONG else of_long)(*arguments)
+
+        return cast("Callable[P, T]", kept)
+
+    return keeping
+
+
+@kept_by_text(0)
 def admitted_document(text: str, limits: DocumentLimits) -> DocumentNode:
     """Parse a document that is within the limits; the same text gives the same object again.
 
@@ -179,23 +213,50 @@ def admitted_document(text: str, limits: DocumentLimits) -> DocumentNode:
         GraphQLSyntaxError: The text is no document.
     """
     _refuse(limits.violations({"characters": len(text)}))
+    source = Source(text)
+    # Comments count apart from tokens, and fill as much memory.
+    most = limits.max_tokens
+    parser = Parser(source, lexer=_Lexer(source), max_lexical_tokens=most, max_comments=most)
     try:
-        # Comments count apart from tokens, and fill as much memory.
-        document = parse(text, max_lexical_tokens=limits.max_tokens, max_comments=limits.max_tokens)
+        document = parser.parse_document()
     except GraphQLSyntaxError as error:
-        _refuse(_violations_of_parsing(error, limits))
+        if error.message.endswith("Parsing aborted."):  # words are all that tells its own limits
+            _refuse(limits.violations({"tokens": limits.max_tokens + 1}))
         raise
+    except RecursionError:  # literals are counted by nothing else
+        raise limit_error(limits.violations({"depth": DEEPEST + 1})) from None
     _refuse(limits.violations(document_counts(document)))
     return document
 
 
-def _violations_of_parsing(error: GraphQLSyntaxError, limits: DocumentLimits) -> list[LimitExceededError]:
-    """Tell the parser's own limits, which it states in words only, from mistakes of syntax."""
-    if not error.message.endswith("Parsing aborted."):
-        return []
-    if "nested too deeply" in error.message:
-        return limits.violations({"depth": MAX_NESTING_DEPTH + 1})
-    return limits.violations({"tokens": limits.max_tokens + 1})
+class _Token(Token):
+    """A token that does not know the one before it: linked to and fro, all are kept until cycles are collected."""
+
+    __slots__ = ()
+
+    @property
+    def prev(self) -> Token | None:
+        """Nothing."""
+        return None
+
+    @prev.setter
+    def prev(self, token: Token | None) -> None:
+        """Forget it."""
+
+
+class _Lexer(Lexer):
+    """Reads tokens that hold no others behind the parser, so that documents go when nobody holds them any more."""
+
+    def advance(self) -> Token:
+        """Go on to the next token."""
+        token = super().advance()
+        if self.last_token is not token:  # as at the end
+            self.last_token.next = None
+        return token
+
+    def create_token(self, kind: TokenKind, start: int, end: int, value: str | None = None) -> Token:
+        """Create a token."""
+        return _Token(kind, start, end, self.line, 1 + start - self.line_start, value)
 
 
 def shortened(text: str, most: int) -> str:

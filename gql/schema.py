@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from inspect import isawaitable
 from typing import Any
 
@@ -41,10 +41,10 @@ from gql.flag_copies import FlagCopiesMutation
 from gql.flag_edits import FlagsMutation
 from gql.imports import ImportsMutation
 from gql.limits import (
-    CACHED_DOCUMENTS,
     Disclosure,
     DocumentLimits,
     admitted_document,
+    kept_by_text,
     limit_error,
     refuse_variables,
 )
@@ -134,6 +134,14 @@ class Schema(strawberry.Schema):
         self.disclosure = disclosure
         self.runs_directly = True
         self.metrics = metrics or Metrics()
+
+    def errors_of(self, text: str) -> Sequence[GraphQLError]:
+        """Validate a document.
+
+        Raises:
+            GraphQLError: It is beyond the limits, or no document.
+        """
+        return validation_errors(self._schema, text, self.limits, self.disclosure)
 
     async def execute(  # noqa: PLR0913, PLR0917 - Strawberry's own signature
         self,
@@ -312,7 +320,7 @@ class _Valid:
     direct: DirectOperation | None
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@kept_by_text(1)
 def _prepared(schema: Schema, text: str, operation_name: str | None) -> _Valid | _Invalid:
     """Prepare an operation as far as its text tells; once per text and operation.
 
@@ -324,7 +332,7 @@ def _prepared(schema: Schema, text: str, operation_name: str | None) -> _Valid |
     operation = _operation(document, operation_name)
     operation_type = OperationType(operation.operation.value)
     core = schema._schema  # noqa: SLF001 - Strawberry offers no other way to it
-    if errors := validation_errors(core, text, schema.limits, schema.disclosure):
+    if errors := schema.errors_of(text):
         return _Invalid(operation_type, errors)
     declared = declared_variables(core, text, schema.limits, operation_name)
     direct = direct_operation(schema, document, operation)

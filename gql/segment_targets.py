@@ -16,7 +16,7 @@ from starlette.routing import Route
 from domain.errors import ErrorCode, InvalidInputError, Violation
 from domain.services.cohorts import CohortMessage, environment_of
 from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
-from gql.bodies import BodyLimits, read_body, too_large
+from gql.bodies import BodyLimits, check_encoding, read_body, too_large
 from gql.cohort_messages import read_batch, read_webhook
 from gql.context import RequestContext
 
@@ -45,7 +45,8 @@ def segment_target_routes(
             syncs = context.services.syncs
             # Before anything of the body is read.
             context.principal.require_management()
-            body = await read_body(request, body_limits)
+            check_encoding(request)
+            body = await read_body(request, body_limits, context.principal)
             # A message of Amplitude's webhook may be of any size, and has a second to be answered in.
             is_webhook = b'"in_cohort"' in body
             if not is_webhook:

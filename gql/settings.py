@@ -1,8 +1,11 @@
 """All settings in one place: each is an environment variable `EARLYBIRD_<NAME>`, with a safe default."""
 
+import os
+import re
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.model.contexts import ContextLimits
@@ -10,11 +13,13 @@ from domain.services.contexts import TEXT_LIMIT
 from domain.services.list_guard import DEFAULT_REMOVAL_PERCENT
 from gql.bodies import BodyLimits
 from gql.budget import ExecutionLimits
-from gql.limits import Disclosure, DocumentLimits
+from gql.limits import DEEPEST, Disclosure, DocumentLimits
 
 _LIMITS = DocumentLimits()
 _EXECUTION_LIMITS = ExecutionLimits()
 _CONTEXT_LIMITS = ContextLimits()
+# Lower case, no path, no slash at the end.
+_ORIGIN = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]+)?")
 
 
 def _strip(secret: object) -> object:
@@ -87,6 +92,9 @@ class Settings(BaseSettings):
     max_anonymous_body_bytes: int = Field(
         65_536, ge=1, description="Bytes of a request's body if it carries no secret."
     )
+    max_client_body_bytes: int = Field(
+        1_048_576, ge=1, description="Bytes of a request's body if its secret is a client SDK key."
+    )
     max_incoming_bytes: int = Field(
         268_435_456, ge=1, description="Bytes of all bodies that are coming in, in each process."
     )
@@ -119,6 +127,9 @@ class Settings(BaseSettings):
     )
     max_header_seconds: int = Field(10, ge=1, description="How long the head of a request may take.")
     max_header_bytes: int = Field(65_536, ge=1, description="Bytes of a request's head.")
+    max_stall_seconds: int = Field(
+        30, ge=1, description="How long an answer may wait without being read (16 KiB at least)."
+    )
     max_context_size: int = Field(
         _CONTEXT_LIMITS.size,
         ge=1,
@@ -144,12 +155,17 @@ class Settings(BaseSettings):
     max_connections: int = Field(1_000, ge=1, description="Connections that are open at a time, in each process.")
     max_query_characters: int = Field(_LIMITS.max_characters, ge=1, description="Characters of a document.")
     max_query_tokens: int = Field(_LIMITS.max_tokens, ge=1, description="Tokens of a document.")
-    max_query_depth: int = Field(_LIMITS.max_depth, ge=1, description="Fields inside one another.")
+    max_query_depth: int = Field(
+        _LIMITS.max_depth, ge=1, le=DEEPEST, description="Fields inside one another; the parser goes no deeper."
+    )
     max_query_fields: int = Field(_LIMITS.max_fields, ge=1, description="Fields, with fragments spread out.")
     max_query_aliases: int = Field(_LIMITS.max_aliases, ge=0, description="Aliased fields, likewise.")
     max_query_directives: int = Field(_LIMITS.max_directives, ge=0, description="Directives, likewise.")
     max_query_root_fields: int = Field(
         _LIMITS.max_root_fields, ge=1, description="Fields of the operation itself."
+    )
+    max_query_introspections: int = Field(
+        _LIMITS.max_introspections, ge=0, description="Uses of `__schema` and `__type`."
     )
     max_query_input_values: int = Field(
         _LIMITS.max_input_values, ge=1, description="Items of lists and fields of input objects in the variables."
@@ -183,6 +199,16 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return only
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: str) -> str:
+        """What is compared with an `Origin` must look like one."""
+        wrong = [each for part in origins.split(",") if (each := part.strip()) and not _ORIGIN.fullmatch(each)]
+        if wrong:
+            message = f"no origin as browsers send it (https://example.com, without a path): {', '.join(wrong)}"
+            raise ValueError(message)
+        return origins
+
     @property
     def document_limits(self) -> DocumentLimits:
         """The limits on documents."""
@@ -194,6 +220,7 @@ class Settings(BaseSettings):
             max_aliases=self.max_query_aliases,
             max_directives=self.max_query_directives,
             max_root_fields=self.max_query_root_fields,
+            max_introspections=self.max_query_introspections,
             max_input_values=self.max_query_input_values,
             max_variables_size=self.max_query_variables_size,
         )
@@ -226,6 +253,7 @@ class Settings(BaseSettings):
             max_bytes=self.max_body_bytes,
             max_seconds=self.max_body_seconds,
             anonymous_bytes=self.max_anonymous_body_bytes,
+            client_bytes=self.max_client_body_bytes,
             incoming_bytes=self.max_incoming_bytes,
         )
 
@@ -233,3 +261,25 @@ class Settings(BaseSettings):
     def file_limits(self) -> BodyLimits:
         """The limits on files of members."""
         return BodyLimits(max_bytes=self.max_import_bytes, max_seconds=self.max_body_seconds)
+
+
+@cache
+def process_settings() -> Settings:
+    """Read the settings of this process, once."""
+    return Settings()
+
+
+def unknown_settings() -> list[str]:
+    """Name the variables of the environment that look like settings, and are none."""
+    known = {f"EARLYBIRD_{name.upper()}" for name in Settings.model_fields}
+    mine = [name for name in os.environ if name.upper().startswith("EARLYBIRD_")]
+    return sorted(name for name in mine if name.upper() not in known)
+
+
+def faults_of(error: ValidationError) -> list[str]:
+    """Tell what is wrong with settings; what hangs on others is then not looked at, and left out."""
+    return [
+        f"EARLYBIRD_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors()
+        if fault["type"] != "default_factory_not_called"
+    ]

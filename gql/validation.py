@@ -1,8 +1,8 @@
 """Documents are validated by the rules of GraphQL, once per text, in little time and few words."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from typing import Any
 
 from graphql import (
     SKIP,
@@ -13,9 +13,11 @@ from graphql import (
     GraphQLInputType,
     GraphQLSchema,
     InlineFragmentNode,
+    KnownDirectivesRule,
     NoSchemaIntrospectionCustomRule,
     SelectionNode,
     SelectionSetNode,
+    ValidationContext,
     ValueNode,
     ValuesOfCorrectTypeRule,
     Visitor,
@@ -26,13 +28,14 @@ from graphql import (
     visit,
 )
 from graphql.utilities import validate_input_literal
+from graphql.validation import SDLValidationContext
 
 from gql.limits import (
-    CACHED_DOCUMENTS,
     MOST_SUGGESTIONS,
     Disclosure,
     DocumentLimits,
     admitted_document,
+    kept_by_text,
     shortened,
 )
 
@@ -40,7 +43,7 @@ _MOST_FAULTS = 5
 _LONGEST_WORDS = 300
 
 
-@lru_cache(maxsize=CACHED_DOCUMENTS)
+@kept_by_text(1)
 def validation_errors(
     schema: GraphQLSchema, text: str, limits: DocumentLimits, disclosure: Disclosure
 ) -> tuple[GraphQLError, ...]:
@@ -49,7 +52,7 @@ def validation_errors(
     rules = _RULES if disclosure.introspection else (*_RULES, NoSchemaIntrospectionCustomRule)
     errors = _suggesting(schema, document, rules) if disclosure.suggestions else None
     if errors is None:
-        errors = validate(schema, document, rules, hide_suggestions=True)
+        errors = _validate(schema, document, rules, hide_suggestions=True)
     for error in errors:
         error.message = shortened(error.message, _LONGEST_WORDS)
     return tuple(errors)
@@ -59,8 +62,34 @@ def _suggesting(
     schema: GraphQLSchema, document: DocumentNode, rules: Collection[type[ASTValidationRule]]
 ) -> list[GraphQLError] | None:
     """Validate with suggestions; None if there is so much wrong that they would take long."""
-    errors = validate(schema, document, rules, max_errors=MOST_SUGGESTIONS)
+    errors = _validate(schema, document, rules, max_errors=MOST_SUGGESTIONS)
     return errors if len(errors) <= MOST_SUGGESTIONS else None
+
+
+def _validate(
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    rules: Collection[type[ASTValidationRule]],
+    *,
+    max_errors: int | None = None,
+    hide_suggestions: bool = False,
+) -> list[GraphQLError]:
+    """Validate, and empty the rules then: each refers to its own methods, and would keep the document."""
+    made: list[ASTValidationRule] = []
+
+    def making(rule: type[ASTValidationRule]) -> Callable[[ValidationContext], ASTValidationRule]:
+        def make(context: ValidationContext) -> ASTValidationRule:
+            made.append(rule(context))
+            return made[-1]
+
+        return make
+
+    makers: Any = [making(rule) for rule in rules]
+    try:
+        return validate(schema, document, makers, max_errors, hide_suggestions)
+    finally:
+        for rule in made:
+            vars(rule).clear()
 
 
 def merged(document: DocumentNode) -> DocumentNode:
@@ -77,12 +106,21 @@ class _Merging(Visitor):
 
     @staticmethod
     def enter_selection_set(node: SelectionSetNode, *_: object) -> SelectionSetNode | None:
+        if len(set(map(_name, node.selections))) == len(node.selections):
+            return None  # to print arguments takes long, and leaves cycles behind
         groups: dict[object, list[SelectionNode]] = {}
         for selection in node.selections:
             groups.setdefault(_sameness(selection), []).append(selection)
         if len(groups) == len(node.selections):
             return None
         return SelectionSetNode(selections=tuple(map(_join, groups.values())), loc=node.loc)
+
+
+def _name(selection: SelectionNode) -> object:
+    """Return what is different for selections that certainly mean something different."""
+    if isinstance(selection, FieldNode):
+        return (selection.alias or selection.name).value
+    return SelectionNode
 
 
 def _sameness(selection: SelectionNode) -> object:
@@ -136,4 +174,19 @@ class _FewFaultsRule(ValuesOfCorrectTypeRule):
         return SKIP
 
 
-_RULES = tuple(_FewFaultsRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules)
+class _FewDirectivesRule(KnownDirectivesRule):
+    """What is wrong with a directive is told once, however often it stands there."""
+
+    def __init__(self, context: ValidationContext | SDLValidationContext) -> None:
+        super().__init__(context)
+        self._told: set[str] = set()
+
+    def report_error(self, error: GraphQLError) -> None:
+        """Report what was not told yet."""
+        if error.message not in self._told:
+            self._told.add(error.message)
+            super().report_error(error)
+
+
+_OURS = {ValuesOfCorrectTypeRule: _FewFaultsRule, KnownDirectivesRule: _FewDirectivesRule}
+_RULES = tuple(_OURS.get(rule, rule) for rule in specified_rules)

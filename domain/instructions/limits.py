@@ -20,6 +20,8 @@ URL_CHARACTERS = 2_048
 COHORTS_LIMIT = 100
 
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_INVISIBLE_CHARACTER = re.compile("[\u00ad\u180e\u200b\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0001]")
+"""What turns a text round, or shows nothing. Joiners and marks of direction are parts of scripts and of emoji."""
 
 
 def too_long(text: str, limit: int, path: InputPath) -> list[Violation]:
@@ -35,6 +37,9 @@ def text_violations(text: str, path: InputPath) -> list[Violation]:
         return [Violation(path, "holds nothing but spaces")]
     if _CONTROL_CHARACTER.search(text):
         return [Violation(path, "holds a control character"), *too_long(text, NAME_CHARACTERS, path)]
+    if found := _INVISIBLE_CHARACTER.search(text):
+        message = f"holds the invisible character U+{ord(found[0]):04X}"
+        return [Violation(path, message), *too_long(text, NAME_CHARACTERS, path)]
     return too_long(text, NAME_CHARACTERS, path)
 
 

@@ -1,7 +1,7 @@
 """The one-request checks that GraphQL auditors make, against a service that strangers reach, as a stranger and as its owner."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -52,7 +52,9 @@ def test_overload_by_a_batch(public: Server, token: str) -> None:
 
 def test_overload_by_directives(public: Server, token: str) -> None:
     assert_refused(ask(public, token, "{ __typename " + "@aa" * 101 + " }"), "LIMIT_EXCEEDED")
-    assert_refused(ask(public, token, "{ __typename " + "@aa" * 10 + " }"), "GRAPHQL_VALIDATION_FAILED")
+    few = ask(public, token, "{ __typename " + "@aa" * 10 + " }")
+    assert_refused(few, "GRAPHQL_VALIDATION_FAILED")
+    assert len(few.json()["errors"]) == 1
 
 
 def test_circular_introspection(public: Server, token: str) -> None:
@@ -139,3 +141,58 @@ def test_unhandled_errors(public: Server, token: str, content: bytes) -> None:
         assert error["extensions"]["code"] != "INTERNAL_SERVER_ERROR"
         assert error.keys() <= {"message", "locations", "path", "extensions"}
     assert not any(word in answer.text for word in ("Traceback", "File \\", ".py", "exception", "stack"))
+
+
+def data(answer: httpx.Response) -> Any:
+    """What an answer holds under `data`; nothing if it is no object."""
+    body = answer.json() if "json" in answer.headers["content-type"] else {}
+    return (body.get("data") or {}) if isinstance(body, dict) else body
+
+
+def by_get(public: Server, token: str, query: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return public.client.get("/graphql", params={"query": query}, headers=headers)
+
+
+# How graphql-cop decides, in our words: whether an answer of this kind is a finding.
+FINDINGS: dict[str, Callable[[Server, str], bool]] = {
+    "aliases": lambda public, token: (
+        "alias100"
+        in data(ask(public, token, "query { " + "".join(f"alias{n}:__typename \n" for n in range(101)) + " }"))
+    ),
+    "batches": lambda public, token: len(data(ask(public, token, [{"query": "query { __typename }"}] * 11))) >= 10,
+    "directives": lambda public, token: (
+        len(ask(public, token, "query cop { __typename " + "@aa" * 10 + " }").json()["errors"]) == 10
+    ),
+    "circles": lambda public, token: "__schema" in data(ask(public, token, CIRCULAR)),
+    "duplicates": lambda public, token: (
+        "__typename" in data(ask(public, token, "{" + "__typename \n" * 500 + "}"))
+    ),
+    "introspection": lambda public, token: (
+        "__schema" in data(ask(public, token, "query cop { __schema { types { name fields { name } } } }"))
+    ),
+    "suggestions": lambda public, token: "Did you mean" in ask(public, token, "{ __schema { directive } }").text,
+    "an IDE": lambda public, _token: any(
+        word in public.client.get(path, headers=BROWSER).text
+        for path in ("/graphiql", "/playground", "/console", "/graphql")
+        for word in ("graphiql.min.css", "GraphQL Playground", "GraphiQL", "graphql-playground")
+    ),
+    "traces": lambda public, token: any(
+        word in ask(public, token, "query cop { __typename }").text.lower()
+        for word in ("tracing", "exception", "stacktrace")
+    ),
+    "mutations by GET": lambda public, token: "__typename" in data(by_get(public, token, "mutation {__typename}")),
+    "forms": lambda public, token: (
+        "__typename"
+        in data(send(public, token, b"query=query+%7B__typename%7D", "application/x-www-form-urlencoded"))
+        or "__typename" in data(public.client.post("/graphql", params={"query": "query {__typename}"}))
+    ),
+    "exceptions": lambda public, token: "exception" in ask(public, token, "qwerty cop { abc }").text,
+    "queries by GET": lambda public, token: "__typename" in data(by_get(public, token, "query cop {__typename}")),
+}
+
+
+def test_an_auditors_own_rules_find_what_is_offered_on_purpose_and_nothing_else(
+    public: Server, token: str
+) -> None:
+    assert [name for name, finds in FINDINGS.items() if finds(public, token)] == ["queries by GET"]

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.gql.lists import create, load, look, start
+from tests.gql.sockets import SECRET, head_of, status_of_one_more
 from tests.servers import TOKEN, Server
 
 SECONDS = 1
@@ -90,21 +91,6 @@ def test_connections_over_the_limit_are_refused_until_others_close(tmp_path: Pat
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port)))
             assert status_of_one_more(server) == 503
         assert status_of_one_more(server) == 200
-
-
-def status_of_one_more(server: Server) -> int:
-    time.sleep(0.2)  # until the service has seen what was opened and closed
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        return int(connection.recv(65_536).split()[1])
-
-
-def head_of(path: str, *headers: str) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", *headers]
-    return "\r\n".join([*lines, "", ""]).encode()
-
-
-SECRET = f"Authorization: Bearer {TOKEN}"
 
 
 @pytest.mark.parametrize(
@@ -301,3 +287,10 @@ def test_a_head_behind_an_answer_that_is_not_read_has_its_limit_too(impatient: S
         with pytest.raises(OSError, match=r"."):  # noqa: PT012 - nobody reads it any more
             for _ in range(30):
                 connection.sendall(piece)
+
+
+@pytest.mark.parametrize("path", ["/graphql", "/api/v2/segment-targets/amplitude"])
+def test_a_packed_body_is_refused_as_one(impatient: Server, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", impatient.port), timeout=10) as connection:
+        connection.sendall(head_of(path, SECRET, "Content-Encoding: gzip", "Content-Length: 2") + b"{}")
+        assert connection.recv(65_536).split()[1] == b"415"

@@ -10,7 +10,8 @@ import pytest
 
 from domain.errors import InvalidInputError
 from gql.answers import RefusedRequestError
-from gql.documents import AutomaticDocuments, Documents, hash_document, read_documents
+from gql.documents import AutomaticDocuments, Documents, check_documents, hash_document, read_documents
+from gql.schema import build_schema
 from tests.servers import Server
 
 PROJECTS = "query Projects { projects { totalCount } }"
@@ -85,6 +86,36 @@ def test_what_holds_no_documents_is_refused(tmp_path: Path, content: str) -> Non
     path = write(tmp_path, "documents.json", content)
     with pytest.raises(InvalidInputError, match=r"documents\.json"):
         read_documents(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (f'{{"a": "{{ __typename }}", "sha256:{"0" * 64}": "{{ __typename }}"}}', "sha256:0+' is not the hash"),
+        ('{"a": "{ __typename }", "a": "{ projects { totalCount } }"}', "'a' is there 2 times"),
+        ('{"operations": [{"id": "a", "body": "{a}"}, {"id": "a", "body": "{b}"}]}', "'a' is there 2 times"),
+    ],
+)
+def test_an_id_names_one_document_and_a_hash_its_own(tmp_path: Path, content: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        read_documents(write(tmp_path, "documents.json", content))
+
+
+def test_a_name_is_that_of_one_file(tmp_path: Path) -> None:
+    write(tmp_path, "a.graphql", ONE)
+    write(tmp_path, "a.gql", PROJECTS)
+    with pytest.raises(InvalidInputError, match="'a' is there 2 times"):
+        read_documents(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("{ unknown }", "Cannot query"), ("{", "Syntax Error"), ("{" + "a " * 60 + "}", "MAX_QUERY_ROOT_FIELDS")],
+)
+def test_a_document_that_cannot_be_executed_is_refused_at_the_start_by_its_id(text: str, words: str) -> None:
+    with pytest.raises(InvalidInputError, match=f"'wrong': .*{words}") as caught:
+        check_documents(build_schema(), {"right": PROJECTS, "wrong": text})
+    assert len(caught.value.violations) == 1
 
 
 def test_a_place_that_is_not_there_or_empty_is_refused(tmp_path: Path) -> None:

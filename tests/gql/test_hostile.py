@@ -63,6 +63,7 @@ DOCUMENTS = {
     "a raw NUL": "{__typename\0}",
     "a block string": "{" + CONTEXT % ('{key:"""' + "\n " * 400 + '"""}') + "}",
     "comments": "#\n" * 480 + "{a}",
+    "introspection, over and over": f"{{{many('a{n}:__schema{{types{{name fields{{name args{{name}}}}}}}}', 14)}}}",
     "introspection, circular": "{__schema{types{fields{type{fields{type{fields{type{name}}}}}}}}}",
 }
 # The bar is 20 ms, which the dearest takes 19 of on a quiet machine; others may be busy beside the tests.

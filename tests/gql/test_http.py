@@ -161,11 +161,28 @@ async def test_request_error_has_no_data_and_a_code_and_is_400_unless_json_was_a
         assert "data" not in response.json()
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"query": "query A { greeting }", "operationName": "B"}, "The document has no operation 'B'"),
+        ({"query": "fragment F on Query { greeting }"}, "The document has no operation"),
+    ],
+)
+async def test_an_operation_that_is_not_there_is_told_in_our_words(body: dict[str, str], message: str) -> None:
+    assert (await post(**body)).json()["errors"][0]["message"] == message
+
+
 async def test_the_name_of_an_operation_is_not_told_as_a_whole() -> None:
     response = await post("query A { greeting }", operationName="B" * 100_000)
     assert code_of(response) == "OPERATION_RESOLUTION_FAILURE"
     assert "BBB" in response.text
     assert len(response.text) < 300
+
+
+async def test_json_that_is_too_deep_is_refused_in_our_words() -> None:
+    answer = await send("POST", content=b"[" * 2_000 + b"]" * 2_000, headers={"Content-Type": JSON})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["message"] == "Malformed JSON: it is nested too deeply"
 
 
 async def test_failed_field_is_an_answer_with_data() -> None:

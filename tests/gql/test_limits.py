@@ -5,7 +5,7 @@ import strawberry
 from graphql import DocumentNode, GraphQLError, get_introspection_query, parse
 
 from gql.budget import ExecutionLimits
-from gql.limits import DocumentLimits, admitted_document, document_counts
+from gql.limits import DEEPEST, KEPT_LONG_DOCUMENTS, DocumentLimits, admitted_document, document_counts
 from gql.schema import Schema, build_schema
 from tests.processor import ProcessorTime
 
@@ -51,6 +51,7 @@ def test_counts_are_those_of_the_document_with_its_fragments_spread_out() -> Non
         "aliases": 3,
         "directives": 4,
         "root_fields": 4,
+        "introspections": 0,
     }
 
 
@@ -74,6 +75,7 @@ def test_counts_end_at_a_ceiling() -> None:
         ("aliases", "{ a: name b: name }"),
         ("directives", "{ name @skip(if: true) @include(if: true) }"),
         ("root_fields", "{ name ... { name } }"),
+        ("introspections", '{ __schema { description } ...F } fragment F on Query { __type(name: "A") { name } }'),
     ],
 )
 def test_document_at_the_limit_is_admitted_and_one_over_it_is_refused_by_setting(limit: str, text: str) -> None:
@@ -81,6 +83,13 @@ def test_document_at_the_limit_is_admitted_and_one_over_it_is_refused_by_setting
     assert isinstance(admitted_document(text, DocumentLimits(**{f"max_{limit}": actual})), DocumentNode)
     refused = violations(text, DocumentLimits(**{f"max_{limit}": actual - 1}))
     assert refused == {f"EARLYBIRD_MAX_QUERY_{limit.upper()}": actual}
+
+
+@pytest.mark.parametrize(
+    "text", ["{a" * 201 + "}" * 201, f"{{name(a: {'[' * 201})}}"], ids=["fields", "a literal"]
+)
+def test_what_is_deeper_than_the_parser_goes_is_over_the_limit_of_depth(text: str) -> None:
+    assert violations(text, DocumentLimits(max_depth=DEEPEST)) == {"EARLYBIRD_MAX_QUERY_DEPTH": DEEPEST + 1}
 
 
 def test_all_violations_are_named_at_once_with_their_limits() -> None:
@@ -114,6 +123,16 @@ async def test_defaults_admit_introspection(descriptions: bool) -> None:
 def test_same_text_is_parsed_once() -> None:
     limits = DocumentLimits()
     assert admitted_document("{ name }", limits) is admitted_document("{ name }", limits)
+
+
+@pytest.mark.parametrize(("length", "kept"), [(10, True), (2_100, False)], ids=["short", "long"])
+def test_of_long_documents_few_are_kept(length: int, kept: bool) -> None:
+    limits = DocumentLimits()
+    text = "{ name } #" + "x" * length
+    first = admitted_document(text, limits)
+    for number in range(KEPT_LONG_DOCUMENTS):
+        admitted_document(f"{text}{number}", limits)
+    assert (admitted_document(text, limits) is first) is kept
 
 
 def test_text_admitted_under_wide_limits_is_refused_under_narrow_ones() -> None:

@@ -153,6 +153,34 @@ def test_settings_that_cannot_be_are_refused_in_words(settings: dict[str, str], 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"workers": "0"},
+        {"port": "x"},
+        {"max_query_depth": "201"},
+        {"store": "mongo"},
+        {"cors_origins": "example.com"},
+        {"cors_origins": "https://a.example, https://b.example/"},
+        {"cors_origins": "https://a.example/path"},
+        {"cors_origins": "https://A.example"},
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_alone(settings: dict[str, str]) -> None:
+    done = earlybird("export", **settings)
+    assert done.returncode == 1
+    [name] = settings
+    assert [line.split(":")[:2] for line in done.stderr.splitlines()] == [
+        ["earlybird", f" EARLYBIRD_{name.upper()}"]
+    ]
+
+
+def test_a_setting_that_is_none_is_a_warning(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", max_foo="1", cors_origins="https://a.example:8443,null") as server:
+        [line] = [line for line in server.output().splitlines() if "EARLYBIRD_" in line and "warning" in line]
+    assert "EARLYBIRD_MAX_FOO" in line
+
+
 def test_the_schema_is_printed() -> None:
     assert earlybird("schema").stdout == (ROOT / "schema.graphql").read_text()
 
