@@ -9,7 +9,9 @@ import logging
 import random
 import secrets
 import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from domain.access.principals import Principal, on_behalf_of
 from domain.clock import now_ms
@@ -42,8 +44,12 @@ REMEMBERED_DAYS = 7
 """How long it is remembered that a message was applied."""
 _LOOK_SECONDS = 1.0
 """How often it is looked whether another process left something to apply."""
+_NOT_YET = "the message is kept, and will be applied later: changes of its lists are under way"
 _DAY_MS = 86_400_000
 _FORGOTTEN_AT_A_TIME = 1_000
+
+_Cohort: TypeAlias = tuple[str, str, str]
+"""An environment, an integration and a cohort."""
 
 
 class SyncService:
@@ -67,19 +73,31 @@ class SyncService:
         await self._store.get(Environment, str(environment))
 
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
-        """Do as a message says, cohort by cohort; each is done as a whole, and has its record.
+        """Do as a message says, cohort by cohort; each is one change, with its record.
 
-        Nothing is done of a message that cannot be taken in as a whole.
+        Nothing is done of a message that cannot be taken in as a whole. One of several cohorts is kept first, as
+        `accept` does, so that no crash leaves some of them out.
 
         Raises:
             NotFoundError: There is no such environment.
             InvalidInputError: The message breaks rules; or a cohort's segment has members of another kind, or
                 others have the keys that it could have.
-            UnavailableError: Other syncs of a cohort went on and on, or the store is away.
+            UnavailableError: Other syncs of a cohort went on and on, or the store is away. What is kept by then
+                is applied later.
             DomainError: As `AccessService.require_sight` and `ListChanges.authorize_list` say.
         """
-        for sync in await self._checked(principal, environment, message):
-            await self._sync(principal, environment, sync)
+        syncs = await self._checked(principal, environment, message)
+        # Nothing overtakes what is kept.
+        if len(syncs) == 1 and not await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1):
+            await self._sync(principal, environment, syncs[0])
+            return
+        kept = await self._keep(principal, environment, syncs)
+        refused = await self._apply_kept({*map(_cohort_of, kept)}, {accepted.id: principal for accepted in kept})
+        for error in refused.values():
+            raise error
+        for accepted in kept:
+            if await self._store.find(AcceptedSync, accepted.id) is not None:
+                raise UnavailableError(_NOT_YET)
 
     async def accept(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
         """Keep a message that can be taken in, to be applied soon, by this process or another.
@@ -87,9 +105,7 @@ class SyncService:
         Raises:
             DomainError: As `take_in` says.
         """
-        syncs = await self._checked(principal, environment, message)
-        saves = [Save(_accepted(environment, sync, principal.actor), None) for sync in syncs]
-        await self._store.commit(Commit(writes=tuple(saves), entry=None))
+        await self._keep(principal, environment, await self._checked(principal, environment, message))
         self._accepted.set()
 
     async def run(self) -> None:
@@ -112,19 +128,41 @@ class SyncService:
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        held: set[tuple[str, str, str]] = set()
+        await self._apply_kept()
+
+    async def _keep(
+        self, principal: Principal, environment: EnvironmentRef, syncs: Sequence[CohortSync]
+    ) -> Sequence[AcceptedSync]:
+        kept = [_accepted(environment, sync, principal.actor) for sync in syncs]
+        await self._store.commit(Commit(writes=tuple(Save(accepted, None) for accepted in kept), entry=None))
+        return kept
+
+    async def _apply_kept(
+        self, cohorts: Collection[_Cohort] | None = None, senders: Mapping[str, Principal] | None = None
+    ) -> Mapping[str, DomainError]:
+        """Apply what is kept of some cohorts or (None) of all; return why some of it, by id, cannot be applied.
+
+        Args:
+            cohorts: Which cohorts.
+            senders: Who sent what, by id, where they still wait; what others sent is applied on their behalf.
+        """
+        refused: dict[str, DomainError] = {}
+        held: set[_Cohort] = set()
         after = ""
         while page := await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1, after=after):
             [accepted] = page
             after = accepted.id
-            place = (str(accepted.environment), accepted.source.integration, accepted.source.cohort_id)
-            if place in held:
+            place = _cohort_of(accepted)
+            if place in held or not (cohorts is None or place in cohorts):
                 continue
+            sender = (senders or {}).get(accepted.id) or on_behalf_of(accepted.actor)
             try:
-                await self._apply(accepted)
+                if error := await self._apply(sender, accepted):
+                    refused[accepted.id] = error
             except Exception:  # noqa: BLE001 - whatever it is, other cohorts must not wait for a restart
                 held.add(place)
                 _log.warning("a message on %s is not applied yet", accepted.source.cohort_id, exc_info=True)
+        return refused
 
     async def forget_applied(self) -> None:
         """Forget that messages were applied which no tool sends again.
@@ -152,8 +190,10 @@ class SyncService:
             raise InvalidInputError(violations)
         syncs = await asyncio.to_thread(message.syncs)
         snapshot = await self._now(environment)
-        keys = [sync.cohort.key_in(snapshot) for sync in syncs]
-        for key, sync in zip(keys, syncs, strict=True):
+        keys: list[str] = []
+        for sync in syncs:
+            key = sync.cohort.key_in(snapshot, keys)
+            keys.append(key)
             found = snapshot.segments.get(key)
             segment = sync.cohort.new_segment(environment, key) if found is None else found.segment
             await self._changes.authorize_list(principal, segment, is_new=found is None)
@@ -163,7 +203,8 @@ class SyncService:
         revision = (await self._store.revisions()).get(str(environment), 0)
         return await self._snapshots.refresh(environment, revision)
 
-    async def _apply(self, accepted: AcceptedSync) -> None:
+    async def _apply(self, principal: Principal, accepted: AcceptedSync) -> DomainError | None:
+        """Apply what is kept, and keep it no longer; return why it cannot be applied, if it cannot."""
         sync = CohortSync(
             cohort=Cohort(source=accepted.source, name=accepted.name, context_kind=accepted.context_kind),
             joined=frozenset(accepted.joined),
@@ -171,16 +212,18 @@ class SyncService:
             read=accepted.read,
             message_id=accepted.message_id,
         )
+        refused: DomainError | None = None
         try:
-            principal = on_behalf_of(accepted.actor)
             await self.check_environment(principal, accepted.environment)
             await self._sync(principal, accepted.environment, sync)
         except (UnavailableError, VersionConflictError):
             raise
         except DomainError as error:  # what it was accepted for is gone
             _log.warning("a message on %s cannot be applied: %s", accepted.source.cohort_id, error.message)
+            refused = error
         with contextlib.suppress(VersionConflictError):  # another process applied it
             await self._store.commit(Commit(writes=(Delete(accepted),), entry=None))
+        return refused
 
     async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: CohortSync) -> None:
         """Apply it in its turn, once: tools send several messages of one cohort at a time, and some twice."""
@@ -231,6 +274,10 @@ class SyncService:
                 check=lambda snapshot: cohort.check_key(snapshot, key),
             )
             await self._changes.take_effect(principal, running, effect)
+
+
+def _cohort_of(accepted: AcceptedSync) -> _Cohort:
+    return str(accepted.environment), accepted.source.integration, accepted.source.cohort_id
 
 
 def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> AcceptedSync:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.gql.conftest import data_of
 from tests.gql.lists import create, edit, look, start, target, value
-from tests.gql.syncs import PATH, a_batch, once_it_has, say, send
+from tests.gql.syncs import PATH, a_batch, once_it_has, say, send, synced
 from tests.servers import TOKEN, Server
 
 SEGMENT = """query ($key: String!) { environment(project: "default", key: "production") { segment(key: $key) {
@@ -40,19 +40,6 @@ def test_one_batch_may_hold_several_cohorts_and_another_kind(server: Server) -> 
     assert send(server, "segment-audiences", body).status_code == 204
     assert look(server, "segment-audiences-s1", "acme")["memberKind"] == "org"
     assert look(server, "segment-audiences-s2", "zeta")["hasMember"]
-
-
-def synced(server: Server, integration: str) -> dict[str, tuple[str, int]]:
-    """Read an integration's segments: the cohort and the number of members by key."""
-    query = """{ environment(project: "default", key: "production") { segments(first: 100) { nodes {
-        key memberCount largeList { syncSource { integration cohortId } } } } } }"""
-    segments = server.post(query)["environment"]["segments"]["nodes"]
-    sources = [(segment, (segment["largeList"] or {}).get("syncSource")) for segment in segments]
-    return {
-        segment["key"]: (source["cohortId"], segment["memberCount"])
-        for segment, source in sources
-        if source and source["integration"] == integration
-    }
 
 
 def test_cohorts_whose_ids_give_the_same_key_have_segments_of_their_own(server: Server) -> None:
