@@ -74,7 +74,7 @@ class AddFlagRule:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the rule, which gets an id."""
-        if found := _rule_violations(self.rule, scope, ()):
+        if found := rule_violations(self.rule, scope, ()):
             raise InvalidInputError(found)
         return with_rule(targeting, self.rule, self.before_rule)
 
@@ -94,7 +94,7 @@ class ReplaceFlagRules:
         found = [
             violation
             for index, rule in enumerate(self.rules)
-            for violation in _rule_violations(rule, scope, (index,))
+            for violation in rule_violations(rule, scope, (index,))
         ]
         named = [rule.id for rule in self.rules]
         found += [
@@ -252,7 +252,7 @@ def _with_prerequisites(targeting: Targeting, prerequisites: Sequence[Prerequisi
     return replace(targeting, prerequisites=tuple(by_key.values()))
 
 
-def _rule_violations(rule: FlagRule, scope: EditScope, path: InputPath) -> list[Violation]:
+def rule_violations(rule: FlagRule, scope: EditScope, path: InputPath) -> list[Violation]:
     """Return everything that is wrong with a rule that is to be written."""
     found = description_violations(rule.description, (*path, "description"))
     found += check_clauses(rule.clauses, scope, (*path, "clauses"))
