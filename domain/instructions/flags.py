@@ -30,6 +30,7 @@ from domain.instructions.rules import (
     ReorderRules,
     UpdateClause,
     change_rule,
+    no_such_rule,
     rule_names,
     with_rule,
 )
@@ -100,7 +101,7 @@ class ReplaceFlagRules:
         found += [
             Violation(
                 (index, "ruleId"),
-                f"there is no rule {quoted(name)}" if name not in ids else f"{quoted(name)} stands twice",
+                no_such_rule(targeting, name) if name not in ids else f"{quoted(name)} stands twice",
             )
             for index, name in enumerate(named)
             if name and (name not in ids or name in named[:index])
