@@ -62,15 +62,15 @@ class SyncService:
         self._changes = changes
         self._accepted = asyncio.Event()
 
-    async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> None:
-        """Tell whether there is an environment: tools ask before they are connected.
+    async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> Environment:
+        """Return an environment, if there is one: tools ask before they are connected.
 
         Raises:
             NotFoundError: There is none.
             DomainError: As `AccessService.require_sight` says.
         """
         await self._access.require_sight(principal, environment)
-        await self._store.get(Environment, str(environment))
+        return await self._store.get(Environment, str(environment))
 
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
         """Do as a message says, cohort by cohort; each is one change, with its record.
@@ -86,10 +86,11 @@ class SyncService:
                 is applied later.
             DomainError: As `AccessService.require_sight` and `ListChanges.authorize_list` say.
         """
+        stored = await self.check_environment(principal, environment)
         syncs = await self._checked(principal, environment, message)
         # Nothing overtakes what is kept.
         if len(syncs) == 1 and not await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1):
-            await self._sync(principal, environment, syncs[0])
+            await self._sync(principal, stored, syncs[0])
             return
         kept = await self._keep(principal, environment, syncs)
         refused = await self._apply_kept({*map(_cohort_of, kept)}, {accepted.id: principal for accepted in kept})
@@ -105,6 +106,7 @@ class SyncService:
         Raises:
             DomainError: As `take_in` says.
         """
+        await self.check_environment(principal, environment)
         await self._keep(principal, environment, await self._checked(principal, environment, message))
         self._accepted.set()
 
@@ -185,7 +187,6 @@ class SyncService:
         self, principal: Principal, environment: EnvironmentRef, message: CohortMessage
     ) -> list[CohortSync]:
         """Return what a message says, when it can be taken in as a whole."""
-        await self.check_environment(principal, environment)
         if violations := await asyncio.to_thread(message.violations):
             raise InvalidInputError(violations)
         syncs = await asyncio.to_thread(message.syncs)
@@ -214,8 +215,10 @@ class SyncService:
         )
         refused: DomainError | None = None
         try:
-            await self.check_environment(principal, accepted.environment)
-            await self._sync(principal, accepted.environment, sync)
+            environment = await self.check_environment(principal, accepted.environment)
+            if accepted.accepted_ms < environment.created_ms:  # it was for another that had the name
+                raise NotFoundError("environment", environment.id)
+            await self._sync(principal, environment, sync)
         except (UnavailableError, VersionConflictError):
             raise
         except DomainError as error:  # what it was accepted for is gone
@@ -225,13 +228,14 @@ class SyncService:
             await self._store.commit(Commit(writes=(Delete(accepted),), entry=None))
         return refused
 
-    async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: CohortSync) -> None:
+    async def _sync(self, principal: Principal, environment: Environment, sync: CohortSync) -> None:
         """Apply it in its turn, once: tools send several messages of one cohort at a time, and some twice."""
         tries = Tries(f"segments of {sync.cohort.source.integration}")
         while True:
             await tries.next()
             try:
-                await self._change(principal, await self._now(environment), sync)
+                applies = _applied(environment, sync)
+                await self._change(principal, await self._now(environment.ref), sync, applies)
             except AlreadyExistsError as error:  # another sync made the segment
                 if error.details["kind"] == kind_of(AppliedSync):
                     return
@@ -241,7 +245,9 @@ class SyncService:
             else:
                 return
 
-    async def _change(self, principal: Principal, snapshot: Snapshot, sync: CohortSync) -> None:
+    async def _change(
+        self, principal: Principal, snapshot: Snapshot, sync: CohortSync, applies: AppliedSync | None
+    ) -> None:
         """Change a cohort's list, and what is said of it, at one instant; if need be that creates its segment."""
         cohort, environment = sync.cohort, snapshot.environment
         key = cohort.key_in(snapshot)
@@ -250,7 +256,7 @@ class SyncService:
             mode=ListMode.MERGE,
             action=SYNC,
             creates=None if key in snapshot.segments else cohort.new_segment(environment, key),
-            applies=_applied(environment, sync),
+            applies=applies,
         )
         async with self._changes.running(principal, environment, new) as running:
             segment = running.creates
@@ -297,11 +303,12 @@ def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> Acce
     )
 
 
-def _applied(environment: EnvironmentRef, sync: CohortSync) -> AppliedSync | None:
+def _applied(environment: Environment, sync: CohortSync) -> AppliedSync | None:
     if not sync.message_id:
         return None
     return AppliedSync(
-        environment=environment,
+        environment=environment.ref,
+        environment_ms=environment.created_ms,
         integration=sync.cohort.source.integration,
         cohort_id=sync.cohort.source.cohort_id,
         message_id=sync.message_id,

@@ -236,6 +236,39 @@ def test_a_sync_is_one_entry_of_the_audit_log_whatever_it_changes(server: Server
     assert keys == [(None, None), (["bob"], ["ann"]), (["ann"], [])]
 
 
+def test_a_webhook_may_be_of_another_kind_than_users(server: Server) -> None:
+    where = "?environmentId=default/production"
+    message = {"in_cohort": True, "users": [{"user_id": "acme"}]}
+    by_url = send(server, "kinds", message | {"cohort_id": "url"}, query=f"{where}&contextKind=org")
+    by_body = send(server, "kinds", message | {"cohort_id": "body", "contextKind": "org"}, query=where)
+    both = message | {"cohort_id": "both", "contextKind": "team"}
+    answers = [by_url, by_body, send(server, "kinds", both, query=f"{where}&contextKind=org")]
+    assert [answer.status_code for answer in answers] == [204] * 3
+    kinds = [once_it_has(server, f"kinds-{name}", 1)["memberKind"] for name in ("url", "body", "both")]
+    assert kinds == ["org", "org", "team"]
+    for wrong in ("a b", ""):
+        body = message | {"cohort_id": "wrong"}
+        assert send(server, "kinds", body, query=f"{where}&contextKind={wrong}").status_code == 400
+        assert send(server, "kinds", body | {"contextKind": wrong}, query=where).status_code == 400
+    assert set(synced(server, "kinds")) == {"kinds-url", "kinds-body", "kinds-both"}
+
+
+def test_a_message_is_applied_again_in_another_environment_that_has_the_name(server: Server) -> None:
+    look_up = """{ environment(project: "again", key: "production") { segment(key: "amplitude-c") {
+        memberCount } } }"""
+    message = {"cohort_id": "c", "in_cohort": True, "message_id": "m1", "users": [{"user_id": "ann"}]}
+    for _ in range(2):
+        create_project = 'mutation { createProject(input: {name: "again"}) { project { key } } }'
+        assert not server.post(create_project).errors
+        where = "?environmentId=again/production"
+        assert send(server, "amplitude", message, query=where).status_code == 204
+        deadline = time.monotonic() + 10
+        while (server.post(look_up)["environment"]["segment"] or {}).get("memberCount") != 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not server.post('mutation { deleteProject(input: {project: "again"}) { deletedProjectId } }').errors
+
+
 def delete_segment(server: Server, key: str) -> None:
     delete = """mutation ($key: String!) { deleteSegment(input: {environment: {project: "default",
       environment: "production"}, segmentKey: $key}) { revision } }"""

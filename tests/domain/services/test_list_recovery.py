@@ -21,12 +21,14 @@ from domain.services import running_changes as running_module
 from domain.services import syncs as syncs_module
 from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
+from domain.services.environments import EnvironmentService
 from domain.services.gone_lists import discard_gone_lists
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_members import write_joined_and_left
 from domain.services.list_recovery import ListRecoveryService
 from domain.services.list_undoing import undo
 from domain.services.lists import ListService
+from domain.services.places import NewPlace
 from domain.services.running_changes import save_change
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -444,6 +446,21 @@ async def test_a_message_that_fails_keeps_only_its_cohort_waiting(
     assert await members(store, f"{PRODUCTION}/amplitude-other") == ["zoe"]
     await here.syncs.apply_accepted()
     assert await members(store, SYNCED) == []
+
+
+async def test_what_was_accepted_for_an_environment_is_not_applied_to_the_next_that_has_its_name(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    snapshots = SnapshotService(store)
+    environments = EnvironmentService(store, snapshots, EnvironmentEditor(store, snapshots))
+    await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="1"))
+    await environments.delete(owner, PRODUCTION)
+    await asyncio.sleep(0.01)
+    await environments.create(owner, "default", NewPlace(name="Production"))
+    await here.syncs.accept(owner, PRODUCTION, message("bob", message_id="2"))
+    await here.syncs.apply_accepted()
+    assert await members(store, SYNCED) == ["bob"]
+    assert await store.list_all(AcceptedSync, ACCEPTED_SYNCS) == []
 
 
 async def test_it_is_forgotten_after_a_week_that_a_message_was_applied(
