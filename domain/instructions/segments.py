@@ -56,6 +56,8 @@ class EditTargets:
 
     def apply(self, segment: Segment, scope: EditScope) -> Segment:
         """Return the segment with the list edited."""
+        if segment.sync_source is not None:
+            raise refusal((), f"{segment.sync_source.integration} owns this list: it is read-only here")
         if segment.unbounded:
             raise refusal((), "a large list has no individual targets")
         known = segment.target_keys(self.list).get(self.context_kind, ())

@@ -12,7 +12,7 @@ from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import DomainError, InvalidInputError, LimitExceededError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
-from domain.keys import EnvironmentRef
+from domain.keys import EnvironmentRef, context_key_problem
 from domain.model.contexts import Context, is_context_kind
 from domain.model.projects import Environment
 from domain.model.seen_contexts import ContextFilter, SeenContext, attributes_text, public_attributes
@@ -33,6 +33,7 @@ _AFRESH_MS = 5 * 60_000
 _DAY_MS = 86_400_000
 TEXT_LIMIT = 1_000_000
 """How many characters a bulk edit's text may have if nothing else is said."""
+_BYTE_ORDER_MARK = "\ufeff"
 CANDIDATES_LIMIT = 10
 """How many contexts an ambiguous entry is answered with."""
 
@@ -52,7 +53,8 @@ class TargetResolution:
     Attributes:
         contexts: The one context that it means, or the first of those that it may mean, by key.
         context_count: How many it may mean.
-        key: The key to edit with: that of the one context, the entry itself if none is known, or None.
+        key: The key to edit with: that of the one context, the entry itself if none is known, or None. What can
+            be no target is none, unless the segment has it.
         current: In which list of the segment that key stands; None if in none, or if no segment was named.
     """
 
@@ -176,7 +178,8 @@ class ContextService:
                 actual=len(text),
             )
         listed = _listed(snapshot, segment, context_kind)
-        entries = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\r\n]", text)))))
+        pasted = text.removeprefix(_BYTE_ORDER_MARK)  # as text comes from some files
+        entries = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\r\n]", pasted)))))
         if len(entries) > self._max_entries:
             raise LimitExceededError(
                 "entries of the text",
@@ -279,6 +282,8 @@ def _resolution(
         status, key = TargetStatus.MATCHED, candidates[0].key
     else:
         status, key = TargetStatus.UNKNOWN, entry
+    if key is not None and key not in listed and context_key_problem(key):
+        key = None
     return TargetResolution(
         input=entry,
         status=status,

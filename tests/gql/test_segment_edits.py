@@ -101,8 +101,7 @@ def test_including_and_excluding_the_same_context_is_refused_and_names_it(server
     create(server, "s", instructions=[{"addTargets": {"list": "INCLUDED", "keys": ["ada", "bob"]}}])
     answer = update(server, "s", {"addTargets": {"list": "EXCLUDED", "keys": ["ada"]}})
     ((_, message),) = violations(answer)
-    assert "user:ada" in message
-    assert "bob" not in message
+    assert message == "1 context would be both included and excluded: user:ada"
     assert answer.errors[0]["extensions"]["conflicts"] == [{"contextKind": "user", "key": "ada"}]
     moved = [
         {"addTargets": {"list": "EXCLUDED", "keys": ["ada"]}},

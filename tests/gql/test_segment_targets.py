@@ -293,12 +293,14 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     assert start(server, "amplitude-r1").code == "BAD_USER_INPUT"
     update = """mutation ($i: [SegmentInstruction!]!) { updateSegment(input: {environment: {project: "default",
       environment: "production"}, segmentKey: "amplitude-r1", instructions: $i}) { segment { tags } } }"""
-    clause = {"attribute": "email", "operator": "CONTAINS", "values": ["x"]}
+    clause = {"attribute": "email", "op": "contains", "values": ["x"]}
     tagged = server.post(update, i=[{"addTags": ["eap"]}])
     assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
-    assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
-    renamed = server.post(update, i=[{"updateName": "Mine"}])
-    assert "its name and rules are read-only here" in str(renamed.errors), "the next sync would take it back"
+    for instruction in ({"addRule": {"clauses": [clause]}}, {"updateName": "Mine"}):
+        refused = server.post(update, i=[instruction])
+        assert "its name and rules are read-only here" in str(refused.errors), "the next sync would take it back"
+    refused = server.post(update, i=[{"addTargets": {"list": "INCLUDED", "keys": ["x"]}}])
+    assert "amplitude owns this list: it is read-only here" in str(refused.errors)
 
 
 def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:
