@@ -117,15 +117,17 @@ class Commit:
     def subjects(self) -> frozenset[str]:
         """What the change touches, each as `kind/id`: what it writes, and the environments and projects of that.
 
-        How far changes have come is left out, and so is what the entry itself has no room for.
+        How far changes have come is left out, but for the segments of lists; so is what the entry has no room for.
         """
         untold = (ChangesPage, *PROGRESS)
         entities = [write.entity for write in self.writes if not isinstance(write.entity, untold)]
-        places = {place for place in (*self.revise, *(entity.scope for entity in entities)) if place}
+        lists = [write.entity for write in self.writes if isinstance(write.entity, ListChange)]
+        places = {*self.revise, *(e.scope for e in entities), *(str(e.environment) for e in lists)} - {""}
         environments = {place for place in places if "/" in place}
         projects = {place.partition("/")[0] for place in places - {ACCESS_SCOPE}}
         return frozenset(
             [subject_of(entity) for entity in entities]
+            + [f"{kind_of(Segment)}/{change.segment_id}" for change in lists]
             + [f"environment/{environment}" for environment in environments]
             + [f"project/{project}" for project in projects]
         )

@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Coroutine, Iterator
 from enum import Enum
 from pathlib import Path
@@ -47,6 +48,7 @@ from gql.logs import configure_logging
 from gql.metrics import FOLDER
 from gql.schema import build_schema
 from gql.settings import Settings, faults_of, unknown_settings
+from gql.uploads import unpacked_file
 from gql.workers import ANSWER_SECONDS, Supervisor
 from storage import open_store
 from storage.cache import RedisTexts
@@ -180,7 +182,9 @@ def import_(  # noqa: PLR0913 - a command's options
 @segment_app.command("import")
 def import_members(  # noqa: PLR0913 - a command's options
     key: Annotated[str, typer.Argument(help="The segment, which must be a large list.")],
-    file: Annotated[Path, typer.Argument(help="CSV: keys in the first column, no header row.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, plain or packed by gzip: keys in the first column, no header row.")
+    ],
     *,
     mode: Annotated[ListFileMode, typer.Option(help="What becomes of the members.")] = ListFileMode.MERGE,
     project: ProjectOption = "default",
@@ -212,11 +216,13 @@ def import_members(  # noqa: PLR0913 - a command's options
                 waiting = await lists.start(OPERATOR, _environment(project, environment), new)
                 applying = asyncio.create_task(_show_applying(shown, lists, waiting.id))
                 try:
-                    return await lists.upload(OPERATOR, waiting.id, source)
+                    return await lists.upload(OPERATOR, waiting.id, unpacked_file(source))
                 finally:
                     applying.cancel()
-        except OSError as error:
-            raise InvalidInputError([Violation((), f"{file}: {error.strerror}")]) from error
+        except (OSError, EOFError, zlib.error) as error:
+            # What is wrong with gzip is told without a number of an error.
+            message = getattr(error, "strerror", None) or f"is no gzip: {error}"
+            raise InvalidInputError([Violation((), f"{file}: {message}")]) from error
 
     changed = _with_store(settings, run)
     counts = changed.change.counts

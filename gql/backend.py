@@ -130,7 +130,7 @@ class Backend:
             caches=CacheService({"responses": self.responses, "largeLists": memberships}),
             evaluation=EvaluationService(snapshots, lookups, contexts, self.settings.context_limits),
             flags=FlagService(editor, TargetLimit(self.settings.max_targets)),
-            flag_copies=FlagCopyService(editor),
+            flag_copies=FlagCopyService(editor, TargetLimit(self.settings.max_targets)),
             imports=imports,
             lists=lists,
             syncs=syncs,

@@ -96,10 +96,11 @@ class _Webhook(BaseModel):
     cohort_id: _Name
     in_cohort: StrictBool
     message_id: StrictStr = ""
+    contextKind: _Name | None = None  # noqa: N815 - as in LaunchDarkly's form
     users: list[dict[str, Any]]  # a model of each would take most of the second that there is for an answer
 
-    def to_domain(self, integration: str) -> CohortMessage:
-        """Convert to the domain's message.
+    def to_domain(self, integration: str, context_kind: str) -> CohortMessage:
+        """Convert to the domain's message, about contexts of a kind unless it says itself of which.
 
         Raises:
             InvalidInputError: A user's id is no text.
@@ -117,7 +118,12 @@ class _Webhook(BaseModel):
             cohort_name=self.cohort_name,
             is_member=self.in_cohort,
         )
-        return CohortMessage(integration=integration, message_id=self.message_id, members=[people])
+        return CohortMessage(
+            integration=integration,
+            message_id=self.message_id,
+            context_kind=self.contextKind or context_kind,
+            members=[people],
+        )
 
 
 def read_batch(body: bytes, integration: str) -> tuple[str, CohortMessage]:
@@ -132,11 +138,11 @@ def read_batch(body: bytes, integration: str) -> tuple[str, CohortMessage]:
     return batch.environmentId, batch.to_domain(integration)
 
 
-def read_webhook(body: bytes, integration: str) -> CohortMessage:
-    """Read a message in Amplitude's webhook form.
+def read_webhook(body: bytes, integration: str, context_kind: str = DEFAULT_CONTEXT_KIND) -> CohortMessage:
+    """Read a message in Amplitude's webhook form, about contexts of a kind unless it says itself of which.
 
     Raises:
         ValidationError: It has another form.
         InvalidInputError: A user's id is no text.
     """
-    return _Webhook.model_validate_json(body).to_domain(integration)
+    return _Webhook.model_validate_json(body).to_domain(integration, context_kind)

@@ -21,7 +21,7 @@ register_enum(
     "What is known of an entry of a text.",
     {
         TargetStatus.MATCHED: "It means one context.",
-        TargetStatus.UNKNOWN: "No context is known by it; it can be added as a key.",
+        TargetStatus.UNKNOWN: "No context is known by it; it can be added as a key, if it can be one.",
         TargetStatus.AMBIGUOUS: "Several contexts have this email: choose one of `contexts`.",
     },
 )
@@ -68,7 +68,8 @@ class TargetResolutionView:
     )
     context_count: int = strawberry.field(description="How many contexts it may mean.")
     key: str | None = strawberry.field(
-        description="The key for `bulkEditSegmentTargets`: the context's, or the entry; null if it is ambiguous."
+        description="The key for `bulkEditSegmentTargets`: the context's, or the entry; null if it is ambiguous, "
+        "or can be no target."
     )
     current: TargetList | None = strawberry.field(
         description="The list of the segment that this key stands in; null if in none."

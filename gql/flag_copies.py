@@ -40,7 +40,8 @@ class CopyFlagTargetingInput:
     skip_missing: bool = strawberry.field(
         default=False,
         description="Whether to leave out what names a segment, a flag or a variation that the target lacks, and "
-        "to list it as `skipped`. Otherwise it is refused, and nothing changes.",
+        "what came with an import and no edit could write, and to list it as `skipped`. Otherwise it is refused, "
+        "and nothing changes.",
     )
     comment: str = strawberry.field(default="", description="Why, for the audit log.")
 
@@ -68,7 +69,7 @@ class SkippedPartView:
     key: str | None = strawberry.field(
         description="The rule's id in the source (`#0` is the first, if it has none), or the prerequisite's flag."
     )
-    reason: str = strawberry.field(description="What the target lacks.")
+    reason: str = strawberry.field(description="What the target lacks, or why no edit could write it.")
     segments: list[str] = strawberry.field(description="The keys of the segments that the target lacks.")
 
 

@@ -18,7 +18,7 @@ from domain.instructions.rules import (
 from domain.model.targeting import Clause
 from gql.scalars import JSON
 
-RULE_ID = "The rule's id; one that has no id of its own is named by its place: `#0` is the first."
+RULE_ID = "The rule's id; one that has no id, or none of its own, is named by its place: `#0` is the first."
 
 
 @strawberry.input(description="One condition on a context.")
@@ -84,7 +84,9 @@ class ClauseValuesInput:
 class RuleInstructionsInput:
     """The fields that both kinds of instructions have."""
 
-    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(description=f"Remove rules. {RULE_ID}")
+    remove_rules: strawberry.Maybe[list[str]] = strawberry.field(
+        description=f"Remove rules; ids that none has do not matter. {RULE_ID}"
+    )
     reorder_rules: strawberry.Maybe[list[str]] = strawberry.field(
         description=f"Name all rules in their new order. {RULE_ID}"
     )

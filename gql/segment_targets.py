@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from domain.errors import ErrorCode, InvalidInputError, Violation
+from domain.model.targeting import DEFAULT_CONTEXT_KIND
 from domain.services.cohorts import CohortMessage, environment_of
 from gql.answers import RESOURCE_STATUS_BY_CODE, error_response
 from gql.bodies import BodyLimits, check_encoding, read_body, too_large
@@ -101,7 +102,8 @@ def _read(body: bytes, request: Request, *, is_webhook: bool) -> tuple[str, Coho
             if "environmentId" not in request.query_params:
                 message = "is missing in the URL: ?environmentId=project/environment"
                 raise InvalidInputError([Violation(("environmentId",), message)])
-            return request.query_params["environmentId"], read_webhook(body, integration)
+            context_kind = request.query_params.get("contextKind", DEFAULT_CONTEXT_KIND)
+            return request.query_params["environmentId"], read_webhook(body, integration, context_kind)
         return read_batch(body, integration)
     except orjson.JSONDecodeError as error:
         raise InvalidInputError([Violation((), f"is no JSON: {error}")]) from None

@@ -1,10 +1,12 @@
 """Files that come in over HTTP, plain or packed by gzip, and never more of them than the settings allow."""
 
 import asyncio
+import gzip
+import io
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from email.message import EmailMessage
-from typing import IO
+from typing import IO, BinaryIO, cast
 
 import anyio
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +19,7 @@ KEPT_IN_MEMORY = 1_048_576
 """How many bytes of a file are kept in memory; the rest goes to the disk."""
 _PIECE = 1_048_576
 _CHARSETS = {"utf-8", "utf8", "us-ascii", "ascii"}
+_GZIP_BEGINS = b"\x1f\x8b"
 _GZIP_FORMAT = 16 + zlib.MAX_WBITS
 
 
@@ -89,6 +92,13 @@ async def receive_upload(request: Request, file: IO[bytes], limits: BodyLimits) 
     except zlib.error as error:
         raise _broken(f"is no gzip: {error}") from None
     file.seek(0)
+
+
+def unpacked_file(source: BinaryIO) -> IO[bytes]:
+    """Return what reads a file, which may be a pipe; gzip is known by its first bytes: no key has them."""
+    reader = io.BufferedReader(cast("io.RawIOBase", source))
+    is_packed = reader.peek(len(_GZIP_BEGINS)).startswith(_GZIP_BEGINS)
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=reader) if is_packed else reader)
 
 
 async def _unpacked(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:

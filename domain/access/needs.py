@@ -142,7 +142,11 @@ NEEDED: Mapping[type[Entity], Fields] = {
         "tags": ProjectAction.UPDATE_TAGS,
         "created_ms": ProjectAction.CREATE,
     },
-    Environment: {"name": EnvironmentAction.UPDATE_NAME, "tags": EnvironmentAction.UPDATE_TAGS},
+    Environment: {
+        "name": EnvironmentAction.UPDATE_NAME,
+        "tags": EnvironmentAction.UPDATE_TAGS,
+        "created_ms": EnvironmentAction.CREATE,
+    },
     Flag: {
         "name": FlagAction.UPDATE_NAME,
         "description": FlagAction.UPDATE_DESCRIPTION,

@@ -1,5 +1,6 @@
 """What is to be noted of flags and segments that are read: what was ignored, and what is kept but cannot work."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from domain.errors import quoted
@@ -29,6 +30,15 @@ def notes_of_item(item: Properties, known: frozenset[str], clauses: Sequence[Cla
             for value in clause.values
             if not is_usable(clause.op, value)
         ),
+    )
+
+
+def notes_of_ids(rules: Sequence[FlagRule | SegmentRule]) -> tuple[str, ...]:
+    """Note where rules share an id, so that it names none of them in an edit."""
+    return tuple(
+        f"kept {count} rules with the id {quoted(id_)}: edits call each by its place, as in '#0'"
+        for id_, count in Counter(rule.id for rule in rules).items()
+        if id_ and count > 1
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from domain.errors import InputPath, InvalidInputError, Violation
-from domain.flag_data.notes import notes_of_item, notes_of_serving
+from domain.flag_data.notes import notes_of_ids, notes_of_item, notes_of_serving
 from domain.flag_data.properties import Properties
 from domain.json import NESTING_LIMIT, Json, is_nested_too_deep
 from domain.keys import EnvironmentRef, key_violation, tag_violation
@@ -165,7 +165,11 @@ def _flag(item: Properties, key: str, environment: EnvironmentRef) -> ReadFlag:
         client_side_availability=availability or ClientSideAvailability(using_environment_id=old_client_side),
     )
     clauses = [clause for rule in targeting.rules for clause in rule.clauses]
-    notes = (*notes_of_item(item, _FLAG_PROPERTIES, clauses), *notes_of_serving(targeting, len(flag.variations)))
+    notes = (
+        *notes_of_item(item, _FLAG_PROPERTIES, clauses),
+        *notes_of_ids(targeting.rules),
+        *notes_of_serving(targeting, len(flag.variations)),
+    )
     return ReadFlag(flag, targeting, _given(item), item.truth("deleted"), notes)
 
 
@@ -197,7 +201,7 @@ def _segment(item: Properties, key: str, environment: EnvironmentRef) -> ReadSeg
         generation=item.long_or_none("generation"),
     )
     clauses = [clause for rule in segment.rules for clause in rule.clauses]
-    notes = notes_of_item(item, _SEGMENT_PROPERTIES, clauses)
+    notes = (*notes_of_item(item, _SEGMENT_PROPERTIES, clauses), *notes_of_ids(segment.rules))
     return ReadSegment(segment, _given(item), item.truth("deleted"), notes)
 
 

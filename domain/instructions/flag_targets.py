@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from domain.errors import InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, variation_violations
-from domain.instructions.segments import TargetAction, target_violations
+from domain.instructions.segments import TargetAction, takes_away, target_violations
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, Target, Targeting
 
 
@@ -24,7 +24,8 @@ class EditFlagTargets:
         targets = _ordered(targeting)
         place = (self.context_kind, self.variation)
         before = dict.fromkeys(targets.get(place, ()))
-        found = variation_violations(self.variation, scope, ("variation",))
+        is_leaving = bool(before) and takes_away(self.action, self.keys)
+        found = [] if is_leaving else variation_violations(self.variation, scope, ("variation",))
         if found := found + target_violations(self.action, self.context_kind, self.keys, before):
             raise InvalidInputError(found)
         if self.action is TargetAction.REMOVE:

@@ -30,6 +30,7 @@ from domain.instructions.rules import (
     ReorderRules,
     UpdateClause,
     change_rule,
+    no_such_rule,
     rule_names,
     with_rule,
 )
@@ -74,7 +75,7 @@ class AddFlagRule:
 
     def apply(self, targeting: Targeting, scope: EditScope) -> Targeting:
         """Return the targeting with the rule, which gets an id."""
-        if found := _rule_violations(self.rule, scope, ()):
+        if found := rule_violations(self.rule, scope, ()):
             raise InvalidInputError(found)
         return with_rule(targeting, self.rule, self.before_rule)
 
@@ -94,13 +95,13 @@ class ReplaceFlagRules:
         found = [
             violation
             for index, rule in enumerate(self.rules)
-            for violation in _rule_violations(rule, scope, (index,))
+            for violation in rule_violations(rule, scope, (index,))
         ]
         named = [rule.id for rule in self.rules]
         found += [
             Violation(
                 (index, "ruleId"),
-                f"there is no rule {quoted(name)}" if name not in ids else f"{quoted(name)} stands twice",
+                no_such_rule(targeting, name) if name not in ids else f"{quoted(name)} stands twice",
             )
             for index, name in enumerate(named)
             if name and (name not in ids or name in named[:index])
@@ -252,7 +253,7 @@ def _with_prerequisites(targeting: Targeting, prerequisites: Sequence[Prerequisi
     return replace(targeting, prerequisites=tuple(by_key.values()))
 
 
-def _rule_violations(rule: FlagRule, scope: EditScope, path: InputPath) -> list[Violation]:
+def rule_violations(rule: FlagRule, scope: EditScope, path: InputPath) -> list[Violation]:
     """Return everything that is wrong with a rule that is to be written."""
     found = description_violations(rule.description, (*path, "description"))
     found += check_clauses(rule.clauses, scope, (*path, "clauses"))

@@ -8,9 +8,10 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, TypeAlias, TypeVar
 
-from domain.errors import InputPath, InvalidInputError, Violation, quoted
+from domain.errors import VIOLATIONS_LIMIT, InputPath, InvalidInputError, Violation, quoted
 from domain.instructions.clauses import EditScope, check_clause, check_clauses, refusal
 from domain.instructions.limits import CLAUSES_LIMIT, RULES_LIMIT, VALUES_LIMIT, too_many
 from domain.json import Json
@@ -20,16 +21,27 @@ from domain.model.targeting import Clause, FlagRule, Targeting
 Ruled = TypeVar("Ruled", Segment, Targeting)
 Rule: TypeAlias = SegmentRule | FlagRule
 
+_PLACE = "#"
+_PLACES_TOLD = 10
+
 
 @dataclass(frozen=True, slots=True)
 class RemoveRules:
-    """Remove rules; those that are not there do not matter."""
+    """Remove rules; ids that no rule has do not matter, but places do."""
 
     rules: Sequence[str]
 
     def apply(self, thing: Ruled, _scope: EditScope) -> Ruled:
         """Return it without the rules."""
         names, removed = rule_names(thing), set(self.rules)
+        known, ids = set(names), {rule.id for rule in thing.rules}
+        wrong = (
+            Violation((index,), no_such_rule(thing, name))
+            for index, name in enumerate(self.rules)
+            if name not in known and (name in ids or name.startswith(_PLACE))
+        )
+        if found := list(islice(wrong, VIOLATIONS_LIMIT + 1)):
+            raise InvalidInputError(found)
         kept = [rule for name, rule in zip(names, thing.rules, strict=True) if name not in removed]
         return replace(thing, rules=tuple(kept))
 
@@ -161,9 +173,20 @@ def rule_names(thing: Segment | Targeting) -> list[str]:
     rules: Sequence[Rule] = thing.rules
     ids = Counter(rule.id for rule in rules)
     return [
-        rule.id if rule.id and ids[rule.id] == 1 and not rule.id.startswith("#") else f"#{index}"
+        rule.id if rule.id and ids[rule.id] == 1 and not rule.id.startswith(_PLACE) else f"{_PLACE}{index}"
         for index, rule in enumerate(rules)
     ]
+
+
+def no_such_rule(thing: Segment | Targeting, name: str) -> str:
+    """Return what is wrong with a name that no rule is called by; the id of several names none of them."""
+    rules: Sequence[Rule] = thing.rules
+    places = [f"{_PLACE}{index}" for index, rule in enumerate(rules) if rule.id == name]
+    if not name or not places:
+        return f"there is no rule {quoted(name)}"
+    more = ", …" if len(places) > _PLACES_TOLD else ""
+    told = ", ".join(places[:_PLACES_TOLD]) + more
+    return f"{quoted(name)} names no rule, though it is the id of some: call each by its place ({told})"
 
 
 def with_rule(thing: Ruled, rule: Rule, before_rule: str | None) -> Ruled:
@@ -188,7 +211,7 @@ def rule_index(thing: Ruled, name: str, path: InputPath) -> int:
     """
     names = rule_names(thing)
     if name not in names:
-        raise refusal(path, f"there is no rule {quoted(name)}")
+        raise refusal(path, no_such_rule(thing, name))
     return names.index(name)
 
 

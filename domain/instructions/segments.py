@@ -1,6 +1,6 @@
 """Instructions for segments: details, individual targets, rules and clauses (LaunchDarkly semantics 3.1)."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
@@ -56,6 +56,8 @@ class EditTargets:
 
     def apply(self, segment: Segment, scope: EditScope) -> Segment:
         """Return the segment with the list edited."""
+        if segment.sync_source is not None:
+            raise refusal((), f"{segment.sync_source.integration} owns this list: it is read-only here")
         if segment.unbounded:
             raise refusal((), "a large list has no individual targets")
         known = segment.target_keys(self.list).get(self.context_kind, ())
@@ -68,11 +70,18 @@ class EditTargets:
         return schedule.apply(edited, scope)
 
 
+def takes_away(action: TargetAction, keys: Sequence[str]) -> bool:
+    """Tell whether an edit brings no target: it removes some, or replaces all by nothing."""
+    return action is TargetAction.REMOVE or (action is TargetAction.REPLACE and not keys)
+
+
 def target_violations(
-    action: TargetAction, context_kind: str, keys: Sequence[str], known: Container[str]
+    action: TargetAction, context_kind: str, keys: Sequence[str], known: Collection[str]
 ) -> list[Violation]:
-    """Return what is wrong with individual targets of one kind; those that an import brought may stay."""
-    found = [] if is_context_kind(context_kind) else [Violation(("contextKind",), "is not a context kind")]
+    """Return what is wrong with individual targets of one kind; those that an import brought may stay, or go."""
+    found: list[Violation] = []
+    if not is_context_kind(context_kind) and not (known and takes_away(action, keys)):
+        found.append(Violation(("contextKind",), "is not a context kind"))
     if action is not TargetAction.REMOVE:
         found += [
             Violation(("keys", index), problem)

@@ -32,13 +32,18 @@ class Project:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Owns targeting and segments of one project. Its revision is the store's (domain.ports)."""
+    """Owns targeting and segments of one project. Its revision is the store's (domain.ports).
+
+    Attributes:
+        created_ms: When it was created: what is older is of another environment that had its key.
+    """
 
     project: str
     key: str
     version: int = 1
     name: str = ""
     tags: tuple[str, ...] = ()
+    created_ms: int = 0
 
     @property
     def id(self) -> str:

@@ -40,6 +40,11 @@ class AcceptedSync:
     version: int = 1
 
     @property
+    def accepted_ms(self) -> int:
+        """When it was accepted, in epoch milliseconds: its id begins with that, in nanoseconds."""
+        return int(self.id.partition("-")[0], 16) // 1_000_000
+
+    @property
     def scope(self) -> str:
         """Name what it is listed under."""
         return ACCEPTED_SYNCS
@@ -47,9 +52,14 @@ class AcceptedSync:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppliedSync:
-    """That a message was applied to a cohort. It outlives the segment, so that no repetition makes that again."""
+    """That a message was applied to a cohort. It outlives the segment, so that no repetition makes that again.
+
+    Attributes:
+        environment_ms: When the environment was created: to another that has its name, nothing was applied.
+    """
 
     environment: EnvironmentRef
+    environment_ms: int
     integration: str
     cohort_id: str
     message_id: str
@@ -58,8 +68,8 @@ class AppliedSync:
 
     @property
     def id(self) -> str:
-        """Identify it by all that the tool calls it by, which may be of any length."""
-        names = json.dumps([self.integration, self.cohort_id, self.message_id])
+        """Identify it by the environment, and by all that the tool calls it by, which may be of any length."""
+        names = json.dumps([self.environment_ms, self.integration, self.cohort_id, self.message_id])
         return f"{self.environment}/{hashlib.sha256(names.encode()).hexdigest()}"
 
     @property

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
@@ -84,8 +84,8 @@ class Cohort:
         own = plain[: KEY_LENGTH_LIMIT - len(suffix)] + suffix
         return [plain, own] if len(plain) <= KEY_LENGTH_LIMIT else [own]
 
-    def key_in(self, snapshot: Snapshot) -> str:
-        """Return the key that its segment has in an environment, or is to have.
+    def key_in(self, snapshot: Snapshot, taken: Collection[str] = ()) -> str:
+        """Return the key that its segment has in an environment, or is to have: none that others are to take.
 
         Raises:
             InvalidInputError: Others have the keys that it may have, or its members are of another kind.
@@ -98,7 +98,7 @@ class Cohort:
                     raise InvalidInputError([Violation(("contextKind",), text)])
                 return key
         for key in self.possible_keys:
-            if key not in snapshot.segments:
+            if key not in snapshot.segments and key not in taken:
                 return key
         text = f"the segment {self.possible_keys[-1]!r} is not this cohort's"
         raise InvalidInputError([Violation(("cohortId",), text)])

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -12,7 +12,7 @@ from domain.access.principals import Principal
 from domain.clock import now_ms
 from domain.errors import DomainError, InvalidInputError, LimitExceededError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
-from domain.keys import EnvironmentRef
+from domain.keys import EnvironmentRef, context_key_problem
 from domain.model.contexts import Context, is_context_kind
 from domain.model.projects import Environment
 from domain.model.seen_contexts import ContextFilter, SeenContext, attributes_text, public_attributes
@@ -21,7 +21,7 @@ from domain.pages import PageRequest, Stretch, cut_stretch
 from domain.ports import Store
 from domain.services.access import AccessService
 from domain.services.repeating import repeat
-from domain.services.waiting_contexts import Met, Place, WaitingContexts
+from domain.services.waiting_contexts import MetAt, Place, WaitingContexts
 
 _log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
@@ -33,6 +33,7 @@ _AFRESH_MS = 5 * 60_000
 _DAY_MS = 86_400_000
 TEXT_LIMIT = 1_000_000
 """How many characters a bulk edit's text may have if nothing else is said."""
+_BYTE_ORDER_MARK = "\ufeff"
 CANDIDATES_LIMIT = 10
 """How many contexts an ambiguous entry is answered with."""
 
@@ -52,7 +53,8 @@ class TargetResolution:
     Attributes:
         contexts: The one context that it means, or the first of those that it may mean, by key.
         context_count: How many it may mean.
-        key: The key to edit with: that of the one context, the entry itself if none is known, or None.
+        key: The key to edit with: that of the one context, the entry itself if none is known, or None. What can
+            be no target is none, unless the segment has it.
         current: In which list of the segment that key stands; None if in none, or if no segment was named.
     """
 
@@ -98,11 +100,12 @@ class ContextService:
         """Take a context that was met in, without waiting for anything; anonymous ones are not remembered."""
         if not self._retention_ms:
             return
+        now = now_ms()
         for kind, attributes in context.individuals.items():
             key = str(attributes["key"])  # an old user's may be empty
             if key and not attributes["anonymous"]:
                 private = context.private_attributes.get(kind, ())
-                self._waiting.put((environment, kind, key), (attributes, private))
+                self._waiting.put((environment, kind, key), (attributes, private), now)
 
     async def run(self) -> None:
         """Store what was met about each second, and forget what has become old each hour, until cancelled."""
@@ -175,7 +178,8 @@ class ContextService:
                 actual=len(text),
             )
         listed = _listed(snapshot, segment, context_kind)
-        entries = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\r\n]", text)))))
+        pasted = text.removeprefix(_BYTE_ORDER_MARK)  # as text comes from some files
+        entries = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[,\r\n]", pasted)))))
         if len(entries) > self._max_entries:
             raise LimitExceededError(
                 "entries of the text",
@@ -199,45 +203,55 @@ class ContextService:
             for entry in entries
         ]
 
-    async def _flush(self, batch: dict[Place, Met]) -> None:
+    async def _flush(self, batch: dict[Place, MetAt]) -> None:
         """Store those of a batch that were not stored lately as they are; none of an environment that is gone."""
-        now = now_ms()
-        prepared = await asyncio.to_thread(self._prepare, batch, now)
+        environments = {environment for environment, _, _ in batch}
+        created = await self._created_ms(environments)
+        prepared = await asyncio.to_thread(self._prepare, batch, created)
         if not prepared:
             return
         await self._store.remember_contexts([context for context, _ in prepared])
         self._is_away = False
         for context, digest in prepared:
             place = (context.environment, context.kind, context.key)
-            self._recent[place] = (digest, now)
+            self._recent[place] = (digest, context.last_seen_ms)
             self._recent.move_to_end(place)
         while len(self._recent) > _MOST_RECENT:
             self._recent.popitem(last=False)
         # Asked after storing: a deletion that comes later than the answer forgets them itself.
-        for environment in {context.environment for context, _ in prepared}:
-            if await self._store.find(Environment, str(environment)) is None:
-                await self._store.forget_contexts(environment)
-                for place in [place for place in self._recent if place[0] == environment]:
-                    del self._recent[place]
+        after = await self._created_ms(environments)
+        for environment in [one for one in created if after.get(one) != created[one]]:
+            await self._store.forget_contexts(environment, before_ms=after.get(environment))
 
-    def _prepare(self, batch: dict[Place, Met], now: int) -> list[tuple[SeenContext, int]]:
-        """Return what is to be stored of a batch, without private attributes, each with its hash."""
+    async def _created_ms(self, environments: Collection[EnvironmentRef]) -> dict[EnvironmentRef, int]:
+        """Return when those of some environments that there are were created."""
+        found = [await self._store.find(Environment, str(environment)) for environment in environments]
+        return {environment.ref: environment.created_ms for environment in found if environment is not None}
+
+    def _prepare(
+        self, batch: dict[Place, MetAt], created: Mapping[EnvironmentRef, int]
+    ) -> list[tuple[SeenContext, int]]:
+        """Return what is to be stored of a batch, without private attributes, each with its hash.
+
+        What was met, or stored, before an environment was created is of another one that had its key.
+        """
         prepared = []
-        for place, (attributes, private) in batch.items():
-            text = attributes_text(attributes)
-            if text is None:
+        for place, ((attributes, private), met_ms) in batch.items():
+            environment, kind, key = place
+            since_ms = created.get(environment)
+            text = None if since_ms is None or met_ms < since_ms else attributes_text(attributes)
+            if text is None or since_ms is None:
                 continue
             digest = hash((text, private))
             before, stored_ms = self._recent.get(place, (None, 0))
-            if digest == before and now - stored_ms < _AFRESH_MS:
+            if digest == before and stored_ms >= since_ms and met_ms - stored_ms < _AFRESH_MS:
                 continue
-            environment, kind, key = place
             context = SeenContext(
                 environment=environment,
                 kind=kind,
                 key=key,
                 attributes=public_attributes(text, private),
-                last_seen_ms=now,
+                last_seen_ms=met_ms,
             )
             prepared.append((context, digest))
         return prepared
@@ -268,6 +282,8 @@ def _resolution(
         status, key = TargetStatus.MATCHED, candidates[0].key
     else:
         status, key = TargetStatus.UNKNOWN, entry
+    if key is not None and key not in listed and context_key_problem(key):
+        key = None
     return TargetResolution(
         input=entry,
         status=status,

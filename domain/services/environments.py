@@ -2,10 +2,11 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.access.credentials import Credential, NewSdkKey, new_sdk_keys
 from domain.access.principals import Principal
+from domain.clock import now_ms
 from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
@@ -65,7 +66,8 @@ class EnvironmentService:
             flags = {key: seen.flag for snapshot in snapshots.values() for key, seen in snapshot.flags.items()}
             targetings = [first_targeting(flag, ref) for flag in flags.values()]
             credentials = [key.credential for key in sdk_keys]
-            created: list[Entity] = [environment, *targetings, *credentials]
+            # Not before whatever had its key is gone.
+            created: list[Entity] = [replace(environment, created_ms=now_ms()), *targetings, *credentials]
             return Decision([Save(entity, None) for entity in created])
 
         edit = Edit(

@@ -1,5 +1,6 @@
 """Copies a flag's targeting from one environment of a project to another, as far as it means the same there."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -10,17 +11,29 @@ from domain.errors import Violation
 from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
-from domain.instructions.clauses import refusal
+from domain.instructions.clauses import pattern_violations, refusal
+from domain.instructions.flags import check_serves, rule_violations
+from domain.instructions.limits import PREREQUISITES_LIMIT, RULES_LIMIT, too_many
 from domain.instructions.rules import rule_names
+from domain.instructions.segments import TargetAction, target_violations
 from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
-from domain.model.targeting import FlagRule, Prerequisite, Targeting
+from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Prerequisite, Targeting
 from domain.ports import Save
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, below_input, resource
+from domain.services.editing import (
+    Decision,
+    Edit,
+    EnvironmentEditor,
+    Snapshots,
+    below_input,
+    edit_scope,
+    resource,
+)
 from domain.services.environments import first_targeting
 from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of
+from domain.services.target_limit import TargetLimit
 
 
 class TargetingPart(Enum):
@@ -41,7 +54,8 @@ class FlagCopy:
     Attributes:
         expected_version: The version in the target that the caller saw; None if any will do.
         include: Which parts; all others stay as they are in the target.
-        skip_missing: Whether to leave out what names something that the target lacks, in place of refusing.
+        skip_missing: Whether to leave out, in place of refusing, what names something that the target lacks, and
+            what no edit could write.
     """
 
     source: EnvironmentRef
@@ -76,19 +90,27 @@ class CopiedFlag(ChangedFlag):
 
 
 class FlagCopyService:
-    """Copies targeting."""
+    """Copies targeting.
 
-    def __init__(self, editor: EnvironmentEditor) -> None:
+    Args:
+        editor: Makes the edits.
+        limit: How many individual targets a flag may have in an environment.
+    """
+
+    def __init__(self, editor: EnvironmentEditor, limit: TargetLimit) -> None:
         self._editor = editor
+        self._limit = limit
 
     async def copy(self, principal: Principal, wanted: FlagCopy) -> CopiedFlag:
         """Copy a flag's targeting. Its salt stays the target's own, so a rollout splits there as it did.
 
-        A flag that came with an import may not be in the target yet; then it is there from now on.
+        A flag that came with an import may not be in the target yet; then it is there from now on. What an import
+        brought to the source that no edit could write is not copied, unless the target has it too.
 
         Raises:
-            InvalidInputError: Something names what the target lacks, and is not to be left out; or a circle of
-                prerequisites would be closed.
+            InvalidInputError: Something names what the target lacks, or no edit could write it, and it is not to
+                be left out; or a circle of prerequisites would be closed.
+            LimitExceededError: It would have too many individual targets.
             NotFoundError: There is no such flag in the source; or a version is expected, and the target has none.
             VersionConflictError: In the target it is not at the version expected.
             DomainError: As `EnvironmentEditor.edit` says.
@@ -108,6 +130,7 @@ class FlagCopyService:
             if copying.skipped and not wanted.skip_missing:
                 raise below_input([_violation(left_out) for left_out in copying.skipped])
             before = snapshots[target].flags.get(key)
+            self._limit.check(after.target_count, before.targeting.target_count if before else 0)
             source_targeting = find_flag(snapshots[source], key).targeting
             uses = [(FlagAction.COPY_FROM, source_targeting), (FlagAction.COPY_TO, after)]
             if before is None:
@@ -135,7 +158,7 @@ class Copying:
     """One copy, as it is decided.
 
     Attributes:
-        skipped: What names something that the target lacks.
+        skipped: What names something that the target lacks, or could not be written by an edit.
         circles: Circles of prerequisites that the copy would close.
     """
 
@@ -146,6 +169,7 @@ class Copying:
         flag = self._from.flag
         # Where the flag is new, it is off until the copy says otherwise.
         self._to = target.flags.get(key) or EnvironmentFlag(flag, first_targeting(flag, target.environment))
+        self._scope = edit_scope(target, variation_count=len(self._to.variations))
         self.skipped: list[SkippedPart] = []
         self.circles: list[Violation] = []
 
@@ -166,7 +190,12 @@ class Copying:
         return targeting
 
     def _with_prerequisites(self, targeting: Targeting) -> Targeting:
-        return replace(targeting, prerequisites=tuple(filter(self._has, self._from.prerequisites)))
+        prerequisites = tuple(filter(self._has, self._from.prerequisites))
+        before = len(targeting.prerequisites)
+        found = too_many("prerequisites", len(prerequisites), PREREQUISITES_LIMIT, (), before=before)
+        if self._refuses(found, TargetingPart.PREREQUISITES):
+            return targeting
+        return replace(targeting, prerequisites=prerequisites)
 
     def _has(self, prerequisite: Prerequisite) -> bool:
         """Tell whether the target has what a prerequisite names; remember what it lacks."""
@@ -186,28 +215,50 @@ class Copying:
     def _with_targets(self, targeting: Targeting) -> Targeting:
         targets, context_targets = self._from.targets, self._from.context_targets
         indexes = {target.variation for target in (*targets, *context_targets)}
-        if self._lacks(indexes, TargetingPart.TARGETS):
+        part = TargetingPart.TARGETS
+        if self._lacks(indexes, part) or self._refuses(self._target_violations(), part):
             return targeting
         return replace(targeting, targets=targets, context_targets=context_targets)
+
+    def _target_violations(self) -> list[Violation]:
+        """Return what is wrong with the targets of the source that the target does not have."""
+        known: defaultdict[str, set[str]] = defaultdict(set)
+        for target in (*self._to.targets, *self._to.context_targets):
+            known[target.context_kind or DEFAULT_CONTEXT_KIND].update(target.values)
+        return [
+            violation
+            for target in (*self._from.targets, *self._from.context_targets)
+            for kind in [target.context_kind or DEFAULT_CONTEXT_KIND]
+            if not known[kind].issuperset(target.values)
+            for violation in target_violations(TargetAction.ADD, kind, target.values, known[kind])
+        ]
 
     def _with_rules(self, targeting: Targeting) -> Targeting:
         names = rule_names(self._from.targeting)
         rules = [
             rule for name, rule in zip(names, self._from.rules, strict=True) if not self._lacks_of_rule(name, rule)
         ]
-        return replace(targeting, rules=tuple(rules))
+        after = replace(targeting, rules=tuple(rules))
+        found = too_many("rules", len(rules), RULES_LIMIT, (), before=len(targeting.rules))
+        found += pattern_violations(targeting, after, ())
+        return targeting if self._refuses(found, TargetingPart.RULES) else after
 
     def _lacks_of_rule(self, name: str, rule: FlagRule) -> bool:
         missing = sorted({key for key, _ in named_segments(rule.clauses)} - self._target.segments.keys())
         if missing:
             named = ", ".join(map(repr, missing))
             self._skip(TargetingPart.RULES, name, f"there is no segment {named}", missing)
-        return bool(missing) or self._lacks(rule.serves.places, TargetingPart.RULES, name)
+        if missing or self._lacks(rule.serves.places, TargetingPart.RULES, name):
+            return True
+        found = [] if rule in self._to.rules else rule_violations(rule, self._scope, ())
+        return self._refuses(found, TargetingPart.RULES, name)
 
     def _with_fallthrough(self, targeting: Targeting) -> Targeting:
-        if self._lacks(self._from.fallthrough.places, TargetingPart.FALLTHROUGH):
+        serves, part = self._from.fallthrough, TargetingPart.FALLTHROUGH
+        found = [] if serves == targeting.fallthrough else check_serves(serves, self._scope, ())
+        if self._lacks(serves.places, part) or self._refuses(found, part):
             return targeting
-        return replace(targeting, fallthrough=self._from.fallthrough)
+        return replace(targeting, fallthrough=serves)
 
     def _with_off_variation(self, targeting: Targeting) -> Targeting:
         index = self._from.off_variation
@@ -221,6 +272,14 @@ class Copying:
         if missing:
             self._skip(part, key, f"the flag has another variation {missing[0]}, or none,")
         return bool(missing)
+
+    def _refuses(self, found: Sequence[Violation], part: TargetingPart, key: str | None = None) -> bool:
+        """Tell whether no edit could write what has these violations; remember it by the first of them."""
+        if found:
+            place = ".".join(map(str, found[0].path))
+            reason = f"{place}: {found[0].message}" if place else found[0].message
+            self.skipped.append(SkippedPart(part, key, reason))
+        return bool(found)
 
     def _skip(self, part: TargetingPart, key: str | None, reason: str, segments: Sequence[str] = ()) -> None:
         self.skipped.append(SkippedPart(part, key, f"{reason} in {self._target.environment}", segments))

@@ -20,12 +20,13 @@ from domain.errors import (
 )
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef, context_key_problem
+from domain.model.changes import AuditEntry
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
 from domain.ports import KeySpool, Store, kind_of
 from domain.services.list_changes import ListChanges, NewListChange
-from domain.services.list_effects import ChangedList, Effect, next_generation
+from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
 from domain.services.list_files import FileReading, read_list_file
 from domain.services.list_guard import ListLoss, check_losses
 from domain.services.list_members import CHUNK, write_keys
@@ -207,7 +208,7 @@ class ListService:
             if change.state is ListChangeState.CANCELLING:
                 return self._access.with_seen_actors(principal, [change])[0]
             with contextlib.suppress(VersionConflictError):  # it has come further meanwhile: look again
-                cancelled = await save_change(self._store, _cancelled(change))
+                cancelled = await save_change(self._store, _cancelled(change), _cancellation(principal, change))
                 return self._access.with_seen_actors(principal, [cancelled])[0]
 
     async def change(self, principal: Principal, change_id: str) -> ListChange | None:
@@ -343,6 +344,17 @@ def _cancelled(change: ListChange) -> ListChange:
     if change.state is ListChangeState.WAITING:
         return replace(change, state=ListChangeState.CANCELLED, finished_ms=now_ms())
     return replace(change, state=ListChangeState.CANCELLING)  # its process looks every two seconds, and undoes it
+
+
+def _cancellation(principal: Principal, change: ListChange) -> AuditEntry:
+    return AuditEntry(
+        actor=principal.actor,
+        access_token=principal.acting_token,
+        action="cancelSegmentImport",
+        resource=change_resource(change),
+        scope=str(change.environment),
+        summary={"import": change.id},
+    )
 
 
 def _no_key(reading: FileReading) -> InvalidInputError:

@@ -58,9 +58,16 @@ class ProjectService:
         check_comment(comment)
         if violations := _violations(new, environments):
             raise below_input(violations)
-        project = Project(key=new.wanted_key, name=new.name, tags=new.sorted_tags, created_ms=now_ms())
+        now = now_ms()
+        project = Project(key=new.wanted_key, name=new.name, tags=new.sorted_tags, created_ms=now)
         places = [
-            Environment(project=project.key, key=place.wanted_key, name=place.name, tags=place.sorted_tags)
+            Environment(
+                project=project.key,
+                key=place.wanted_key,
+                name=place.name,
+                tags=place.sorted_tags,
+                created_ms=now,
+            )
             for place in environments
         ]
         sdk_keys = [key for place in places for key in new_sdk_keys(place.ref)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from domain.clock import now_ms
 from domain.errors import DomainError
+from domain.model.changes import AuditEntry
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
@@ -122,14 +123,14 @@ class RunningChange:
         await task
 
 
-async def save_change(store: Store, change: ListChange) -> ListChange:
-    """Store how far a change has come, and return it so.
+async def save_change(store: Store, change: ListChange, entry: AuditEntry | None = None) -> ListChange:
+    """Store how far a change has come, and return it so; with an entry of the audit log if somebody did that.
 
     Raises:
         VersionConflictError: It is not what it was any more.
     """
     saved = replace(change, version=change.version + 1)
-    await store.commit(Commit(writes=(Save(saved, change.version),), entry=None))
+    await store.commit(Commit(writes=(Save(saved, change.version),), entry=entry))
     return saved
 
 

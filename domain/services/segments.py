@@ -318,7 +318,8 @@ class SegmentService:
         conflicts = sorted(conflicting_targets(segment) - conflicting_targets(before))
         if conflicts:
             shown = ", ".join(f"{kind}:{key}" for kind, key in conflicts[:10])
-            message = f"{len(conflicts)} contexts would be both included and excluded: {shown}"
+            contexts = "1 context" if len(conflicts) == 1 else f"{len(conflicts)} contexts"
+            message = f"{contexts} would be both included and excluded: {shown}"
             violations.append(Violation(path, message))
         named = _segments_in(before)
         if circle := _circle(segment.key, _segments_in(segment) - named, snapshot):

@@ -9,7 +9,9 @@ import logging
 import random
 import secrets
 import time
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from domain.access.principals import Principal, on_behalf_of
 from domain.clock import now_ms
@@ -42,8 +44,12 @@ REMEMBERED_DAYS = 7
 """How long it is remembered that a message was applied."""
 _LOOK_SECONDS = 1.0
 """How often it is looked whether another process left something to apply."""
+_NOT_YET = "the message is kept, and will be applied later: changes of its lists are under way"
 _DAY_MS = 86_400_000
 _FORGOTTEN_AT_A_TIME = 1_000
+
+_Cohort: TypeAlias = tuple[str, str, str]
+"""An environment, an integration and a cohort."""
 
 
 class SyncService:
@@ -56,30 +62,43 @@ class SyncService:
         self._changes = changes
         self._accepted = asyncio.Event()
 
-    async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> None:
-        """Tell whether there is an environment: tools ask before they are connected.
+    async def check_environment(self, principal: Principal, environment: EnvironmentRef) -> Environment:
+        """Return an environment, if there is one: tools ask before they are connected.
 
         Raises:
             NotFoundError: There is none.
             DomainError: As `AccessService.require_sight` says.
         """
         await self._access.require_sight(principal, environment)
-        await self._store.get(Environment, str(environment))
+        return await self._store.get(Environment, str(environment))
 
     async def take_in(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
-        """Do as a message says, cohort by cohort; each is done as a whole, and has its record.
+        """Do as a message says, cohort by cohort; each is one change, with its record.
 
-        Nothing is done of a message that cannot be taken in as a whole.
+        Nothing is done of a message that cannot be taken in as a whole. One of several cohorts is kept first, as
+        `accept` does, so that no crash leaves some of them out.
 
         Raises:
             NotFoundError: There is no such environment.
             InvalidInputError: The message breaks rules; or a cohort's segment has members of another kind, or
                 others have the keys that it could have.
-            UnavailableError: Other syncs of a cohort went on and on, or the store is away.
+            UnavailableError: Other syncs of a cohort went on and on, or the store is away. What is kept by then
+                is applied later.
             DomainError: As `AccessService.require_sight` and `ListChanges.authorize_list` say.
         """
-        for sync in await self._checked(principal, environment, message):
-            await self._sync(principal, environment, sync)
+        stored = await self.check_environment(principal, environment)
+        syncs = await self._checked(principal, environment, message)
+        # Nothing overtakes what is kept.
+        if len(syncs) == 1 and not await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1):
+            await self._sync(principal, stored, syncs[0])
+            return
+        kept = await self._keep(principal, environment, syncs)
+        refused = await self._apply_kept({*map(_cohort_of, kept)}, {accepted.id: principal for accepted in kept})
+        for error in refused.values():
+            raise error
+        for accepted in kept:
+            if await self._store.find(AcceptedSync, accepted.id) is not None:
+                raise UnavailableError(_NOT_YET)
 
     async def accept(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
         """Keep a message that can be taken in, to be applied soon, by this process or another.
@@ -87,9 +106,8 @@ class SyncService:
         Raises:
             DomainError: As `take_in` says.
         """
-        syncs = await self._checked(principal, environment, message)
-        saves = [Save(_accepted(environment, sync, principal.actor), None) for sync in syncs]
-        await self._store.commit(Commit(writes=tuple(saves), entry=None))
+        await self.check_environment(principal, environment)
+        await self._keep(principal, environment, await self._checked(principal, environment, message))
         self._accepted.set()
 
     async def run(self) -> None:
@@ -112,19 +130,41 @@ class SyncService:
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        held: set[tuple[str, str, str]] = set()
+        await self._apply_kept()
+
+    async def _keep(
+        self, principal: Principal, environment: EnvironmentRef, syncs: Sequence[CohortSync]
+    ) -> Sequence[AcceptedSync]:
+        kept = [_accepted(environment, sync, principal.actor) for sync in syncs]
+        await self._store.commit(Commit(writes=tuple(Save(accepted, None) for accepted in kept), entry=None))
+        return kept
+
+    async def _apply_kept(
+        self, cohorts: Collection[_Cohort] | None = None, senders: Mapping[str, Principal] | None = None
+    ) -> Mapping[str, DomainError]:
+        """Apply what is kept of some cohorts or (None) of all; return why some of it, by id, cannot be applied.
+
+        Args:
+            cohorts: Which cohorts.
+            senders: Who sent what, by id, where they still wait; what others sent is applied on their behalf.
+        """
+        refused: dict[str, DomainError] = {}
+        held: set[_Cohort] = set()
         after = ""
         while page := await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1, after=after):
             [accepted] = page
             after = accepted.id
-            place = (str(accepted.environment), accepted.source.integration, accepted.source.cohort_id)
-            if place in held:
+            place = _cohort_of(accepted)
+            if place in held or not (cohorts is None or place in cohorts):
                 continue
+            sender = (senders or {}).get(accepted.id) or on_behalf_of(accepted.actor)
             try:
-                await self._apply(accepted)
+                if error := await self._apply(sender, accepted):
+                    refused[accepted.id] = error
             except Exception:  # noqa: BLE001 - whatever it is, other cohorts must not wait for a restart
                 held.add(place)
                 _log.warning("a message on %s is not applied yet", accepted.source.cohort_id, exc_info=True)
+        return refused
 
     async def forget_applied(self) -> None:
         """Forget that messages were applied which no tool sends again.
@@ -147,13 +187,14 @@ class SyncService:
         self, principal: Principal, environment: EnvironmentRef, message: CohortMessage
     ) -> list[CohortSync]:
         """Return what a message says, when it can be taken in as a whole."""
-        await self.check_environment(principal, environment)
         if violations := await asyncio.to_thread(message.violations):
             raise InvalidInputError(violations)
         syncs = await asyncio.to_thread(message.syncs)
         snapshot = await self._now(environment)
-        keys = [sync.cohort.key_in(snapshot) for sync in syncs]
-        for key, sync in zip(keys, syncs, strict=True):
+        keys: list[str] = []
+        for sync in syncs:
+            key = sync.cohort.key_in(snapshot, keys)
+            keys.append(key)
             found = snapshot.segments.get(key)
             segment = sync.cohort.new_segment(environment, key) if found is None else found.segment
             await self._changes.authorize_list(principal, segment, is_new=found is None)
@@ -163,7 +204,8 @@ class SyncService:
         revision = (await self._store.revisions()).get(str(environment), 0)
         return await self._snapshots.refresh(environment, revision)
 
-    async def _apply(self, accepted: AcceptedSync) -> None:
+    async def _apply(self, principal: Principal, accepted: AcceptedSync) -> DomainError | None:
+        """Apply what is kept, and keep it no longer; return why it cannot be applied, if it cannot."""
         sync = CohortSync(
             cohort=Cohort(source=accepted.source, name=accepted.name, context_kind=accepted.context_kind),
             joined=frozenset(accepted.joined),
@@ -171,24 +213,29 @@ class SyncService:
             read=accepted.read,
             message_id=accepted.message_id,
         )
+        refused: DomainError | None = None
         try:
-            principal = on_behalf_of(accepted.actor)
-            await self.check_environment(principal, accepted.environment)
-            await self._sync(principal, accepted.environment, sync)
+            environment = await self.check_environment(principal, accepted.environment)
+            if accepted.accepted_ms < environment.created_ms:  # it was for another that had the name
+                raise NotFoundError("environment", environment.id)
+            await self._sync(principal, environment, sync)
         except (UnavailableError, VersionConflictError):
             raise
         except DomainError as error:  # what it was accepted for is gone
             _log.warning("a message on %s cannot be applied: %s", accepted.source.cohort_id, error.message)
+            refused = error
         with contextlib.suppress(VersionConflictError):  # another process applied it
             await self._store.commit(Commit(writes=(Delete(accepted),), entry=None))
+        return refused
 
-    async def _sync(self, principal: Principal, environment: EnvironmentRef, sync: CohortSync) -> None:
+    async def _sync(self, principal: Principal, environment: Environment, sync: CohortSync) -> None:
         """Apply it in its turn, once: tools send several messages of one cohort at a time, and some twice."""
         tries = Tries(f"segments of {sync.cohort.source.integration}")
         while True:
             await tries.next()
             try:
-                await self._change(principal, await self._now(environment), sync)
+                applies = _applied(environment, sync)
+                await self._change(principal, await self._now(environment.ref), sync, applies)
             except AlreadyExistsError as error:  # another sync made the segment
                 if error.details["kind"] == kind_of(AppliedSync):
                     return
@@ -198,7 +245,9 @@ class SyncService:
             else:
                 return
 
-    async def _change(self, principal: Principal, snapshot: Snapshot, sync: CohortSync) -> None:
+    async def _change(
+        self, principal: Principal, snapshot: Snapshot, sync: CohortSync, applies: AppliedSync | None
+    ) -> None:
         """Change a cohort's list, and what is said of it, at one instant; if need be that creates its segment."""
         cohort, environment = sync.cohort, snapshot.environment
         key = cohort.key_in(snapshot)
@@ -207,7 +256,7 @@ class SyncService:
             mode=ListMode.MERGE,
             action=SYNC,
             creates=None if key in snapshot.segments else cohort.new_segment(environment, key),
-            applies=_applied(environment, sync),
+            applies=applies,
         )
         async with self._changes.running(principal, environment, new) as running:
             segment = running.creates
@@ -233,6 +282,10 @@ class SyncService:
             await self._changes.take_effect(principal, running, effect)
 
 
+def _cohort_of(accepted: AcceptedSync) -> _Cohort:
+    return str(accepted.environment), accepted.source.integration, accepted.source.cohort_id
+
+
 def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> AcceptedSync:
     # In the order of acceptance, by this machine's clock.
     id_ = f"{time.time_ns():016x}-{secrets.token_hex(6)}"
@@ -250,11 +303,12 @@ def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> Acce
     )
 
 
-def _applied(environment: EnvironmentRef, sync: CohortSync) -> AppliedSync | None:
+def _applied(environment: Environment, sync: CohortSync) -> AppliedSync | None:
     if not sync.message_id:
         return None
     return AppliedSync(
-        environment=environment,
+        environment=environment.ref,
+        environment_ms=environment.created_ms,
         integration=sync.cohort.source.integration,
         cohort_id=sync.cohort.source.cohort_id,
         message_id=sync.message_id,

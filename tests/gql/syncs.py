@@ -46,3 +46,16 @@ def once_it_has(server: Server, key: str, completed: int) -> dict[str, Any]:
             return {**segment, **segment["largeList"]}
         assert time.monotonic() < deadline, states
         time.sleep(0.02)
+
+
+def synced(server: Server, integration: str) -> dict[str, tuple[str, int]]:
+    """Read an integration's segments: the cohort and the number of members by key."""
+    query = """{ environment(project: "default", key: "production") { segments(first: 100) { nodes {
+        key memberCount largeList { syncSource { integration cohortId } } } } } }"""
+    segments = server.post(query)["environment"]["segments"]["nodes"]
+    sources = [(segment, (segment["largeList"] or {}).get("syncSource")) for segment in segments]
+    return {
+        segment["key"]: (source["cohortId"], segment["memberCount"])
+        for segment, source in sources
+        if source and source["integration"] == integration
+    }

@@ -128,6 +128,21 @@ def test_a_text_is_resolved_key_first_then_email(met: Server) -> None:
     assert resolve(met, " ,\n") == []
 
 
+def test_what_comes_from_a_file_begins_with_no_mark(met: Server) -> None:
+    assert resolve(met, "\ufeffada,new") == [("ada", "MATCHED", "ada", None), ("new", "UNKNOWN", "new", None)]
+
+
+def test_what_a_bulk_edit_would_refuse_is_no_key_to_add(met: Server) -> None:
+    long, odd, plain = "x" * 1_025, "n\0l", "x" * 1_024
+    met.evaluate("f", {"key": "y" * 1_025})
+    assert [key for _, _, key, _ in resolve(met, f"{long},{odd},{plain}")] == [None, None, plain]
+    met.import_flags(data_of(segments=({"key": "long", "included": [long]},)), mode="MERGE")
+    assert resolve(met, f"{long},{odd}", segment="long") == [
+        (long, "UNKNOWN", long, "INCLUDED"),
+        (odd, "UNKNOWN", None, None),
+    ], "what is a target can be removed"
+
+
 def test_a_resolution_tells_where_the_segment_has_the_key_now(met: Server) -> None:
     create(met, "s")
     bulk_edit(met, "ADD", ["old", "never-met"])

@@ -152,6 +152,75 @@ def test_variations_that_are_others_in_the_target_are_not_served_there(server: S
     assert flag["offVariation"] == before["offVariation"]
 
 
+def test_a_copy_has_no_more_targets_than_an_edit_may_write(server: Server) -> None:
+    keys = [f"user-{number}" for number in range(15_001)]
+    in_test(server, a_flag("f", rules=[RULE], targets=[{"variation": 1, "values": keys}]))
+    for answer in (copy(server), copy(server, skipMissing=True)):
+        assert (answer.code, "EARLYBIRD_MAX_TARGETS" in answer.errors[0]["message"]) == ("LIMIT_EXCEEDED", True)
+    assert updated(server, "f")["version"] == 1
+    assert copied(server, include=["RULES"])["flag"]["targets"] == []
+    # As an edit may keep what an import brought, so may a copy.
+    many = [{"variation": 1, "values": keys}]
+    server.import_flags(data_of(a_flag("f", targets=many)), mode="MERGE")
+    assert len(copied(server)["flag"]["targets"][0]["values"]) == len(keys)
+
+
+def test_what_no_edit_could_write_is_refused_or_left_out(server: Server) -> None:
+    def rule(name: str, serves: dict[str, Any] | None = None, **clause: Any) -> dict[str, Any]:
+        return {"id": name, "clauses": [CLAUSE | clause]} | ({"variation": 0} if serves is None else serves)
+
+    weights = {"rollout": {"variations": [{"variation": 0, "weight": 7}]}}
+    bad = [
+        rule("pattern", op="matches", values=["("]),
+        rule("operator", op="resembles"),
+        {"id": "everybody", "clauses": [], "variation": 0},
+        rule("nothing", {}),
+        rule("short", weights),
+        rule("empty", values=[]),
+        rule("attribute", attribute="", contextKind="user"),
+    ]
+    targets = [{"variation": 0, "values": ["x" * 1_025]}]
+    in_test(server, a_flag("f", rules=[*bad, RULE], fallthrough={}, targets=targets))
+    before = updated(server, "f", {"turnOn": True})
+    assert before["version"] == 2
+    refused = violations(copy(server))
+    rules = {f"input.source.rules.{one['id']}" for one in bad}
+    assert set(refused) == rules | {"input.source.fallthrough", "input.source.targets"}
+    assert refused["input.source.rules.pattern"] == "clauses.0.values.0: '(' can never match with matches"
+    assert refused["input.source.fallthrough"] == "needs a variation or a rollout"
+    assert updated(server, "f")["version"] == 2
+    found = copied(server, skipMissing=True)
+    assert [one["id"] for one in found["flag"]["rules"]] == ["by-plan"]
+    assert {(left["part"], left["key"]) for left in found["skipped"]} == {
+        *(("RULES", one["id"]) for one in bad),
+        ("FALLTHROUGH", None),
+        ("TARGETS", None),
+    }
+    assert (found["flag"]["targets"], found["flag"]["fallthrough"]) == ([], before["fallthrough"])
+    assert value(server, "f", ADA) is not None, "it serves on as it served"
+
+
+def test_what_the_target_has_too_may_stay_though_no_edit_could_write_it(server: Server) -> None:
+    bad = {"id": "pattern", "clauses": [CLAUSE | {"op": "matches", "values": ["("]}], "variation": 0}
+    flag = a_flag("f", rules=[bad], fallthrough={}, targets=[{"variation": 0, "values": ["x" * 1_025]}])
+    in_test(server, flag | {"rules": [bad, RULE]})
+    server.import_flags(data_of(flag), mode="MERGE")
+    found = copied(server)
+    assert ([one["id"] for one in found["flag"]["rules"]], found["skipped"]) == (["pattern", "by-plan"], [])
+
+
+def test_a_copy_has_no_more_rules_prerequisites_and_patterns_than_an_edit_may_write(server: Server) -> None:
+    others = [a_flag(f"p{number}") for number in range(101)]
+    prerequisites = [{"key": other["key"], "variation": 0} for other in others]
+    in_test(server, *others, a_flag("f", rules=[RULE] * 1_001, prerequisites=prerequisites))
+    assert violations(copy(server)) == {
+        "input.source.prerequisites": "would be 101 prerequisites: at most 100 are allowed",
+        "input.source.rules": "would be 1001 rules: at most 1000 are allowed",
+    }
+    flag = copied(server, skipMissing=True)["flag"]
+    assert (flag["rules"], flag["prerequisites"]) == ([], [])
+
+
 def test_a_circle_of_prerequisites_is_refused_even_when_told_to_go_on(server: Server) -> None:
     in_test(server, a_flag("f", prerequisites=[{"key": "g", "variation": 0}]), a_flag("g"))
     updated(server, "g", {"addPrerequisites": [{"key": "f", "variation": 0}]})

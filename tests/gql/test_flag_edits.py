@@ -102,6 +102,35 @@ def test_individual_targets_of_several_kinds_are_tried_in_their_order(server: Se
     assert {t["variation"]: t["values"] for t in flag["targets"]} == {1: ["bob"], 0: ["ada"]}
 
 
+@pytest.mark.parametrize(
+    "instructions",
+    [
+        [{"clearTargets": {"variation": 5}}, {"clearTargets": {"variation": 5, "contextKind": "a b"}}],
+        [
+            {"removeTargets": {"variation": 5, "keys": ["ann", "bob"]}},
+            {"removeTargets": {"variation": 5, "contextKind": "a b", "keys": ["acme"]}},
+        ],
+    ],
+)
+def test_targets_that_an_import_brought_can_go_though_no_edit_could_write_them(
+    server: Server, instructions: list[dict[str, Any]]
+) -> None:
+    bad = [{"variation": 5, "values": ["ann", "bob"]}]
+    contexts = [
+        {"variation": 5, "contextKind": "user"},
+        {"variation": 5, "contextKind": "a b", "values": ["acme"]},
+    ]
+    server.import_flags(data_of(a_flag("f", targets=bad, contextTargets=contexts)))
+    assert server.evaluate("f", {"key": "ann"})["evaluate"]["reason"]["errorKind"] == "MALFORMED_FLAG"
+    refused = update(server, "f", {"addTargets": {"variation": 5, "keys": ["cy"]}})
+    assert "input.instructions.0.addTargets.variation" in dict(violations(refused))
+    flag = updated(server, "f", *instructions)
+    assert (flag["targets"], flag["contextTargets"]) == ([], [])
+    assert server.evaluate("f", {"key": "ann"})["evaluate"]["reason"]["kind"] == "FALLTHROUGH"
+    again = update(server, "f", {"clearTargets": {"variation": 5}})
+    assert "input.instructions.0.clearTargets.variation" in dict(violations(again)), "there is none any more"
+
+
 def test_what_is_no_key_of_a_context_is_no_target(server: Server) -> None:
     create(server, "f")
     answer = update(server, "f", {"addTargets": {"variation": 1, "keys": ["   ", "a", "n\0l", "x" * 1_025]}})

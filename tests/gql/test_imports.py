@@ -159,7 +159,10 @@ def test_variations_that_do_not_exist_are_kept_and_reported(server: Server) -> N
     shares = [{"variation": 1, "weight": 50000}, {"variation": 3, "weight": 50000}]
     flag = a_flag(
         "f",
-        rules=[{**a_rule_on_segments("s"), "variation": -1}, a_rule_on_segments("s", variation=1)],
+        rules=[
+            {**a_rule_on_segments("s"), "variation": -1},
+            a_rule_on_segments("s", variation=1) | {"id": "fine"},
+        ],
         targets=[{"variation": 2, "values": ["ada"]}],
         fallthrough={"rollout": {"variations": shares}},
         offVariation=9,

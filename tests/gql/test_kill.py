@@ -5,6 +5,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,28 @@ def test_a_list_is_the_old_or_the_new_one_when_a_sync_is_killed(store: str) -> N
         assert exported(server, "amplitude-beta") == members | {"cy"}, "nothing of the killed sync comes back"
         assert a_sync(server, message).status_code == httpx.codes.NO_CONTENT, "tools send it again"
         assert exported(server, "amplitude-beta") == after | {"cy"}
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_a_batch_of_several_cohorts_is_applied_as_a_whole_though_it_is_killed_after_the_first(store: str) -> None:
+    with Server(store) as server:
+        for number in range(ROUNDS):
+            body = syncs.a_batch("none", {})
+            for place in range(3):
+                people: dict[str | None, bool] = {f"user-{person}": True for person in range(100)}
+                body["batch"] += syncs.a_batch(f"{number}-{place}", people)["batch"]
+            first = f"amplitude-{number}-0"
+            cut_short(server, partial(a_sync, server, body), lambda first=first: first in sizes(server))  # type: ignore[misc]  # mypy cannot tell what a default makes of a lambda
+            server.start()
+        whole = {f"amplitude-{number}-{place}": 100 for number in range(ROUNDS) for place in range(3)}
+        deadline = time.monotonic() + 60
+        while (found := sizes(server)) != whole:  # a process that was killed is taken for dead after a while
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
+
+def sizes(server: Server) -> dict[str, int]:
+    return {key: size for key, (_, size) in syncs.synced(server, "amplitude").items()}
 
 
 @pytest.mark.parametrize("store", ADAPTERS, indirect=True)

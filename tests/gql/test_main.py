@@ -1,5 +1,6 @@
 """The command line, run as a user runs it."""
 
+import gzip
 import json
 import os
 import re
@@ -216,6 +217,22 @@ def test_members_may_come_through_a_pipe(store: str, tmp_path: Path) -> None:
     writer.join()
     assert done.returncode == 0, done.stderr
     assert "has 2 members" in done.stdout
+
+
+def test_members_may_be_packed(store: str, tmp_path: Path) -> None:
+    with Server(store) as server:
+        create(server, "packed")
+    file = tmp_path / "members.csv.gz"
+    packed = gzip.compress(b"ann\n") + gzip.compress("\n".join(f"k{n}" for n in range(99)).encode())
+    file.write_bytes(packed)
+    done = earlybird("segment", "import", "packed", str(file), "--store", store)
+    assert "has 100 members: 100 added" in done.stdout, done.stderr
+    for broken in (packed[:-30], packed[:40] + b"?" * 9 + packed[49:]):
+        file.write_bytes(broken)
+        done = earlybird("segment", "import", "packed", str(file), "--store", store)
+        assert (done.returncode, "is no gzip: " in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+    with Server(store) as server:
+        assert look(server, "packed")["memberCount"] == 100
 
 
 def test_it_is_shown_how_far_an_import_is_after_its_file_was_read(

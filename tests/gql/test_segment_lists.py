@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gql.nodes import read_id_of
 from tests.gql.conftest import data_of
 from tests.gql.lists import EVALUATE, create, delete, edit, load, look, put, start, target, value
 from tests.servers import TOKEN, Server
@@ -239,6 +240,16 @@ def test_a_second_import_at_a_time_is_refused_until_the_first_is_cancelled(serve
     answer = server.post(cancel, id=first["segmentImport"]["id"])
     assert answer["cancelSegmentImport"]["segmentImport"]["state"] == "CANCELLED"
     assert server.post(cancel, id=first["segmentImport"]["id"]).code == "BAD_USER_INPUT"
+    history = """{ environment(project: "default", key: "production") { segment(key: "busy") {
+        history(first: 9) { nodes { actor action resource summary } } } } }"""
+    newest, *others = server.post(history)["environment"]["segment"]["history"]["nodes"]
+    assert newest == {
+        "actor": "token/first-owner",
+        "action": "cancelSegmentImport",
+        "resource": "proj/default:env/production:segment/busy",
+        "summary": {"import": read_id_of("SegmentImport", first["segmentImport"]["id"])},
+    }
+    assert [entry["action"] for entry in others] == ["createSegment"], "what was refused has no entry"
     assert put(first["uploadUrl"], "a\n").status_code == 409
     assert load(server, "busy", "a\n")["memberCount"] == 1
 

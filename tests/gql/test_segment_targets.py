@@ -10,7 +10,7 @@ import pytest
 
 from tests.gql.conftest import data_of
 from tests.gql.lists import create, edit, look, start, target, value
-from tests.gql.syncs import PATH, a_batch, once_it_has, say, send
+from tests.gql.syncs import PATH, a_batch, once_it_has, say, send, synced
 from tests.servers import TOKEN, Server
 
 SEGMENT = """query ($key: String!) { environment(project: "default", key: "production") { segment(key: $key) {
@@ -40,19 +40,6 @@ def test_one_batch_may_hold_several_cohorts_and_another_kind(server: Server) -> 
     assert send(server, "segment-audiences", body).status_code == 204
     assert look(server, "segment-audiences-s1", "acme")["memberKind"] == "org"
     assert look(server, "segment-audiences-s2", "zeta")["hasMember"]
-
-
-def synced(server: Server, integration: str) -> dict[str, tuple[str, int]]:
-    """Read an integration's segments: the cohort and the number of members by key."""
-    query = """{ environment(project: "default", key: "production") { segments(first: 100) { nodes {
-        key memberCount largeList { syncSource { integration cohortId } } } } } }"""
-    segments = server.post(query)["environment"]["segments"]["nodes"]
-    sources = [(segment, (segment["largeList"] or {}).get("syncSource")) for segment in segments]
-    return {
-        segment["key"]: (source["cohortId"], segment["memberCount"])
-        for segment, source in sources
-        if source and source["integration"] == integration
-    }
 
 
 def test_cohorts_whose_ids_give_the_same_key_have_segments_of_their_own(server: Server) -> None:
@@ -249,6 +236,39 @@ def test_a_sync_is_one_entry_of_the_audit_log_whatever_it_changes(server: Server
     assert keys == [(None, None), (["bob"], ["ann"]), (["ann"], [])]
 
 
+def test_a_webhook_may_be_of_another_kind_than_users(server: Server) -> None:
+    where = "?environmentId=default/production"
+    message = {"in_cohort": True, "users": [{"user_id": "acme"}]}
+    by_url = send(server, "kinds", message | {"cohort_id": "url"}, query=f"{where}&contextKind=org")
+    by_body = send(server, "kinds", message | {"cohort_id": "body", "contextKind": "org"}, query=where)
+    both = message | {"cohort_id": "both", "contextKind": "team"}
+    answers = [by_url, by_body, send(server, "kinds", both, query=f"{where}&contextKind=org")]
+    assert [answer.status_code for answer in answers] == [204] * 3
+    kinds = [once_it_has(server, f"kinds-{name}", 1)["memberKind"] for name in ("url", "body", "both")]
+    assert kinds == ["org", "org", "team"]
+    for wrong in ("a b", ""):
+        body = message | {"cohort_id": "wrong"}
+        assert send(server, "kinds", body, query=f"{where}&contextKind={wrong}").status_code == 400
+        assert send(server, "kinds", body | {"contextKind": wrong}, query=where).status_code == 400
+    assert set(synced(server, "kinds")) == {"kinds-url", "kinds-body", "kinds-both"}
+
+
+def test_a_message_is_applied_again_in_another_environment_that_has_the_name(server: Server) -> None:
+    look_up = """{ environment(project: "again", key: "production") { segment(key: "amplitude-c") {
+        memberCount } } }"""
+    message = {"cohort_id": "c", "in_cohort": True, "message_id": "m1", "users": [{"user_id": "ann"}]}
+    for _ in range(2):
+        create_project = 'mutation { createProject(input: {name: "again"}) { project { key } } }'
+        assert not server.post(create_project).errors
+        where = "?environmentId=again/production"
+        assert send(server, "amplitude", message, query=where).status_code == 204
+        deadline = time.monotonic() + 10
+        while (server.post(look_up)["environment"]["segment"] or {}).get("memberCount") != 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert not server.post('mutation { deleteProject(input: {project: "again"}) { deletedProjectId } }').errors
+
+
 def delete_segment(server: Server, key: str) -> None:
     delete = """mutation ($key: String!) { deleteSegment(input: {environment: {project: "default",
       environment: "production"}, segmentKey: $key}) { revision } }"""
@@ -273,12 +293,14 @@ def test_the_list_is_read_only_here(server: Server) -> None:
     assert start(server, "amplitude-r1").code == "BAD_USER_INPUT"
     update = """mutation ($i: [SegmentInstruction!]!) { updateSegment(input: {environment: {project: "default",
       environment: "production"}, segmentKey: "amplitude-r1", instructions: $i}) { segment { tags } } }"""
-    clause = {"attribute": "email", "operator": "CONTAINS", "values": ["x"]}
+    clause = {"attribute": "email", "op": "contains", "values": ["x"]}
     tagged = server.post(update, i=[{"addTags": ["eap"]}])
     assert tagged["updateSegment"]["segment"]["tags"] == ["eap"]
-    assert server.post(update, i=[{"addRule": {"clauses": [clause]}}]).errors
-    renamed = server.post(update, i=[{"updateName": "Mine"}])
-    assert "its name and rules are read-only here" in str(renamed.errors), "the next sync would take it back"
+    for instruction in ({"addRule": {"clauses": [clause]}}, {"updateName": "Mine"}):
+        refused = server.post(update, i=[instruction])
+        assert "its name and rules are read-only here" in str(refused.errors), "the next sync would take it back"
+    refused = server.post(update, i=[{"addTargets": {"list": "INCLUDED", "keys": ["x"]}}])
+    assert "amplitude owns this list: it is read-only here" in str(refused.errors)
 
 
 def test_an_import_of_flag_data_leaves_what_is_read_only(server: Server) -> None:

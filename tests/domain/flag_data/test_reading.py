@@ -435,6 +435,13 @@ def test_operators_that_nobody_knows_are_kept_and_noted() -> None:
     assert flag.notes == segment.notes == ("kept the operator 'sortOf', which is unknown and never matches",)
 
 
+def test_rules_that_share_an_id_are_noted() -> None:
+    rules: list[Json] = [{"id": id_, "clauses": [], "variation": 0} for id_ in ("x", "y", "", "x", "")]
+    note = "kept 2 rules with the id 'x': edits call each by its place, as in '#0'"
+    assert read_flag(rules=rules, variations=[1]).notes == (note,)
+    assert note in read_segment(rules=rules).notes
+
+
 def test_known_properties_are_not_noted() -> None:
     assert read_flag(**dict.fromkeys(FLAG_PROPERTIES)).notes == ()
     assert read_segment(**dict.fromkeys(SEGMENT_PROPERTIES)).notes == ()

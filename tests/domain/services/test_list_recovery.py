@@ -16,17 +16,19 @@ from domain.errors import ForbiddenError, InUseError, InvalidInputError, Unauthe
 from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
-from domain.ports import Commit, Save, Store
+from domain.ports import Commit, Delete, Save, Store
 from domain.services import running_changes as running_module
 from domain.services import syncs as syncs_module
 from domain.services.cohorts import CohortMembers, CohortMessage
 from domain.services.editing import EnvironmentEditor
+from domain.services.environments import EnvironmentService
 from domain.services.gone_lists import discard_gone_lists
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_members import write_joined_and_left
 from domain.services.list_recovery import ListRecoveryService
 from domain.services.list_undoing import undo
 from domain.services.lists import ListService
+from domain.services.places import NewPlace
 from domain.services.running_changes import save_change
 from domain.services.segments import NewSegment, SegmentService
 from domain.services.setup import PRODUCTION
@@ -34,6 +36,7 @@ from domain.services.snapshots import SnapshotService
 from domain.services.syncs import SyncService
 from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
+from tests.domain.access.builders import a_policy, allow, rights_of
 from tests.domain.services.interposed import Interposed
 
 KEPT_HERE = f"{PRODUCTION}/beta"
@@ -349,6 +352,66 @@ async def test_what_one_process_accepted_another_applies(here: Process, store: S
     assert await members(store, SYNCED) == ["ann", "bob"]
 
 
+def of_cohorts(*cohorts: str) -> CohortMessage:
+    members = [CohortMembers(user_keys=["ann"], cohort_id=c, cohort_name="", is_member=True) for c in cohorts]
+    return CohortMessage(integration="amplitude", members=members)
+
+
+async def test_a_batch_of_several_cohorts_is_applied_by_another_process_if_its_own_dies(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    with pytest.raises(UnavailableError):
+        await Process(DyingStore(store, "add_members")).syncs.take_in(owner, PRODUCTION, of_cohorts("a", "b"))
+    await store.commit(Commit(writes=tuple(map(Delete, await store.list_open_changes())), entry=None))
+    await here.syncs.apply_accepted()
+    assert [await members(store, f"{PRODUCTION}/amplitude-{cohort}") for cohort in "ab"] == [["ann"], ["ann"]]
+
+
+async def test_a_batch_of_several_cohorts_is_applied_in_the_name_of_its_token_and_forgotten(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    await here.syncs.take_in(owner, PRODUCTION, of_cohorts("a", "b"))
+    entries = await store.list_entries(str(PRODUCTION), first=2)
+    assert [(entry.actor, entry.access_token) for entry in entries] == [(owner.actor, owner.acting_token)] * 2
+    assert await store.list_all(AcceptedSync, ACCEPTED_SYNCS) == []
+
+
+async def test_no_batch_overtakes_what_was_accepted_of_its_cohort(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    await here.syncs.accept(owner, PRODUCTION, of_cohorts("other"))
+    await here.syncs.accept(owner, PRODUCTION, message("ann", "bob"))
+    await here.syncs.take_in(owner, PRODUCTION, message("ann", is_member=False))
+    assert await members(store, SYNCED) == ["bob"]
+    [waiting] = await store.list_all(AcceptedSync, ACCEPTED_SYNCS)
+    assert waiting.source.cohort_id == "other", "nobody waits for other cohorts"
+
+
+async def test_a_batch_that_cannot_be_applied_yet_is_kept_and_not_acknowledged(
+    here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object) -> None:
+        raise UnavailableError("away")
+
+    monkeypatch.setattr(syncs_module, "write_joined_and_left", fail)
+    with pytest.raises(UnavailableError, match="applied later"):
+        await here.syncs.take_in(owner, PRODUCTION, of_cohorts("a", "b"))
+    monkeypatch.setattr(syncs_module, "write_joined_and_left", write_joined_and_left)
+    await here.syncs.apply_accepted()
+    assert [await members(store, f"{PRODUCTION}/amplitude-{cohort}") for cohort in "ab"] == [["ann"], ["ann"]]
+
+
+async def test_of_cohorts_that_would_have_the_same_key_each_needs_permission_for_its_own(
+    here: Process, store: Store
+) -> None:
+    policy = a_policy(allow("proj/*:env/*:segment/amplitude-a-b", "proj/*"))
+    narrow = Principal(actor="token/narrow", rights=(rights_of(policy),))
+    with pytest.raises(ForbiddenError):
+        await here.syncs.take_in(narrow, PRODUCTION, of_cohorts("a b", "a-b"))
+    assert await store.list_all(Segment, str(PRODUCTION)) == []
+    await here.syncs.take_in(narrow, PRODUCTION, of_cohorts("a b"))
+
+
 async def test_a_message_that_was_applied_before_the_crash_is_not_applied_again(
     here: Process, store: Store, owner: Principal
 ) -> None:
@@ -383,6 +446,21 @@ async def test_a_message_that_fails_keeps_only_its_cohort_waiting(
     assert await members(store, f"{PRODUCTION}/amplitude-other") == ["zoe"]
     await here.syncs.apply_accepted()
     assert await members(store, SYNCED) == []
+
+
+async def test_what_was_accepted_for_an_environment_is_not_applied_to_the_next_that_has_its_name(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    snapshots = SnapshotService(store)
+    environments = EnvironmentService(store, snapshots, EnvironmentEditor(store, snapshots))
+    await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="1"))
+    await environments.delete(owner, PRODUCTION)
+    await asyncio.sleep(0.01)
+    await environments.create(owner, "default", NewPlace(name="Production"))
+    await here.syncs.accept(owner, PRODUCTION, message("bob", message_id="2"))
+    await here.syncs.apply_accepted()
+    assert await members(store, SYNCED) == ["bob"]
+    assert await store.list_all(AcceptedSync, ACCEPTED_SYNCS) == []
 
 
 async def test_it_is_forgotten_after_a_week_that_a_message_was_applied(

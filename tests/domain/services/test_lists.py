@@ -194,6 +194,8 @@ async def test_a_change_that_is_cancelled_twice_stays_with_the_process_that_undo
     for _ in range(2):
         change = await services.lists.cancel(owner, killed.id)
         assert (change.state, change.is_open) == (ListChangeState.CANCELLING, True)
+    entries = await store.list_entries(str(PRODUCTION), first=9)
+    assert [entry.action for entry in entries].count("cancelSegmentImport") == 1, "the second changed nothing"
 
 
 async def test_no_lock_is_kept_of_lists_that_are_not_there(services: Services, owner: Principal) -> None:

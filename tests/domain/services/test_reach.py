@@ -118,7 +118,9 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
     lists = ListService(store, snapshots, changes, TemporaryKeySpool, max_removal_percent=50)
     segments = SegmentService(store, editor, TargetLimit(100))
     imports = ImportService(store, editor)
-    services = Services(segments, imports, lists, SyncService(store, snapshots, changes), FlagCopyService(editor))
+    services = Services(
+        segments, imports, lists, SyncService(store, snapshots, changes), FlagCopyService(editor, TargetLimit(10))
+    )
     await imports.import_flag_data(OPERATOR, PRODUCTION, DATA, ImportMode.MERGE)
     await imports.import_flag_data(OPERATOR, TEST, {"flags": DATA["flags"]}, ImportMode.MERGE)
     await segments.create(OPERATOR, PRODUCTION, NewSegment(name="list", list_context_kind="user"))
