@@ -3,24 +3,21 @@
 import asyncio
 import codecs
 import contextlib
-import logging
 import os
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
 import orjson
 import typer
-import uvicorn
 from pydantic import ValidationError
 from rich import progress
 from rich.console import Console
 from rich.table import Table
-from uvicorn.config import STARTUP_FAILURE
 
 from domain.access.principals import OPERATOR
 from domain.errors import (
@@ -41,22 +38,14 @@ from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList
 from domain.services.lists import ListService
 from domain.services.snapshots import SnapshotService
-from gql.documents import check_documents, read_documents
-from gql.examples import read_examples
-from gql.heads import HeadLimitingProtocol
-from gql.logs import configure_logging
-from gql.metrics import FOLDER
+from gql import serving
 from gql.schema import build_schema
-from gql.settings import Settings, faults_of, unknown_settings
+from gql.settings import Settings, faults_of
 from gql.uploads import unpacked_file
-from gql.workers import ANSWER_SECONDS, Supervisor
 from storage import open_store
-from storage.cache import RedisTexts
 from storage.key_spool import TemporaryKeySpool
 
 T = TypeVar("T")
-
-_log = logging.getLogger(__package__)
 
 _LOOK_SECONDS = 0.5
 """How often it is looked how far an import has come."""
@@ -117,34 +106,11 @@ def serve(
     # Worker processes read their settings from the environment.
     os.environ.update({f"EARLYBIRD_{k.upper()}": str(v) for k, v in options.items() if v is not None})
     settings = _settings()
-    asyncio.run(_check_start(settings))
-    configure_logging(settings.log_level)
-    if unknown := unknown_settings():
-        _log.warning("there are no such settings: %s", ", ".join(unknown))
-    config = uvicorn.Config(
-        "gql.app:create_app",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        http=HeadLimitingProtocol,
-        log_level=settings.log_level,
-        log_config=None,  # its lines are ours too
-        access_log=False,
-        server_header=False,
-        limit_concurrency=settings.max_connections + 1,  # uvicorn refuses the one that reaches it
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-        timeout_worker_healthcheck=ANSWER_SECONDS,
-    )
-    if settings.workers > 1:
-        with _counting_together():
-            Supervisor(config, sockets=[config.bind_socket()]).run()
-        return
-    server = uvicorn.Server(config)
-    with contextlib.suppress(KeyboardInterrupt):  # it is raised again when the service has stopped
-        server.run()
-    if not server.started:
-        sys.exit(STARTUP_FAILURE)
+    try:
+        asyncio.run(serving.check_start(settings))
+    except InvalidInputError as error:
+        _fail_for(error)
+    serving.serve(settings)
 
 
 @app.command("import")
@@ -283,30 +249,6 @@ def _environment(project: str, environment: str) -> EnvironmentRef:
     if found := [violation for violation in violations if violation]:
         raise InvalidInputError(found)
     return EnvironmentRef(project, environment)
-
-
-@contextlib.contextmanager
-def _counting_together() -> Iterator[None]:
-    """Let the processes that are started meanwhile keep their metrics in one folder."""
-    with tempfile.TemporaryDirectory(prefix="earlybird-metrics-") as folder:
-        os.environ[FOLDER] = folder
-        yield
-
-
-async def _check_start(settings: Settings) -> None:
-    """Leave in words if the start can never work; a store that is away may come."""
-    try:
-        read_examples(settings.examples)
-        if settings.cache_url is not None:
-            await RedisTexts(settings.cache_url.get_secret_value(), namespace="").close()
-        if documents := read_documents(settings.documents):
-            schema = build_schema(settings.document_limits, disclosure=settings.disclosure)
-            check_documents(schema, documents)
-        await (await open_store(settings.store)).close()
-    except InvalidInputError as error:
-        _fail_for(error)
-    except UnavailableError:
-        pass
 
 
 async def _show_applying(shown: progress.Progress, lists: ListService, import_id: str) -> None:
