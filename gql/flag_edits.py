@@ -145,49 +145,49 @@ class DeleteFlagInput(ArchiveFlagInput):
 class CreateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A changed flag.")
 class UpdateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="An archived flag.")
 class ArchiveFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A restored flag.")
 class RestoreFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A deprecated flag.")
 class DeprecateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A restored flag.")
 class RestoreDeprecatedFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A changed flag.")
 class UpdateFlagTargetingPayload:
     """View of domain.services.flags.ChangedFlag."""
 
-    flag: FlagView = strawberry.field(description="The flag after the change.")
+    flag: FlagView | None = strawberry.field(description="The flag after the change.")
     revision: int = strawberry.field(description="The environment's revision with the change.")
 
 

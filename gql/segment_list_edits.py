@@ -87,7 +87,7 @@ class StartSegmentImportPayload:
     """View of domain.model.lists.ListChange."""
 
     segment_import = strawberry.field(
-        resolver=_self, graphql_type=SegmentImportView, description="The import, to watch."
+        resolver=_self, graphql_type=SegmentImportView | None, description="The import, to watch."
     )
     upload_url: str = strawberry.field(
         resolver=_upload_url,
@@ -104,7 +104,7 @@ class CancelSegmentImportPayload:
 
     segment_import = strawberry.field(
         resolver=_self,
-        graphql_type=SegmentImportView,
+        graphql_type=SegmentImportView | None,
         description="The import; one that was running is undone within seconds.",
     )
 
@@ -117,9 +117,9 @@ def _change(root: strawberry.Parent[ChangedList]) -> ListChange:
 class AddSegmentMembersPayload:
     """View of domain.services.list_effects.ChangedList."""
 
-    segment: SegmentView = strawberry.field(description="The segment.")
+    segment: SegmentView | None = strawberry.field(description="The segment.")
     segment_import = strawberry.field(
-        resolver=_change, graphql_type=SegmentImportView, description="The change's record."
+        resolver=_change, graphql_type=SegmentImportView | None, description="The change's record."
     )
     revision: int = strawberry.field(description="The environment's revision with the change.")
 
