@@ -24,7 +24,7 @@ register_enum(
         ListMode.MERGE: "The keys join them.",
         ListMode.OVERWRITE: "The keys take their place.",
         ListMode.REMOVE: "The keys leave.",
-        ListMode.RESTORE: "Those before the last change come back. `restoreSegmentMembers` does that, no import.",
+        ListMode.RESTORE: "Those before the last change come back: what `restoreSegmentMembers` does.",
     },
 )
 register_enum(

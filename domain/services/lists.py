@@ -71,12 +71,9 @@ class ListService:
         Raises:
             NotFoundError: There is no such large list.
             InUseError: Another import of the list is under way.
-            InvalidInputError: Files cannot do what is wanted, or a tool owns the list.
+            InvalidInputError: A tool owns the list.
             DomainError: As `ListChanges.begin` says.
         """
-        if new.mode is ListMode.RESTORE:
-            message = "restoreSegmentMembers does that, without a file"
-            raise InvalidInputError([Violation(("input", "mode"), message)])
         return (await self._changes.begin(principal, environment, new, ListChangeState.WAITING)).change
 
     async def upload(
