@@ -43,6 +43,7 @@ class ServedVariationView:
 
     variation: VariationView = strawberry.field(description="The variation.")
     weight: int = strawberry.field(description=f"Thousandths of a percent; {FULL_WEIGHT} alone is everyone.")
+    untracked: bool = strawberry.field(description="Whether an experiment leaves it out.")
 
 
 @strawberry.type(name="Prerequisite", description="What another flag must serve first.")
@@ -79,6 +80,16 @@ class FlagRuleView:
     track_events: bool = strawberry.field(
         description="Whether clients are to send an event for each evaluation that it decides."
     )
+
+
+@strawberry.type(name="ClientSideAvailability", description="Which client SDKs may see a flag.")
+class ClientSideAvailabilityView:
+    """View of domain.model.targeting.ClientSideAvailability."""
+
+    using_environment_id: bool = strawberry.field(
+        description="Whether those in browsers may, and all that show a client SDK key."
+    )
+    using_mobile_key: bool = strawberry.field(description="Whether those in mobile applications may.")
 
 
 @strawberry.type(name="Flag", description="A feature flag, as one environment sees it.")
@@ -122,7 +133,12 @@ class FlagView(Node):
     fallthrough_serves: list[ServedVariationView] = strawberry.field(
         name="fallthrough", description="What is served when it is on and nothing else matches."
     )
-
+    fallthrough_rollout: RolloutView | None = strawberry.field(
+        description="How contexts are split when it is on and nothing else matches; null for one variation."
+    )
+    client_side_availability: ClientSideAvailabilityView = strawberry.field(
+        description="Which client SDKs may see it."
+    )
     track_events: bool = strawberry.field(description="Whether clients are to send an event for each evaluation.")
     track_events_fallthrough: bool = strawberry.field(
         description="Whether clients are to send an event for each evaluation that `fallthrough` decides."

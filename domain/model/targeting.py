@@ -69,11 +69,16 @@ class VariationOrRollout:
         return frozenset((*alone, *(share.variation for share in shares)))
 
     @property
-    def shares(self) -> list[tuple[int, int]]:
+    def shares(self) -> tuple[WeightedVariation, ...]:
         """The variations with their weights; one alone has all the weight."""
         if self.variation is not None:
-            return [(self.variation, FULL_WEIGHT)]
-        return [(share.variation, share.weight) for share in self.rollout.variations] if self.rollout else []
+            return (WeightedVariation(variation=self.variation, weight=FULL_WEIGHT),)
+        return self.rollout.variations if self.rollout else ()
+
+    @property
+    def split(self) -> Rollout | None:
+        """How contexts are split; None where one variation is served."""
+        return self.rollout if self.variation is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
 from domain.model.seen_contexts import SeenContext
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSource, TargetedContext
-from domain.model.targeting import Clause, Prerequisite, Rollout, Target
+from domain.model.targeting import Clause, ClientSideAvailability, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.ports import CacheStatistics, SharedStatistics
 from domain.services.access_tokens import TokenWithSecret
@@ -126,6 +126,7 @@ DOMAIN_CLASSES = {
     "NewSdkKey": NewSdkKey,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,
+    "ClientSideAvailability": ClientSideAvailability,
     "CachedUnit": UnitStatistics,
     "CacheStatistics": CacheStatistics,
     "SharedCacheStatistics": SharedStatistics,
