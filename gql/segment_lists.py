@@ -89,7 +89,9 @@ class ListCountsView:
 class SegmentImportView:
     """View of domain.model.lists.ListChange."""
 
-    id: strawberry.ID = strawberry.field(resolver=_import_id, description="Good for `segmentImport`.")
+    id: strawberry.ID = strawberry.field(
+        resolver=_import_id, description="Good for `segmentImport`; `node` does not find it."
+    )
     segment_key: str = strawberry.field(description="The segment's key.")
     generation: int = strawberry.field(
         description="The number of the list that it makes; if nothing was to change, there never is one of it."
