@@ -7,6 +7,7 @@ from domain.model.targeting import FULL_WEIGHT
 from gql.audit import AuditEntryConnection, flag_history
 from gql.flag_segments import FlagSegmentConnection, flag_segments
 from gql.nodes import Node, global_id
+from gql.owners import EnvironmentViewRef, owning_environment
 from gql.scalars import JSON
 from gql.targeting import ClauseView, RolloutView
 from gql.viewer_can import viewer_can
@@ -98,6 +99,11 @@ class FlagView(Node):
 
     id: strawberry.ID = strawberry.field(resolver=_flag_id, description="The global id.")
     key: str = strawberry.field(description="The key that code asks for.")
+    environment = strawberry.field(
+        resolver=owning_environment,
+        graphql_type=EnvironmentViewRef,
+        description="The environment that sees it so.",
+    )
     name: str = strawberry.field(description="The name that people read.")
     description: str = strawberry.field(description="What it is for; empty if nobody said.")
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
