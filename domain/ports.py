@@ -117,18 +117,26 @@ class Commit:
     def subjects(self) -> frozenset[str]:
         """What the change touches, each as `kind/id`: what it writes, and the environments and projects of that.
 
+        A flag that changes does so in every environment that is revised. An environment that is revised only so
+        that the change holds on what it was decided on is not touched: its name is `revision/id`.
+
         How far changes have come is left out, but for the segments of lists; so is what the entry has no room for.
         """
         untold = (ChangesPage, *PROGRESS)
         entities = [write.entity for write in self.writes if not isinstance(write.entity, untold)]
         lists = [write.entity for write in self.writes if isinstance(write.entity, ListChange)]
-        places = {*self.revise, *(e.scope for e in entities), *(str(e.environment) for e in lists)} - {""}
-        environments = {place for place in places if "/" in place}
-        projects = {place.partition("/")[0] for place in places - {ACCESS_SCOPE}}
+        saved = [write for write in self.writes if isinstance(write, Save) and write.expected_version is not None]
+        changes_flags = any(isinstance(write.entity, Flag) for write in saved)
+        places = {*(e.scope for e in entities), *(str(e.environment) for e in lists)}
+        places |= {self.entry.scope} if self.entry else set()
+        environments = {place for place in places | (self.revise if changes_flags else set()) if "/" in place}
+        revised = {place for place in self.revise - environments if "/" in place}
+        projects = {place.partition("/")[0] for place in places | self.revise} - {"", ACCESS_SCOPE}
         return frozenset(
             [subject_of(entity) for entity in entities]
             + [f"{kind_of(Segment)}/{change.segment_id}" for change in lists]
             + [f"environment/{environment}" for environment in environments]
+            + [f"revision/{environment}" for environment in revised]
             + [f"project/{project}" for project in projects]
         )
 

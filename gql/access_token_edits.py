@@ -146,7 +146,7 @@ class UpdateAccessTokenPayload:
     """View of domain.access.sight.SeenToken."""
 
     access_token = strawberry.field(
-        resolver=_token, graphql_type=AccessTokenView, description="The token after the change."
+        resolver=_token, graphql_type=AccessTokenView | None, description="The token after the change."
     )
 
 

@@ -153,7 +153,9 @@ def _access_token(root: strawberry.Parent[AuditEntry], info: Info) -> ActingToke
 class AuditEntryView:
     """View of domain.model.changes.AuditEntry."""
 
-    id: strawberry.ID = strawberry.field(resolver=_entry_id, description="Its id.")
+    id: strawberry.ID = strawberry.field(
+        resolver=_entry_id, description="Its id, the same wherever it is listed; `node` does not find it."
+    )
     at: datetime = strawberry.field(resolver=_at, description="When it was.")
     actor: str = strawberry.field(
         description="Who: `member/` and the email, `token/` and the name of a service's token, or `system`. "

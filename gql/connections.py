@@ -114,7 +114,9 @@ class Edge(Generic[T]):
     """View of domain.pages.Edge."""
 
     node: T = strawberry.field(description="The item.")
-    cursor: str = strawberry.field(description="Continues after this item; stays good when others come or go.")
+    cursor: str = strawberry.field(
+        description="Continues after this item's place in the list; stays good when others come or go."
+    )
 
 
 @strawberry.type(description="A page of a list, in the order of keys unless another one was asked for.")

@@ -18,10 +18,11 @@ def register_enum(enum: type[E], description: str, values: Mapping[E, str], *, n
     Args:
         enum: The domain's enum.
         description: What it is.
-        values: What each value means; all of them.
+        values: What each value means; those that are left out are none of the schema's.
         name: Its name in the schema; None for its own.
     """
     registered = strawberry.enum(enum, name=name, description=description)
     definition: StrawberryEnumDefinition = registered.__strawberry_definition__  # type: ignore[attr-defined]  # set by Strawberry
+    definition.values = [value for value in definition.values if enum[value.name] in values]
     for value in definition.values:
         value.description = values[enum[value.name]]

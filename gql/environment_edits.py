@@ -64,7 +64,7 @@ class UpdateEnvironmentPayload:
     """View of domain.services.catalog.EnvironmentCatalog."""
 
     environment = strawberry.field(
-        resolver=_environment, graphql_type=EnvironmentView, description="The environment after the change."
+        resolver=_environment, graphql_type=EnvironmentView | None, description="The environment after the change."
     )
 
 

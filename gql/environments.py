@@ -19,6 +19,7 @@ from gql.context import Info
 from gql.contexts import SeenContextConnection, TargetResolutionView, environment_contexts, resolve_targets
 from gql.flags import FlagView
 from gql.nodes import Node, global_id, read_global_id
+from gql.owners import ProjectViewRef, owning_project
 from gql.sdk_keys import SdkKeyView, environment_sdk_keys
 from gql.segments import SegmentView
 from gql.usage import EarlyAccessProgramView
@@ -153,6 +154,9 @@ class EnvironmentView(Node):
     id: strawberry.ID = strawberry.field(resolver=_environment_id, description="The global id.")
     key: str = strawberry.field(description="Its key.")
     name: str = strawberry.field(description="Its name.")
+    project = strawberry.field(
+        resolver=owning_project, graphql_type=ProjectViewRef, description="The project that it is in."
+    )
     own_tags: list[str] = strawberry.field(description="Its own tags, sorted; `tags` has those in use in it.")
     version: int = strawberry.field(description="Grows with every change of its name and tags.")
     revision: int = strawberry.field(description="Grows by one with every change to what is evaluated.")

@@ -160,7 +160,11 @@ FlagKeysArgument = Annotated[
     strawberry.argument(description="The flags to evaluate, in this order; all that are visible if left out."),
 ]
 TagsArgument = Annotated[
-    list[str] | None, strawberry.argument(description="Only flags that bear at least one of these tags.")
+    list[str] | None,
+    strawberry.argument(
+        description="Only flags that bear at least one of these tags. What is unknown of `flagKeys` bears none, "
+        "so it has no evaluation then, and without `tags` one that says FLAG_NOT_FOUND."
+    ),
 ]
 
 

@@ -5,7 +5,7 @@ resolver. Such a selection becomes one Python function from the object to its an
 """
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence, Sized
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence, Sized
 from dataclasses import is_dataclass
 from datetime import datetime
 from functools import partial
@@ -381,9 +381,9 @@ class _Compiler:
     def _leaf(self, leaf_type: GraphQLLeafType, value: str, *, nullable: bool) -> str:
         name = f"leaf_{len(self.names)}"
         if isinstance(leaf_type, CustomGraphQLEnumType):
-            members: Iterable[object] = leaf_type.wrapped_cls
+            members: Mapping[str, object] = leaf_type.wrapped_cls.__members__
             # By their ids, which no others can take: the hash of a member is a call of its own.
-            answers = {id(member): leaf_type.coerce_output_value(member) for member in members}
+            answers = {id(members[value]): value for value in leaf_type.values}
             self.names[name] = ({id(None): None} | answers) if nullable else answers
             return f"{name}[id({value})]"  # an unknown value is a KeyError
         self.names[name] = _coercion(leaf_type, nullable=nullable)

@@ -77,9 +77,9 @@ class SkippedPartView:
 class CopyFlagTargetingPayload:
     """View of domain.services.flag_copies.CopiedFlag."""
 
-    flag: FlagView = strawberry.field(description="The flag after the copy, as the target sees it.")
+    flag: FlagView | None = strawberry.field(description="The flag after the copy, as the target sees it.")
     revision: int = strawberry.field(description="The target's revision with the copy.")
-    skipped: list[SkippedPartView] = strawberry.field(description="What was left out, and why.")
+    skipped: list[SkippedPartView] | None = strawberry.field(description="What was left out, and why.")
 
 
 @strawberry.type

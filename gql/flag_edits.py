@@ -4,16 +4,19 @@ from typing import Annotated
 
 import strawberry
 
-from domain.model.flags import ChosenDefaults
+from domain.model.flags import ChosenDefaults, EnvironmentFlag
 from domain.model.targeting import ClientSideAvailability
+from domain.services.catalog import EnvironmentCatalog
 from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, TargetingEdit, WholeFlag
 from domain.services.new_flags import NewFlag
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
+from gql.environments import EnvironmentView
 from gql.flag_detail_instructions import DefaultVariationsInput, FlagDetailInstructionInput, VariationInput
 from gql.flag_instructions import FlagInstructionInput
 from gql.flags import FlagView
 from gql.nodes import global_id
+from gql.owners import owning_environment
 
 
 @strawberry.input(description="A flag to create, in every environment of its project.")
@@ -145,62 +148,71 @@ class DeleteFlagInput(ArchiveFlagInput):
 class CreateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A changed flag.")
 class UpdateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="An archived flag.")
 class ArchiveFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A restored flag.")
 class RestoreFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A deprecated flag.")
 class DeprecateFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A restored flag.")
 class RestoreDeprecatedFlagPayload:
     """View of domain.services.flags.ChangedFlags."""
 
-    flags: list[FlagView] = strawberry.field(description="The flag, as each environment sees it.")
+    flags: list[FlagView] | None = strawberry.field(description="The flag, as each environment sees it.")
 
 
 @strawberry.type(description="A changed flag.")
 class UpdateFlagTargetingPayload:
     """View of domain.services.flags.ChangedFlag."""
 
-    flag: FlagView = strawberry.field(description="The flag after the change.")
+    flag: FlagView | None = strawberry.field(description="The flag after the change.")
     revision: int = strawberry.field(description="The environment's revision with the change.")
 
 
-def _deleted_ids(root: strawberry.Parent[list[str]]) -> list[strawberry.ID]:
-    return [global_id("Flag", entity_id) for entity_id in root]
+def _deleted_ids(root: strawberry.Parent[list[EnvironmentFlag]]) -> list[strawberry.ID]:
+    return [global_id("Flag", flag.id) for flag in root]
+
+
+def _environments(root: strawberry.Parent[list[EnvironmentFlag]], info: Info) -> list[EnvironmentCatalog]:
+    return [owning_environment(flag, info) for flag in root]
 
 
 @strawberry.type(description="A deleted flag.")
 class DeleteFlagPayload:
-    """View of the ids that a flag had."""
+    """View of a flag as each environment saw it."""
 
     deleted_flag_ids: list[strawberry.ID] = strawberry.field(
         resolver=_deleted_ids, description="The global ids that it had, one for each environment."
+    )
+    environments = strawberry.field(
+        resolver=_environments,
+        graphql_type=list[EnvironmentView] | None,
+        description="The environments that it was deleted from, in the order of `deletedFlagIds`.",
     )
 
 
@@ -304,6 +316,6 @@ class FlagsMutation:
         self,
         info: Info,
         input: Annotated[DeleteFlagInput, strawberry.argument(description="Which.")],  # noqa: A002 - GraphQL's name
-    ) -> list[str]:
+    ) -> list[EnvironmentFlag]:
         """Ask the flag service."""
         return await info.context.services.flags.delete(info.context.principal, input.to_domain())

@@ -40,6 +40,7 @@ from gql.rule_edits import (
     RuleInstructionsInput,
     named_instruction,
 )
+from gql.scalars import Long
 
 
 @strawberry.input(description="A variation's share of a rollout.")
@@ -65,7 +66,7 @@ class RolloutInput:
     bucket_by: str | None = strawberry.field(
         default=None, description="The attribute to split by; null is the key."
     )
-    seed: int | None = strawberry.field(
+    seed: Long | None = strawberry.field(
         default=None, description="What to hash in place of the flag's key and salt."
     )
 

@@ -38,7 +38,9 @@ class FlagSegmentNodeView:
 
 
 @strawberry.type(
-    name="FlagSegmentConnection", description="A page of segments, by rule and segment, the negated last."
+    name="FlagSegmentConnection",
+    description="A page of segments, by rule and segment, the negated last. A cursor names a rule by its place: "
+    "where the flag's rules change between two pages, the second may miss a segment, or have one again.",
 )
 class FlagSegmentConnection(Connection[FlagSegmentNodeView]):
     """View of domain.pages.Page."""

@@ -7,6 +7,7 @@ from domain.model.targeting import FULL_WEIGHT
 from gql.audit import AuditEntryConnection, flag_history
 from gql.flag_segments import FlagSegmentConnection, flag_segments
 from gql.nodes import Node, global_id
+from gql.owners import EnvironmentViewRef, owning_environment
 from gql.scalars import JSON
 from gql.targeting import ClauseView, RolloutView
 from gql.viewer_can import viewer_can
@@ -46,6 +47,7 @@ class ServedVariationView:
         description="How many evaluation serves it to, in thousandths of a percent, whatever the weights of a "
         f"rollout add up to; {FULL_WEIGHT} is everyone."
     )
+    untracked: bool = strawberry.field(description="Whether an experiment leaves it out.")
 
 
 @strawberry.type(name="Prerequisite", description="What another flag must serve first.")
@@ -84,12 +86,27 @@ class FlagRuleView:
     )
 
 
+@strawberry.type(name="ClientSideAvailability", description="Which client SDKs may see a flag.")
+class ClientSideAvailabilityView:
+    """View of domain.model.targeting.ClientSideAvailability."""
+
+    using_environment_id: bool = strawberry.field(
+        description="Whether those in browsers may, and all that show a client SDK key."
+    )
+    using_mobile_key: bool = strawberry.field(description="Whether those in mobile applications may.")
+
+
 @strawberry.type(name="Flag", description="A feature flag, as one environment sees it.")
 class FlagView(Node):
     """View of domain.model.flags.EnvironmentFlag."""
 
     id: strawberry.ID = strawberry.field(resolver=_flag_id, description="The global id.")
     key: str = strawberry.field(description="The key that code asks for.")
+    environment = strawberry.field(
+        resolver=owning_environment,
+        graphql_type=EnvironmentViewRef,
+        description="The environment that sees it so.",
+    )
     name: str = strawberry.field(description="The name that people read.")
     description: str = strawberry.field(description="What it is for; empty if nobody said.")
     tags: list[str] = strawberry.field(description="Its tags, sorted.")
@@ -125,7 +142,12 @@ class FlagView(Node):
     fallthrough_serves: list[ServedVariationView] = strawberry.field(
         name="fallthrough", description="What is served when it is on and nothing else matches."
     )
-
+    fallthrough_rollout: RolloutView | None = strawberry.field(
+        description="How contexts are split when it is on and nothing else matches; null for one variation."
+    )
+    client_side_availability: ClientSideAvailabilityView = strawberry.field(
+        description="Which client SDKs may see it."
+    )
     track_events: bool = strawberry.field(description="Whether clients are to send an event for each evaluation.")
     track_events_fallthrough: bool = strawberry.field(
         description="Whether clients are to send an event for each evaluation that `fallthrough` decides."

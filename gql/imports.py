@@ -86,10 +86,10 @@ class ImportFlagDataPayload:
     """View of domain.services.imports.ImportReport."""
 
     revision: int = strawberry.field(description="The environment's revision with the import in it.")
-    items: list[ImportedItemView] = strawberry.field(
+    items: list[ImportedItemView] | None = strawberry.field(
         description="What became of each flag, then of each segment, by key."
     )
-    counts: ImportCountsView = strawberry.field(description="How many items had which outcome.")
+    counts: ImportCountsView | None = strawberry.field(description="How many items had which outcome.")
 
 
 @strawberry.type
@@ -97,7 +97,7 @@ class ImportsMutation:
     """The mutations of imports."""
 
     @strawberry.mutation(
-        graphql_type=ImportFlagDataPayload,
+        graphql_type=ImportFlagDataPayload | None,
         description="Import LaunchDarkly's flag data JSON, all or nothing; violations have paths.",
     )
     async def import_flag_data(

@@ -83,7 +83,7 @@ def _member(root: strawberry.Parent[SeenMember]) -> SeenMember:
 class CreateMemberPayload:
     """View of domain.access.sight.SeenMember."""
 
-    member = strawberry.field(resolver=_member, graphql_type=MemberView, description="The member.")
+    member = strawberry.field(resolver=_member, graphql_type=MemberView | None, description="The member.")
 
 
 @strawberry.type(description="A changed member.")
@@ -91,7 +91,7 @@ class UpdateMemberPayload:
     """View of domain.access.sight.SeenMember."""
 
     member = strawberry.field(
-        resolver=_member, graphql_type=MemberView, description="The member after the change."
+        resolver=_member, graphql_type=MemberView | None, description="The member after the change."
     )
 
 
@@ -100,7 +100,7 @@ class AssignRolesPayload:
     """View of domain.access.sight.SeenMember."""
 
     member = strawberry.field(
-        resolver=_member, graphql_type=MemberView, description="The member after the change."
+        resolver=_member, graphql_type=MemberView | None, description="The member after the change."
     )
 
 

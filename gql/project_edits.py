@@ -83,7 +83,7 @@ class UpdateProjectPayload:
     """View of domain.model.projects.Project."""
 
     project = strawberry.field(
-        resolver=_project, graphql_type=ProjectView, description="The project after the change."
+        resolver=_project, graphql_type=ProjectView | None, description="The project after the change."
     )
 
 

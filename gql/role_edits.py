@@ -165,14 +165,14 @@ def _role(root: strawberry.Parent[SeenRole]) -> SeenRole:
 class CreateRolePayload:
     """View of domain.access.sight.SeenRole."""
 
-    role = strawberry.field(resolver=_role, graphql_type=RoleView, description="The role.")
+    role = strawberry.field(resolver=_role, graphql_type=RoleView | None, description="The role.")
 
 
 @strawberry.type(description="A changed custom role.")
 class UpdateRolePayload:
     """View of domain.access.sight.SeenRole."""
 
-    role = strawberry.field(resolver=_role, graphql_type=RoleView, description="The role after the change.")
+    role = strawberry.field(resolver=_role, graphql_type=RoleView | None, description="The role after the change.")
 
 
 def _deleted_id(root: strawberry.Parent[str]) -> strawberry.ID:

@@ -25,7 +25,14 @@ else:
     JSON = NewType("JSON", object)
     """Any JSON value, passed through unchanged."""
 
+if TYPE_CHECKING:
+    Long: TypeAlias = int
+else:
+    Long = NewType("Long", int)
+    """A whole number of at most 63 bits and a sign."""
+
 _SMALLEST_INTEGER, _LARGEST_INTEGER = -(2**63), 2**64 - 1
+_TOO_LONG = 2**63
 
 
 def _identity(value: JsonValue) -> JsonValue:
@@ -61,6 +68,13 @@ def _normalised(value: JsonValue) -> JsonValue:
     return value
 
 
+def _parse_long(value: JsonValue) -> int:
+    """Read a whole number as flag data does, in which 3.0 is one too."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= _TOO_LONG or value % 1:
+        raise GraphQLError("a whole number of at most 63 bits is expected here")
+    return int(value)
+
+
 def _parse_moment(value: JsonValue) -> datetime:
     """Read a moment as one in UTC; without an offset, or beyond the year 9999 there, it is none."""
     with suppress(TypeError, ValueError, OverflowError):
@@ -78,6 +92,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         parse_value=_identity,
         parse_literal=_parse_literal,
         specified_by_url="https://www.rfc-editor.org/rfc/rfc8259",
+    ),
+    Long: strawberry.scalar(
+        name="Long",
+        description="A whole number of at most 63 bits and a sign; many programs read only 53 of them.",
+        serialize=_identity,
+        parse_value=_parse_long,
     ),
     datetime: strawberry.scalar(
         name="DateTime",

@@ -92,8 +92,9 @@ class Query(
 @strawberry.type(
     description="Everything that can be changed. Each mutation takes effect as a whole, or not at all. "
     "Of several in a document each takes effect for itself, in their order; one that fails is null beside the "
-    "answers of the others (but for `importFlagData`, which makes the whole answer null: ask for it alone). None "
-    "is begun when those before it have taken more than half of what an answer may cost."
+    "answers of the others. None is begun when those before it have taken more than half of what an answer may "
+    "cost. An error whose path goes on below a mutation's own field is about its answer, which has null there: "
+    "the change holds."
 )
 class Mutation(
     AccessTokensMutation,

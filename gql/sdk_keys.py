@@ -14,12 +14,12 @@ from gql.nodes import Node, global_id
 
 register_enum(
     CredentialKind,
-    "What a secret opens.",
+    "What an SDK key opens.",
     {
-        CredentialKind.ACCESS_TOKEN: "What the roles of its holder allow.",
         CredentialKind.SERVER_SDK_KEY: "Evaluation in one environment.",
         CredentialKind.CLIENT_SDK_KEY: "Evaluation in one environment, of flags that clients may see.",
     },
+    name="SdkKeyKind",
 )
 
 

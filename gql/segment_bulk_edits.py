@@ -66,9 +66,9 @@ class TargetCountsView:
 class BulkEditSegmentTargetsPayload:
     """View of domain.services.segments.BulkEditedSegment."""
 
-    segment: SegmentView = strawberry.field(description="The segment after the change.")
+    segment: SegmentView | None = strawberry.field(description="The segment after the change.")
     revision: int = strawberry.field(description="The environment's revision with the change.")
-    counts: TargetCountsView = strawberry.field(description="How much it changed.")
+    counts: TargetCountsView | None = strawberry.field(description="How much it changed.")
 
 
 @strawberry.type

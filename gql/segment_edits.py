@@ -92,7 +92,7 @@ class DeleteSegmentInput:
 class CreateSegmentPayload:
     """View of domain.services.segments.ChangedSegment."""
 
-    segment: SegmentView = strawberry.field(description="The segment.")
+    segment: SegmentView | None = strawberry.field(description="The segment.")
     revision: int = strawberry.field(description="The environment's revision with it.")
 
 
@@ -100,7 +100,7 @@ class CreateSegmentPayload:
 class UpdateSegmentPayload:
     """View of domain.services.segments.ChangedSegment."""
 
-    segment: SegmentView = strawberry.field(description="The segment after the change.")
+    segment: SegmentView | None = strawberry.field(description="The segment after the change.")
     revision: int = strawberry.field(description="The environment's revision with the change.")
 
 

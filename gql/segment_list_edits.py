@@ -4,16 +4,28 @@ from typing import Annotated
 
 import strawberry
 
-from domain.model.lists import ListChange, ListMode
+from domain.model.lists import ListChange, ListFileMode, ListMode
 from domain.services.list_changes import NewListChange
 from domain.services.list_effects import ChangedList
 from domain.services.lists import KEYS_LIMIT
 from gql.context import Info
+from gql.enums import register_enum
 from gql.environment_ref import EnvironmentRefInput
 from gql.member_files import UPLOAD_PATH
 from gql.nodes import read_id_of
 from gql.segment_lists import SegmentImportView
 from gql.segments import SegmentView
+
+register_enum(
+    ListFileMode,
+    "What becomes of a list's members when a file comes in.",
+    {
+        ListFileMode.MERGE: "The keys join them.",
+        ListFileMode.OVERWRITE: "The keys take their place.",
+        ListFileMode.REMOVE: "The keys leave.",
+    },
+    name="SegmentImportMode",
+)
 
 
 @strawberry.input(description="An import of a file into a large list.")
@@ -22,7 +34,7 @@ class StartSegmentImportInput:
 
     environment: EnvironmentRefInput = strawberry.field(description="Where.")
     segment_key: str = strawberry.field(description="Which segment.")
-    mode: ListMode = strawberry.field(description="What becomes of the members.")
+    mode: ListFileMode = strawberry.field(description="What becomes of the members.")
     acknowledge_removal: bool = strawberry.field(
         default=False, description="Let it remove most of a list that flags use."
     )
@@ -32,7 +44,7 @@ class StartSegmentImportInput:
         """Convert to the domain's wish."""
         return NewListChange(
             segment_key=self.segment_key,
-            mode=self.mode,
+            mode=self.mode.list_mode,
             acknowledge_removal=self.acknowledge_removal,
             comment=self.comment,
         )
@@ -87,7 +99,7 @@ class StartSegmentImportPayload:
     """View of domain.model.lists.ListChange."""
 
     segment_import = strawberry.field(
-        resolver=_self, graphql_type=SegmentImportView, description="The import, to watch."
+        resolver=_self, graphql_type=SegmentImportView | None, description="The import, to watch."
     )
     upload_url: str = strawberry.field(
         resolver=_upload_url,
@@ -104,7 +116,7 @@ class CancelSegmentImportPayload:
 
     segment_import = strawberry.field(
         resolver=_self,
-        graphql_type=SegmentImportView,
+        graphql_type=SegmentImportView | None,
         description="The import; one that was running is undone within seconds.",
     )
 
@@ -117,9 +129,9 @@ def _change(root: strawberry.Parent[ChangedList]) -> ListChange:
 class AddSegmentMembersPayload:
     """View of domain.services.list_effects.ChangedList."""
 
-    segment: SegmentView = strawberry.field(description="The segment.")
+    segment: SegmentView | None = strawberry.field(description="The segment.")
     segment_import = strawberry.field(
-        resolver=_change, graphql_type=SegmentImportView, description="The change's record."
+        resolver=_change, graphql_type=SegmentImportView | None, description="The change's record."
     )
     revision: int = strawberry.field(description="The environment's revision with the change.")
 

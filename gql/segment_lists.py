@@ -24,7 +24,7 @@ register_enum(
         ListMode.MERGE: "The keys join them.",
         ListMode.OVERWRITE: "The keys take their place.",
         ListMode.REMOVE: "The keys leave.",
-        ListMode.RESTORE: "Those before the last change come back. `restoreSegmentMembers` does that, no import.",
+        ListMode.RESTORE: "Those before the last change come back: what `restoreSegmentMembers` does.",
     },
 )
 register_enum(
@@ -89,7 +89,9 @@ class ListCountsView:
 class SegmentImportView:
     """View of domain.model.lists.ListChange."""
 
-    id: strawberry.ID = strawberry.field(resolver=_import_id, description="Good for `segmentImport`.")
+    id: strawberry.ID = strawberry.field(
+        resolver=_import_id, description="Good for `segmentImport`; `node` does not find it."
+    )
     segment_key: str = strawberry.field(description="The segment's key.")
     generation: int = strawberry.field(
         description="The number of the list that it makes; if nothing was to change, there never is one of it."

@@ -11,6 +11,7 @@ from gql.audit import AuditEntryConnection, segment_history
 from gql.connections import After, Connection, First, page_request
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
+from gql.owners import EnvironmentViewRef, owning_environment
 from gql.segment_lists import LargeListView, large_list
 from gql.targeting import ClauseView, TargetList
 from gql.usage import SegmentUsageView, segment_usage
@@ -95,6 +96,9 @@ class SegmentView(Node):
 
     id: strawberry.ID = strawberry.field(resolver=_segment_id, description="The global id.")
     key: str = strawberry.field(description="The key that rules refer to.")
+    environment = strawberry.field(
+        resolver=owning_environment, graphql_type=EnvironmentViewRef, description="The environment that it is in."
+    )
     name: str = strawberry.field(description="The name that people read.")
     description: str = strawberry.field(description="What it is for; empty if nobody said.")
     tags: list[str] = strawberry.field(description="Its tags, sorted.")

@@ -5,7 +5,7 @@ import strawberry
 from domain.model.segments import TargetList
 from domain.model.targeting import RolloutKind
 from gql.enums import register_enum
-from gql.scalars import JSON
+from gql.scalars import JSON, Long
 
 __all__ = ["ClauseView", "RolloutView", "TargetList"]
 
@@ -53,4 +53,4 @@ class RolloutView:
     kind: RolloutKind = strawberry.field(description="Whether it measures too.")
     context_kind: str | None = strawberry.field(description="The context kind that is split; null means user.")
     bucket_by: str | None = strawberry.field(description="The attribute to split by; null means the key.")
-    seed: float | None = strawberry.field(description="What is hashed in place of the flag's key and salt.")
+    seed: Long | None = strawberry.field(description="What is hashed in place of the flag's key and salt.")

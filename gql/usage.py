@@ -54,7 +54,11 @@ class SegmentUsageNodeView:
     )
 
 
-@strawberry.type(name="SegmentUsageConnection", description="A page of rules, by flag and rule.")
+@strawberry.type(
+    name="SegmentUsageConnection",
+    description="A page of rules, by flag and rule. A cursor names a rule by its place among its flag's rules: "
+    "where those change between two pages, the second may miss one, or have one again.",
+)
 class SegmentUsageConnection(Connection[SegmentUsageNodeView]):
     """View of domain.pages.Page."""
 

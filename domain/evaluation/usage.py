@@ -10,6 +10,7 @@ from functools import cached_property
 
 from domain.clock import now_ms
 from domain.evaluation.references import Reached, Reference, References, flags_reaching, reaching
+from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, IndexedVariation, ServedVariation, ServingRule
 from domain.model.segments import ScheduledRemoval, Segment, SegmentKind, SegmentRule, TargetedContext
 
@@ -25,6 +26,11 @@ class EnvironmentSegment:
     def id(self) -> str:
         """Identify it: `project/environment/segment`."""
         return self.segment.id
+
+    @property
+    def environment(self) -> EnvironmentRef:
+        """The environment that it is in."""
+        return self.segment.environment
 
     @property
     def key(self) -> str:

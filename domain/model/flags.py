@@ -104,10 +104,15 @@ class IndexedVariation:
 
 @dataclass(frozen=True, slots=True)
 class ServedVariation:
-    """A variation with its share of those it is served to, in thousandths of a percent; 100000 is everyone."""
+    """A variation with its share of those it is served to, in thousandths of a percent; 100000 is everyone.
+
+    Attributes:
+        untracked: Whether an experiment leaves it out.
+    """
 
     variation: IndexedVariation
     weight: int
+    untracked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +151,7 @@ class ServingRule:
     @property
     def rollout(self) -> Rollout | None:
         """How contexts are split, where the rule serves several variations."""
-        return self.rule.serves.rollout if self.rule.serves.variation is None else None
+        return self.rule.serves.split
 
 
 @dataclass(frozen=True)  # without slots, to keep what is computed once
@@ -294,7 +299,11 @@ class EnvironmentFlag:
         """The places of the variations that each rule serves to somebody."""
         count = len(self.variations)
         return tuple(
-            frozenset(index for index, weight in rule.serves.shares if weight > 0 and 0 <= index < count)
+            frozenset(
+                share.variation
+                for share in rule.serves.shares
+                if share.weight > 0 and 0 <= share.variation < count
+            )
             for rule in self.targeting.rules
         )
 
@@ -303,10 +312,15 @@ class EnvironmentFlag:
         """What is served when nothing else matches."""
         return self._served(self.targeting.fallthrough)
 
+    @property
+    def fallthrough_rollout(self) -> Rollout | None:
+        """How contexts are split when nothing else matches, where several variations are served."""
+        return self.targeting.fallthrough.split
+
     def _served(self, serves: VariationOrRollout) -> tuple[ServedVariation, ...]:
         variations = self.indexed_variations
         return tuple(
-            ServedVariation(variations[index], weight)
-            for index, weight in serves.shares
-            if 0 <= index < len(variations)
+            ServedVariation(variations[share.variation], share.weight, share.untracked)
+            for share in serves.shares
+            if 0 <= share.variation < len(variations)
         )

@@ -19,6 +19,19 @@ class ListMode(Enum):
     RESTORE = "RESTORE"
 
 
+class ListFileMode(Enum):
+    """What becomes of a list's members when a file comes in: what single keys do too."""
+
+    MERGE = "MERGE"
+    OVERWRITE = "OVERWRITE"
+    REMOVE = "REMOVE"
+
+    @property
+    def list_mode(self) -> ListMode:
+        """The same among all ways to change a list."""
+        return ListMode(self.value)
+
+
 class ListChangeState(Enum):
     """How far a change of a list has come."""
 

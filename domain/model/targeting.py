@@ -5,7 +5,7 @@ attribute reference (LaunchDarkly semantics 1.1).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from domain.json import Json
@@ -69,22 +69,31 @@ class VariationOrRollout:
         return frozenset((*alone, *(share.variation for share in shares)))
 
     @property
-    def shares(self) -> list[tuple[int, int]]:
+    def shares(self) -> list[WeightedVariation]:
         """The variations, each once, with the weight that each is truly served (semantics 2.6).
 
-        Weights need not add up: nobody is left beyond all the weight, and the last share gets who is before.
+        Weights need not add up: nobody is left beyond all the weight, and the last share gets who is before. What
+        one of its shares tracks is tracked.
         """
         if self.variation is not None:
-            return [(self.variation, FULL_WEIGHT)]
+            return [WeightedVariation(variation=self.variation, weight=FULL_WEIGHT)]
         shares = self.rollout.variations if self.rollout else ()
-        served: dict[int, int] = {}
+        served: dict[int, WeightedVariation] = {}
         total = begin = 0
         for place, share in enumerate(shares, 1):
             total += share.weight
             end = FULL_WEIGHT if place == len(shares) else min(total, FULL_WEIGHT)
-            served[share.variation] = served.get(share.variation, 0) + max(0, end - begin)
+            known = served.get(share.variation)
+            weight = max(0, end - begin) + (known.weight if known else 0)
+            untracked = share.untracked and (known is None or known.untracked)
+            served[share.variation] = replace(share, weight=weight, untracked=untracked)
             begin = max(begin, end)
-        return list(served.items())
+        return list(served.values())
+
+    @property
+    def split(self) -> Rollout | None:
+        """How contexts are split; None where one variation is served."""
+        return self.rollout if self.variation is None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,13 +106,38 @@ class AccessService:
         return self._directory or AccessDirectory()
 
     async def catch_up(self, places: Sequence[Project | Environment]) -> None:
-        """Take in what the store has, if some of it is not known here: another process may just have made it.
+        """Take in what the store has, if some of it is not known here as it is: others may just have changed it.
 
         Raises:
             UnavailableError: The store cannot be reached.
         """
-        if any(self.known.stored(place) is None for place in places):
+        if any(self.known.stored(place) != place for place in places):
             await self.latest()
+
+    def project(self, principal: Principal, key: str) -> Project:
+        """Return the project of something that a principal has found, as it is known here: no I/O.
+
+        Raises:
+            UnauthenticatedError: No secret was shown.
+            ForbiddenError: The credential is an SDK key, which may only evaluate.
+            NotFoundError: It does not exist for the principal, or any more.
+        """
+        principal.require_management()
+        if not self.known.shows(key, principal):
+            raise NotFoundError("project", key)
+        return self.known.projects[key]
+
+    def environment(self, principal: Principal, ref: EnvironmentRef) -> Environment:
+        """Return the environment of something that a principal has found, as `project` does.
+
+        Raises:
+            NotFoundError: It does not exist for the principal, or any more.
+            DomainError: As `project` says.
+        """
+        self.project(principal, ref.project)
+        if (found := self.known.environments.get(str(ref))) is None:
+            raise NotFoundError("environment", str(ref))
+        return found
 
     async def principal(self, credential_id: str) -> Principal | None:
         """Return whom a secret opens the service to, by the id of its credential; None if it opens nothing.

@@ -180,7 +180,9 @@ class CatalogService:
         """
         if not await self._access.sees(principal, key):
             return None
-        return await self._store.find(Project, key)
+        if (found := await self._store.find(Project, key)) is not None:
+            await self._access.catch_up([found])
+        return found
 
     async def projects(self, principal: Principal, wanted: PlaceFilter, page: PageRequest) -> Page[Project]:
         """Page through the projects, in the order that is wanted.
@@ -258,6 +260,22 @@ class CatalogService:
             DomainError: As `node` says.
         """
         return [await self.node(principal, type_name, entity_id) for type_name, entity_id in ids]
+
+    def environment_of(self, principal: Principal, ref: EnvironmentRef) -> EnvironmentCatalog:
+        """Return the environment of something that a principal has found in it, as it is served now: no I/O.
+
+        Raises:
+            DomainError: As `AccessService.environment` and `SnapshotService.current` say.
+        """
+        return EnvironmentCatalog(self._access.environment(principal, ref), self._snapshots.current(ref))
+
+    def project_of(self, principal: Principal, environment: EnvironmentCatalog) -> Project:
+        """Return the project of an environment that a principal has found: no I/O.
+
+        Raises:
+            DomainError: As `AccessService.project` says.
+        """
+        return self._access.project(principal, environment.environment.project)
 
     async def segments_of(
         self, principal: Principal, flag: EnvironmentFlag, page: PageRequest, *, transitive: bool

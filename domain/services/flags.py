@@ -246,8 +246,8 @@ class FlagService:
         """
         return await self._mark(principal, "restoreDeprecatedFlag", whole, deprecated=False)
 
-    async def delete(self, principal: Principal, whole: WholeFlag) -> list[str]:
-        """Delete a flag from every environment; return the ids that it had there.
+    async def delete(self, principal: Principal, whole: WholeFlag) -> list[EnvironmentFlag]:
+        """Delete a flag from every environment; return it as each environment that had it saw it.
 
         Raises:
             NotFoundError: There is no such flag.
@@ -257,17 +257,16 @@ class FlagService:
         """
         key = whole.key
 
-        def decide(snapshots: Snapshots) -> Decision[list[str]]:
+        def decide(snapshots: Snapshots) -> Decision[list[EnvironmentFlag]]:
             flag = _find(snapshots, key)
             check_flag_version(flag, whole.expected_version)
             refuse_if_prerequisite(snapshots, key)
             here = [snapshot.flags[key] for snapshot in snapshots.values() if key in snapshot.flags]
-            writes = [Delete(flag), *(Delete(seen.targeting) for seen in here)]
-            return Decision(writes, [seen.id for seen in here])
+            return Decision([Delete(flag), *(Delete(seen.targeting) for seen in here)], here)
 
         edit = _project_edit("deleteFlag", whole.project, key, decide, whole.comment)
-        _, ids = await self._editor.edit_project(principal, whole.project, edit)
-        return ids
+        _, deleted = await self._editor.edit_project(principal, whole.project, edit)
+        return deleted
 
     async def _mark(self, principal: Principal, action: str, whole: WholeFlag, **marks: bool) -> ChangedFlags:
         def decide(snapshots: Snapshots) -> Decision[None]:

@@ -12,7 +12,7 @@ from domain.ports import Store
 from domain.services.patience import Patience
 
 _LATEST = 20
-"""How many entries are looked through: those that touched an environment last, by the clocks of all machines."""
+"""How many entries are looked through: those of an environment's last revisions, by the clocks of all machines."""
 
 
 class HistoryService:
@@ -33,7 +33,8 @@ class HistoryService:
         known = self._names.get(environment)
         if known is not None and known[0] == revision:
             return known[1]
-        wanted = EntryFilter(subjects={f"environment/{environment}"})
+        # An edit of another environment may have revised this one.
+        wanted = EntryFilter(subjects={f"environment/{environment}", f"revision/{environment}"})
         entries = await self._patience.wait_for(
             lambda: self._store.list_entries(None, first=_LATEST, wanted=wanted)
         )

@@ -71,12 +71,9 @@ class ListService:
         Raises:
             NotFoundError: There is no such segment.
             InUseError: Another import of the list is under way.
-            InvalidInputError: Files cannot do what is wanted, or the segment is no large list, or a tool's.
+            InvalidInputError: The segment is no large list, or a tool's.
             DomainError: As `ListChanges.begin` says.
         """
-        if new.mode is ListMode.RESTORE:
-            message = "restoreSegmentMembers does that, without a file"
-            raise InvalidInputError([Violation(("input", "mode"), message)])
         return (await self._changes.begin(principal, environment, new, ListChangeState.WAITING)).change
 
     async def upload(

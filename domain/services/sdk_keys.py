@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from domain.access.credentials import CredentialKind, NewSdkKey, new_secret
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight, SeenSdkKey
-from domain.errors import NotFoundError, Violation
+from domain.errors import NotFoundError
 from domain.keys import EnvironmentRef
 from domain.ports import Save
 from domain.services.access import AccessService
@@ -49,6 +49,13 @@ class SdkKeyService:
     ) -> SdkKeyWithSecret:
         """Give an environment another SDK key; the one that it had, if any, works until the grace period ends.
 
+        Args:
+            principal: Who asks.
+            environment: Where.
+            kind: Which of its two kinds of SDK keys.
+            grace_ms: How long that is.
+            comment: Why.
+
         Raises:
             InvalidInputError: With every violation.
             NotFoundError: There is no such environment.
@@ -60,10 +67,7 @@ class SdkKeyService:
         def decide(sight: AccessSight) -> Decision[None]:
             if sight.directory.environment(environment) is None or not sight.sees_project(environment.project):
                 raise NotFoundError("environment", str(environment))
-            violations = grace_violations(grace_ms)
-            if kind is CredentialKind.ACCESS_TOKEN:
-                violations.append(Violation(("kind",), "is no kind of SDK keys"))
-            if violations:
+            if violations := grace_violations(grace_ms):
                 raise below_input(violations)
             olds = [key.credential for key in sight.sdk_keys(environment) if key.kind is kind]
             return Decision([Save(created, None), *superseded(olds, created, grace_ms)])

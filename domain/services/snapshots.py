@@ -134,6 +134,16 @@ class SnapshotService:
         snapshot = self._snapshots.get(environment)
         return f"{environment}@{snapshot.revision if snapshot else None}+{self.access.changes}"
 
+    def current(self, environment: EnvironmentRef) -> Snapshot:
+        """Return the snapshot that is served now in the environment of something that was found in one.
+
+        Raises:
+            NotFoundError: The environment is gone.
+        """
+        if (current := self._snapshots.get(environment)) is None:
+            raise NotFoundError("environment", str(environment))
+        return current
+
     async def get(self, environment: EnvironmentRef, *, at_least: int = 0) -> Snapshot:
         """Return the environment's snapshot, at a revision or later.
 

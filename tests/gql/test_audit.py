@@ -1,5 +1,6 @@
 """The audit log over HTTP: one entry for each change, which says what changed."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -157,6 +158,57 @@ def test_the_log_is_not_for_everybody(server: Server) -> None:
     assert server.post(LOG, p="default", e=PRODUCTION).code == "BAD_USER_INPUT"
     assert server.post(LOG, after="junk").code == "BAD_USER_INPUT"
     assert server.post(LOG, n="junk").code == "BAD_USER_INPUT"
+
+
+HISTORIES = """query ($p: String!) { project(key: $p) { history(first: 3) { nodes { action } }
+  environments { nodes { key history(first: 3) { nodes { action } } } } } }"""
+
+
+def histories(server: Server, project: str) -> dict[str, list[str]]:
+    """The newest actions on a project (by the name "") and on each of its environments, newest first."""
+    found = server.post(HISTORIES, p=project)["project"]
+    places = [("", found), *((place["key"], place) for place in found["environments"]["nodes"])]
+    return {key: [entry["action"] for entry in place["history"]["nodes"]] for key, place in places}
+
+
+@pytest.fixture
+def aside(server: Server) -> Iterator[str]:
+    """A project of the test's own."""
+    assert mutate(server, "createProject", "project { id }", name="Aside")["createProject"]
+    yield "aside"
+    assert mutate(server, "deleteProject", "deletedProjectId", project="aside")["deleteProject"]
+
+
+def test_an_environments_history_has_what_changed_it_and_not_what_was_only_decided_on_it(
+    server: Server, aside: str
+) -> None:
+    production, test = ({"project": aside, "environment": key} for key in ("production", "test"))
+    flag = {"project": aside, "flagKey": "f"}
+    turned_on = [{"turnOn": True}]
+    steps: list[tuple[str, dict[str, Any], set[str]]] = [
+        ("createFlag", {"project": aside, "name": "f"}, {"production", "test"}),
+        (
+            "updateFlagTargeting",
+            {"environment": production, "flagKey": "f", "instructions": turned_on},
+            {"production"},
+        ),
+        ("copyFlagTargeting", {"source": production, "target": test, "flagKey": "f"}, {"test"}),
+        ("updateFlag", {**flag, "instructions": [{"updateName": "F"}]}, {"production", "test"}),
+        ("createEnvironment", {"project": aside, "name": "Staging"}, {"staging"}),
+        ("archiveFlag", flag, {"production", "test", "staging"}),
+        ("rotateSdkKey", {"environment": test, "kind": "CLIENT_SDK_KEY"}, {"test"}),
+        ("updateEnvironment", {"environment": test, "instructions": [{"updateName": "T"}]}, {"test"}),
+        ("deleteEnvironment", {"environment": {"project": aside, "environment": "staging"}}, {"staging"}),
+        ("deleteFlag", flag, {"production", "test"}),
+    ]
+    for action, wish, changed in steps:
+        assert mutate(server, action, "__typename", **wish)[action]
+        newest = histories(server, aside)
+        assert newest.pop("")[0] == action
+        assert {key for key, actions in newest.items() if actions[0] == action} == changed & newest.keys(), action
+        gone = [{"project": aside, "environment": key} for key in changed - newest.keys()]
+        assert all(log(server, e=place, first=1)[0]["action"] == action for place in gone)
+    assert [entry["action"] for entry in log(server, e=production, first=2)] == ["deleteFlag", "archiveFlag"]
 
 
 def test_the_histories_of_many_things_are_asked_of_the_store_together(server: Server) -> None:

@@ -68,6 +68,17 @@ def test_client_sdk_keys_see_what_was_made_available(secrets: tuple[Server, dict
     assert server.post(ask, token=client)["evaluate"]["reason"]["errorKind"] is None
 
 
+def test_what_clients_may_see_is_read_as_it_was_written(server: Server) -> None:
+    available = "flags { clientSideAvailability { usingEnvironmentId usingMobileKey } }"
+    create(server, "Flag")
+    wish = {"project": "default", "flagKey": "flag"}
+    for given in ({"usingEnvironmentId": True}, {"usingMobileKey": False}):
+        edit = {**wish, "instructions": [{"updateClientSideAvailability": given}]}
+        flags = mutate(server, "updateFlag", available, **edit)["updateFlag"]["flags"]
+        assert [flag["clientSideAvailability"].items() >= given.items() for flag in flags] == [True, True]
+    assert flags[0]["clientSideAvailability"] == {"usingEnvironmentId": True, "usingMobileKey": False}
+
+
 def test_a_wanted_state_that_holds_changes_nothing(server: Server) -> None:
     create(server, "Flag", tags=["eap"])
     seen = update(server, {"addTags": ["eap"]}, {"updateName": "Flag"}, {"updateTemporary": False})

@@ -13,6 +13,9 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
+    get_named_type,
+    is_non_null_type,
+    is_object_type,
 )
 from strawberry.types import get_object_definition
 
@@ -47,7 +50,7 @@ from domain.model.lists import ListChange, ListCounts, MalformedLine
 from domain.model.projects import Project
 from domain.model.seen_contexts import SeenContext
 from domain.model.segments import ScheduledRemoval, Segment, SegmentRule, SyncSource, TargetedContext
-from domain.model.targeting import Clause, Prerequisite, Rollout, Target
+from domain.model.targeting import Clause, ClientSideAvailability, Prerequisite, Rollout, Target
 from domain.pages import Edge, Page, PageInfo
 from domain.ports import CacheStatistics, SharedStatistics
 from domain.services.access_tokens import TokenWithSecret
@@ -123,6 +126,7 @@ DOMAIN_CLASSES = {
     "NewSdkKey": NewSdkKey,
     "BatchEvaluation": BatchEvaluation,
     "Clause": Clause,
+    "ClientSideAvailability": ClientSideAvailability,
     "CachedUnit": UnitStatistics,
     "CacheStatistics": CacheStatistics,
     "SharedCacheStatistics": SharedStatistics,
@@ -232,8 +236,21 @@ def test_each_mutation_takes_one_input_named_after_it() -> None:
         title = name[0].upper() + name[1:]
         assert list(field.args) == ["input"]
         assert str(field.args["input"].type) == f"{title}Input!"
-        # One that fails must not take the answers of those before it away; this one's type is promised to clients.
-        assert str(field.type) == f"{title}Payload" + ("!" if name == "importFlagData" else "")
+        # One that fails must not take the answers of those before it away.
+        assert str(field.type) == f"{title}Payload"
+
+
+def test_what_fails_below_a_payload_leaves_the_rest_of_it() -> None:
+    """Only so the path of an error tells that the answer failed, and not the change."""
+    strict = [
+        f"{name}.{field_name}"
+        for name, payload in graphql_schema().type_map.items()
+        if name.endswith("Payload") and isinstance(payload, GraphQLObjectType)
+        for field_name, field in payload.fields.items()
+        if is_object_type(get_named_type(field.type)) and is_non_null_type(field.type)
+    ]
+    # Secrets, which are of nothing but what cannot fail.
+    assert strict == ["CreateEnvironmentPayload.sdkKeys", "CreateProjectPayload.sdkKeys"]
 
 
 def test_views_are_not_written_into_domain_classes() -> None:

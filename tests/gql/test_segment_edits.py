@@ -22,6 +22,21 @@ def delete(server: Server, key: str, **properties: Any) -> Answer:
     return server.post(query, i={"environment": PRODUCTION, "segmentKey": key, **properties})
 
 
+def test_an_error_below_a_payload_spoils_neither_the_change_nor_the_rest_of_the_payload(server: Server) -> None:
+    create(server, "kept")
+    query = """mutation ($i: UpdateSegmentInput!) { updateSegment(input: $i) { revision segment { version
+        included(after: "junk") { totalCount } } } }"""
+    wish = {"environment": PRODUCTION, "segmentKey": "kept", "instructions": [{"updateName": "Changed"}]}
+    answer = server.post(query, i=wish)
+    assert answer.code == "BAD_USER_INPUT"
+    assert answer.errors[0]["path"] == ["updateSegment", "segment", "included"]
+    assert answer.data is not None
+    assert answer.data["updateSegment"]["segment"] is None
+    revision = answer.data["updateSegment"]["revision"]
+    read = """{ environment(project: "default", key: "production") { revision segment(key: "kept") { name } } }"""
+    assert server.post(read)["environment"] == {"revision": revision, "segment": {"name": "Changed"}}
+
+
 def test_the_guides_segment_is_created_populated_and_evaluated(server: Server) -> None:
     rule = {"addRule": {"description": "Opted in", "clauses": [OPTED_IN]}}
     segment = create(server, "eap: New dashboard", tags=["eap"], instructions=[rule])["createSegment"]["segment"]

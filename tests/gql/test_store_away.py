@@ -84,7 +84,7 @@ def test_evaluation_goes_on_while_the_store_is_away_and_catches_up_without_a_res
         began = time.monotonic()
         refused = server.import_flags({"flagValues": {"f": 2}})
         assert time.monotonic() - began < REFUSED_SECONDS
-        assert (refused.code, refused.data) == ("UNAVAILABLE", None)
+        assert (refused.code, refused.data) == ("UNAVAILABLE", {"importFlagData": None})
         eventually(lambda: readiness(server)[1]["snapshots"]["staleSeconds"] > 0, expected=True)
         for mutation, wanted in EDITS.items():
             field, of = mutation[0].lower() + mutation[1:], f"{mutation}Input"

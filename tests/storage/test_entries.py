@@ -55,13 +55,18 @@ async def test_an_entry_is_found_by_everything_that_its_change_touched(store: St
     await store.commit(a_commit(change, revise=(SCOPE, "shop/test"), entry=an_entry(id="2")))
     await store.commit(a_commit(Delete(a_segment("s")), revise=(SCOPE,), entry=an_entry(id="3")))
     await store.commit(a_commit(create(a_project("blog")), entry=an_entry(id="4")))
+    change = replace_at(1, a_targeting("a", version=2))
+    await store.commit(a_commit(change, revise=(SCOPE, "shop/test"), entry=an_entry(id="5", scope=SCOPE)))
+    await store.commit(a_commit(revise=(SCOPE, "shop/test"), entry=an_entry(id="6", scope="shop/test")))
     assert await found(store, subjects=["flag/shop/a"]) == ["2", "1"]
-    assert await found(store, subjects=[f"targeting/{SCOPE}/a"]) == ["1"]
-    assert await found(store, subjects=[f"targeting/{SCOPE}/a", "flag/shop/a"]) == ["2", "1"]
+    assert await found(store, subjects=[f"targeting/{SCOPE}/a"]) == ["5", "1"]
+    assert await found(store, subjects=[f"targeting/{SCOPE}/a", "flag/shop/a"]) == ["5", "2", "1"]
     assert await found(store, subjects=[f"segment/{SCOPE}/s"]) == ["3", "1"]
-    assert await found(store, subjects=[f"environment/{SCOPE}"]) == ["3", "2", "1"]
-    assert await found(store, subjects=["environment/shop/test"]) == ["2"]
-    assert await found(store, subjects=["project/shop"]) == ["3", "2", "1"]
+    assert await found(store, subjects=[f"environment/{SCOPE}"]) == ["5", "3", "2", "1"]
+    assert await found(store, subjects=[f"revision/{SCOPE}"]) == ["6"]
+    assert await found(store, subjects=["environment/shop/test"]) == ["6", "2"]
+    assert await found(store, subjects=["revision/shop/test"]) == ["5"]
+    assert await found(store, subjects=["project/shop"]) == ["6", "5", "3", "2", "1"]
     assert await found(store, subjects=["project/blog"]) == ["4"]
     assert await found(store, subjects=[f"credential/{secret.public_id}"]) == ["1"]
     assert await found(store, subjects=["credential/f00"]) == [], "a hash of a secret"
@@ -119,7 +124,7 @@ async def test_what_touched_a_subject_counts_from_a_moment_on_that_is_its_own(st
     at = [f"{ms * 1_000_000:016x}-a" for ms in range(4)]
     for ms, entry_id in enumerate(at):
         writes = [create(a_project(f"{name}{ms}")) for name in "ab"] if ms else [create(a_project("b"))]
-        await store.commit(a_commit(*writes, revise=(SCOPE,), entry=an_entry(id=entry_id)))
+        await store.commit(a_commit(*writes, revise=(SCOPE,), entry=an_entry(id=entry_id, scope=SCOPE)))
     subjects = ["project/a2", "project/b", "project/none", f"environment/{SCOPE}"]
 
     async def those(**wanted: Any) -> list[int]:

@@ -18,6 +18,7 @@ from domain.services.patience import Patience
 from domain.services.setup import PRODUCTION, set_up_store
 from domain.services.snapshots import SnapshotService
 from storage import open_store
+from tests.storage.builders import a_commit, an_entry
 from tests.storage.conftest import OpenStore
 
 
@@ -45,6 +46,17 @@ async def test_a_state_has_one_name_in_all_processes_and_no_other_state_has_it(o
         names.append(await here.name(snapshot))
         assert await there.name(snapshot) == await here.name(snapshot) == names[-1]
     assert len(set(names)) == len(names)
+
+
+async def test_a_state_that_an_edit_of_another_environment_made_has_one_name_too(open_another: OpenStore) -> None:
+    """Such an edit, a copy from here say, is none of this environment's history."""
+    first, second = await open_another(), await open_another()
+    await set_up_store(first)
+    await change(first, 1)
+    entry = an_entry(scope="default/test")
+    await first.commit(a_commit(revise=(str(PRODUCTION), "default/test"), entry=entry))
+    snapshot = await SnapshotService(first).get(PRODUCTION)
+    assert await history(first).name(snapshot) == await history(second).name(snapshot) == entry.id
 
 
 async def test_it_is_asked_for_once(store: Store) -> None:
