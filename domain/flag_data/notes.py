@@ -46,7 +46,15 @@ def notes_of_serving(targeting: Targeting, count: int) -> tuple[str, ...]:
     """Note what a flag with so many variations serves otherwise than it seems, or not at all."""
     rules = [(rule_name(index, rule), rule.serves) for index, rule in enumerate(targeting.rules)]
     serving = [*rules, ("the fallthrough", targeting.fallthrough)]
-    return (*_missing_variations(targeting, rules, count), *_uneven_rollouts(serving))
+    return (
+        *_missing_variations(targeting, rules, count),
+        *(
+            f"{what} serves nothing: the flag is malformed for whoever gets there"
+            for what, serves in serving
+            if targeting.on and not serves.shares
+        ),
+        *_uneven_rollouts(serving),
+    )
 
 
 def _missing_variations(

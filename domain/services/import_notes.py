@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from domain.evaluation.references import named_segments
 from domain.flag_data import rule_name
+from domain.model.flags import EnvironmentFlag
 from domain.model.segments import Segment, SegmentRule
-from domain.model.targeting import FlagRule, Targeting
+from domain.model.targeting import FlagRule, Prerequisite
 from domain.services.circles import circles
 
 
@@ -13,23 +14,23 @@ class ReferenceNotes:
     """Finds references that never work, in an environment as it is after an import.
 
     Args:
-        targetings: How it targets each flag that it has, by key.
+        flags: Its flags, by key.
         segments: Its segments, by key.
     """
 
-    def __init__(self, targetings: Mapping[str, Targeting], segments: Mapping[str, Segment]) -> None:
-        self._targetings = targetings
+    def __init__(self, flags: Mapping[str, EnvironmentFlag], segments: Mapping[str, Segment]) -> None:
+        self._flags = flags
         self._segments = segments
-        self._circles_of_flags = circles({key: _prerequisites(flag) for key, flag in targetings.items()})
+        self._circles_of_flags = circles({key: _prerequisites(flag) for key, flag in flags.items()})
         self._circles_of_segments = circles({key: _named(segment) for key, segment in segments.items()})
 
     def of_flag(self, key: str) -> list[str]:
-        """Note which segments and prerequisites of a flag are not there, and the circle that it is in."""
-        targeting = self._targetings[key]
-        missing = [other for other in _prerequisites(targeting) if other not in self._targetings]
+        """Note which segments and prerequisites of a flag can never be met, and the circle that it is in."""
+        flag = self._flags[key]
+        faults = ((found.key, self._fault(found)) for found in flag.prerequisites)
         return [
-            *(f"kept the prerequisite {other!r}, which does not exist" for other in dict.fromkeys(missing)),
-            *self._missing_segments(targeting.rules),
+            *dict.fromkeys(f"kept the prerequisite {other!r}, {fault}" for other, fault in faults if fault),
+            *self._missing_segments(flag.rules),
             *_circle(self._circles_of_flags.get(key)),
         ]
 
@@ -37,6 +38,17 @@ class ReferenceNotes:
         """Note which segments that a segment names are not there, and the circle that it is in."""
         rules = self._segments[key].rules
         return [*self._missing_segments(rules), *_circle(self._circles_of_segments.get(key))]
+
+    def _fault(self, prerequisite: Prerequisite) -> str:
+        """Tell why a prerequisite is never met; nothing if it may be."""
+        flag = self._flags.get(prerequisite.key)
+        if flag is None:
+            return "which does not exist"
+        if flag.archived:
+            return "which is archived: until it is restored it is never met"
+        if not 0 <= prerequisite.variation < len(flag.variations):
+            return f"which has no variation {prerequisite.variation}: it is never met"
+        return ""
 
     def _missing_segments(self, rules: Sequence[FlagRule | SegmentRule]) -> list[str]:
         return [
@@ -52,8 +64,8 @@ def _circle(found: Sequence[str] | None) -> list[str]:
     return [f"kept in a circle, which makes it malformed: {' -> '.join(found)}"] if found else []
 
 
-def _prerequisites(targeting: Targeting) -> list[str]:
-    return [prerequisite.key for prerequisite in targeting.prerequisites]
+def _prerequisites(flag: EnvironmentFlag) -> list[str]:
+    return [prerequisite.key for prerequisite in flag.prerequisites]
 
 
 def _named(segment: Segment) -> list[str]:

@@ -130,6 +130,15 @@ class ImportPlan:
         return found
 
     @cached_property
+    def flags(self) -> Mapping[str, EnvironmentFlag]:
+        """The environment's flags, by key, with all that is planned."""
+        flags = dict(self.project_flags)
+        for write in self.writes:
+            if isinstance(write.entity, Flag):
+                _put(flags, write, write.entity.key, write.entity)
+        return {key: EnvironmentFlag(flags[key], targeting) for key, targeting in self.targetings.items()}
+
+    @cached_property
     def segments(self) -> Mapping[str, Segment]:
         """The environment's segments, by key, with all that is planned."""
         found = dict(self.state.segments)
@@ -140,7 +149,7 @@ class ImportPlan:
 
     def _note_references(self) -> None:
         """Note of each item that is kept what it refers to and can never reach."""
-        notes = ReferenceNotes(self.targetings, self.segments)
+        notes = ReferenceNotes(self.flags, self.segments)
         for index, item in enumerate(self.items):
             if item.outcome is not ImportOutcome.DELETED:
                 found = notes.of_flag(item.key) if item.kind is ImportedKind.FLAG else notes.of_segment(item.key)

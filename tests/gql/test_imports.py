@@ -197,6 +197,21 @@ def test_rules_and_prerequisites_on_what_does_not_exist_after_the_import_are_kep
     }
 
 
+def test_prerequisites_that_are_never_met_and_what_serves_nothing_are_kept_and_reported(server: Server) -> None:
+    needed = [{"key": "two", "variation": 2}, {"key": "two", "variation": 1}, {"key": "kept-away", "variation": 0}]
+    empty: dict[str, Any] = {"rollout": {"variations": []}}
+    rules = [{"id": "nothing", "clauses": []}, {"id": "nobody", "clauses": [], **empty}]
+    flag = a_flag("f", rules=rules, prerequisites=needed, fallthrough={})
+    archived = a_flag("kept-away", archived=True)
+    assert notes(server.import_flags(data_of(flag, a_flag("two"), archived)))["f"] == [
+        "rule 'nothing' serves nothing: the flag is malformed for whoever gets there",
+        "rule 'nobody' serves nothing: the flag is malformed for whoever gets there",
+        "the fallthrough serves nothing: the flag is malformed for whoever gets there",
+        "kept the prerequisite 'two', which has no variation 2: it is never met",
+        "kept the prerequisite 'kept-away', which is archived: until it is restored it is never met",
+    ]
+
+
 def a_rollout(*shares: tuple[int, int]) -> dict[str, Any]:
     return {"rollout": {"variations": [{"variation": place, "weight": weight} for place, weight in shares]}}
 
