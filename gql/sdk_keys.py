@@ -20,6 +20,7 @@ register_enum(
         CredentialKind.CLIENT_SDK_KEY: "Evaluation in one environment, of flags that clients may see.",
     },
     name="SdkKeyKind",
+    hidden={CredentialKind.ACCESS_TOKEN},
 )
 
 

@@ -53,6 +53,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         workers=settings.workers,
         http=HeadLimitingProtocol,
+        ws="none",  # whatever is installed: the view answers that they are not offered
         log_level=settings.log_level,
         log_config=None,  # its lines are ours too
         access_log=False,

@@ -6,6 +6,7 @@ import struct
 import sys
 from contextlib import suppress
 from typing import ClassVar
+from weakref import WeakSet
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,17 +25,18 @@ _PROGRESS = 16_384
 class StallLimitingProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, which ends connections whose answers wait and are not read.
 
-    All connections of the process have one timer, so that those that are read cost nothing.
+    All connections of an event loop have one timer, so that those that are read cost nothing.
     """
 
-    _looking: ClassVar[asyncio.TimerHandle | None] = None
+    _watched: ClassVar[WeakSet[asyncio.AbstractEventLoop]] = WeakSet()
     _waiting = 0
     _since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Have an eye on the connection from now on."""
         super().connection_made(transport)
-        if StallLimitingProtocol._looking is None:
+        if self.loop not in self._watched:
+            self._watched.add(self.loop)
             self._look_later()
 
     def resume_writing(self) -> None:
@@ -43,17 +45,18 @@ class StallLimitingProtocol(HttpToolsProtocol):
         super().resume_writing()
 
     def _look_later(self) -> None:
-        StallLimitingProtocol._looking = self.loop.call_later(_LOOK_SECONDS, self._look)
+        self.loop.call_later(_LOOK_SECONDS, self._look)
 
     def _look(self) -> None:
         """Look at all connections, as long as there are any."""
-        StallLimitingProtocol._looking = None
         now, limit = self.loop.time(), process_settings().max_stall_seconds
         for connection in tuple(self.connections):
             if isinstance(connection, StallLimitingProtocol):
                 connection.end_if_stalled(now, limit)
         if self.connections:
             self._look_later()
+        else:
+            self._watched.discard(self.loop)
 
     def end_if_stalled(self, now: float, limit: float) -> None:
         """End the connection if what waits to be read has not become less for too long."""

@@ -245,8 +245,8 @@ class RedisTexts:
         """
         async with asyncio.timeout(_CONNECT_SECONDS):
             await self._redis.client.ping()
-        began = time.monotonic()
-        await self._redis.client.ping()  # on a connection that is there by now
+            began = time.monotonic()
+            await self._redis.client.ping()  # on a connection that is there by now
         if time.monotonic() - began > self._slow_seconds:
             raise TimeoutError
 

@@ -4,7 +4,6 @@ Some properties go beyond it and are ignored by SDKs: `name`, `description` and 
 `archived` of flags.
 """
 
-from domain.flag_data.notes import rule_name
 from domain.flag_data.reading import FlagData, ReadFlag, ReadSegment, read_flag_data
 from domain.flag_data.writing import write_flag, write_flag_data, write_segment, write_targeting
 
@@ -13,7 +12,6 @@ __all__ = [
     "ReadFlag",
     "ReadSegment",
     "read_flag_data",
-    "rule_name",
     "write_flag",
     "write_flag_data",
     "write_segment",

@@ -6,13 +6,9 @@ from collections.abc import Sequence
 from domain.errors import quoted
 from domain.evaluation.operators import OPERATORS, is_usable
 from domain.flag_data.properties import Properties
+from domain.instructions.rules import rule_names
 from domain.model.segments import SegmentRule
 from domain.model.targeting import FULL_WEIGHT, Clause, FlagRule, Targeting, VariationOrRollout
-
-
-def rule_name(index: int, rule: FlagRule | SegmentRule) -> str:
-    """Name a rule by its id, or by its place where it has none."""
-    return f"rule {rule.id!r}" if rule.id else f"rule {index}"
 
 
 def notes_of_item(item: Properties, known: frozenset[str], clauses: Sequence[Clause]) -> tuple[str, ...]:
@@ -44,7 +40,8 @@ def notes_of_ids(rules: Sequence[FlagRule | SegmentRule]) -> tuple[str, ...]:
 
 def notes_of_serving(targeting: Targeting, count: int) -> tuple[str, ...]:
     """Note what a flag with so many variations serves otherwise than it seems, or not at all."""
-    rules = [(rule_name(index, rule), rule.serves) for index, rule in enumerate(targeting.rules)]
+    named = zip(rule_names(targeting), targeting.rules, strict=True)
+    rules = [(f"rule {quoted(name)}", rule.serves) for name, rule in named]
     serving = [*rules, ("the fallthrough", targeting.fallthrough)]
     return (
         *_missing_variations(targeting, rules, count),

@@ -54,7 +54,12 @@ def variation_violations(index: int, scope: EditScope, path: InputPath) -> list[
     """Return what is wrong with a variation's place."""
     if 0 <= index < scope.variation_count:
         return []
-    return [Violation(path, f"the flag has no variation {index}, only 0 to {scope.variation_count - 1}")]
+    return [Violation(path, no_variation(index, scope.variation_count))]
+
+
+def no_variation(index: int, count: int) -> str:
+    """Return what is wrong with a place where none of a flag's variations stands."""
+    return f"the flag has no variation {index}, only 0 to {count - 1}"
 
 
 def check_variation(index: int, scope: EditScope, path: InputPath) -> None:

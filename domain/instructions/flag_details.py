@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from domain.errors import InputPath, InvalidInputError, Violation
-from domain.instructions.clauses import EditScope, refusal
+from domain.instructions.clauses import EditScope, no_variation, refusal
 from domain.instructions.details import (
     AddTags,
     RemoveTags,
@@ -181,19 +181,15 @@ def default_violations(defaults: ChosenDefaults, count: int, path: InputPath = (
     """Return what is wrong with default variations of a flag that has so many."""
     places = {"onVariation": defaults.on_variation, "offVariation": defaults.off_variation}
     return [
-        Violation((*path, name), _no_variation(place, count))
+        Violation((*path, name), no_variation(place, count))
         for name, place in places.items()
         if place is not None and not 0 <= place < count
     ]
 
 
-def _no_variation(place: int, count: int) -> str:
-    return f"the flag has no variation {place}, only 0 to {count - 1}"
-
-
 def _variation(flag: Flag, index: int) -> Variation:
     if not 0 <= index < len(flag.variations):
-        raise refusal(("index",), _no_variation(index, len(flag.variations)))
+        raise refusal(("index",), no_variation(index, len(flag.variations)))
     return flag.variations[index]
 
 

@@ -19,6 +19,7 @@ class AcceptedSync:
     """What a message says of one cohort: it was accepted, and is to be applied, in the order of ids.
 
     Attributes:
+        environment_ms: When the environment was created: another that has its name does not get the message.
         source: The cohort.
         joined: Keys that are in.
         left: Keys that are out.
@@ -29,6 +30,7 @@ class AcceptedSync:
 
     id: str
     environment: EnvironmentRef
+    environment_ms: int
     source: SyncSource
     name: str
     context_kind: str
@@ -38,11 +40,6 @@ class AcceptedSync:
     message_id: str
     actor: str
     version: int = 1
-
-    @property
-    def accepted_ms(self) -> int:
-        """When it was accepted, in epoch milliseconds: its id begins with that, in nanoseconds."""
-        return int(self.id.partition("-")[0], 16) // 1_000_000
 
     @property
     def scope(self) -> str:

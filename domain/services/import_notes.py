@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from domain.errors import quoted
 from domain.evaluation.references import named_segments
-from domain.flag_data import rule_name
+from domain.instructions.rules import rule_names
 from domain.model.flags import EnvironmentFlag
 from domain.model.segments import Segment, SegmentRule
-from domain.model.targeting import FlagRule, Prerequisite
+from domain.model.targeting import FlagRule, Prerequisite, Targeting
 from domain.services.circles import circles
 
 
@@ -30,14 +31,13 @@ class ReferenceNotes:
         faults = ((found.key, self._fault(found)) for found in flag.prerequisites)
         return [
             *dict.fromkeys(f"kept the prerequisite {other!r}, {fault}" for other, fault in faults if fault),
-            *self._missing_segments(flag.rules),
+            *self._missing_segments(flag.targeting),
             *_circle(self._circles_of_flags.get(key)),
         ]
 
     def of_segment(self, key: str) -> list[str]:
         """Note which segments that a segment names are not there, and the circle that it is in."""
-        rules = self._segments[key].rules
-        return [*self._missing_segments(rules), *_circle(self._circles_of_segments.get(key))]
+        return [*self._missing_segments(self._segments[key]), *_circle(self._circles_of_segments.get(key))]
 
     def _fault(self, prerequisite: Prerequisite) -> str:
         """Tell why a prerequisite is never met; nothing if it may be."""
@@ -50,10 +50,11 @@ class ReferenceNotes:
             return f"which has no variation {prerequisite.variation}: it is never met"
         return ""
 
-    def _missing_segments(self, rules: Sequence[FlagRule | SegmentRule]) -> list[str]:
+    def _missing_segments(self, thing: Targeting | Segment) -> list[str]:
+        rules: Sequence[FlagRule | SegmentRule] = thing.rules
         return [
-            f"kept the segment {key!r} of {rule_name(index, rule)}, which does not exist"
-            for index, rule in enumerate(rules)
+            f"kept the segment {key!r} of rule {quoted(name)}, which does not exist"
+            for name, rule in zip(rule_names(thing), rules, strict=True)
             for key in dict.fromkeys(key for key, _ in named_segments(rule.clauses))
             if key not in self._segments
         ]

@@ -45,6 +45,7 @@ REMEMBERED_DAYS = 7
 _LOOK_SECONDS = 1.0
 """How often it is looked whether another process left something to apply."""
 _NOT_YET = "the message is kept, and will be applied later: changes of its lists are under way"
+_NOT_AT_ALL = "the message could not be applied as a whole: what it is for changed meanwhile; send it again"
 _DAY_MS = 86_400_000
 _FORGOTTEN_AT_A_TIME = 1_000
 
@@ -92,13 +93,16 @@ class SyncService:
         if len(syncs) == 1 and not await self._store.list_page(AcceptedSync, ACCEPTED_SYNCS, first=1):
             await self._sync(principal, stored, syncs[0])
             return
-        kept = await self._keep(principal, environment, syncs)
+        kept = await self._keep(principal, stored, syncs)
         refused = await self._apply_kept({*map(_cohort_of, kept)}, {accepted.id: principal for accepted in kept})
         for error in refused.values():
             raise error
         for accepted in kept:
             if await self._store.find(AcceptedSync, accepted.id) is not None:
                 raise UnavailableError(_NOT_YET)
+            # Another process, which may have been quicker, tells only its log why it could not apply it.
+            if await self._store.find(AppliedSync, _applied(stored, _sync_of(accepted)).id) is None:
+                raise UnavailableError(_NOT_AT_ALL)
 
     async def accept(self, principal: Principal, environment: EnvironmentRef, message: CohortMessage) -> None:
         """Keep a message that can be taken in, to be applied soon, by this process or another.
@@ -106,8 +110,8 @@ class SyncService:
         Raises:
             DomainError: As `take_in` says.
         """
-        await self.check_environment(principal, environment)
-        await self._keep(principal, environment, await self._checked(principal, environment, message))
+        stored = await self.check_environment(principal, environment)
+        await self._keep(principal, stored, await self._checked(principal, environment, message))
         self._accepted.set()
 
     async def run(self) -> None:
@@ -133,7 +137,7 @@ class SyncService:
         await self._apply_kept()
 
     async def _keep(
-        self, principal: Principal, environment: EnvironmentRef, syncs: Sequence[CohortSync]
+        self, principal: Principal, environment: Environment, syncs: Sequence[CohortSync]
     ) -> Sequence[AcceptedSync]:
         kept = [_accepted(environment, sync, principal.actor) for sync in syncs]
         await self._store.commit(Commit(writes=tuple(Save(accepted, None) for accepted in kept), entry=None))
@@ -206,19 +210,12 @@ class SyncService:
 
     async def _apply(self, principal: Principal, accepted: AcceptedSync) -> DomainError | None:
         """Apply what is kept, and keep it no longer; return why it cannot be applied, if it cannot."""
-        sync = CohortSync(
-            cohort=Cohort(source=accepted.source, name=accepted.name, context_kind=accepted.context_kind),
-            joined=frozenset(accepted.joined),
-            left=frozenset(accepted.left),
-            read=accepted.read,
-            message_id=accepted.message_id,
-        )
         refused: DomainError | None = None
         try:
             environment = await self.check_environment(principal, accepted.environment)
-            if accepted.accepted_ms < environment.created_ms:  # it was for another that had the name
+            if accepted.environment_ms != environment.created_ms:  # it was for another that had the name
                 raise NotFoundError("environment", environment.id)
-            await self._sync(principal, environment, sync)
+            await self._sync(principal, environment, _sync_of(accepted))
         except (UnavailableError, VersionConflictError):
             raise
         except DomainError as error:  # what it was accepted for is gone
@@ -234,7 +231,7 @@ class SyncService:
         while True:
             await tries.next()
             try:
-                applies = _applied(environment, sync)
+                applies = _applied(environment, sync) if sync.message_id else None
                 await self._change(principal, await self._now(environment.ref), sync, applies)
             except AlreadyExistsError as error:  # another sync made the segment
                 if error.details["kind"] == kind_of(AppliedSync):
@@ -286,12 +283,23 @@ def _cohort_of(accepted: AcceptedSync) -> _Cohort:
     return str(accepted.environment), accepted.source.integration, accepted.source.cohort_id
 
 
-def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> AcceptedSync:
+def _sync_of(accepted: AcceptedSync) -> CohortSync:
+    return CohortSync(
+        cohort=Cohort(source=accepted.source, name=accepted.name, context_kind=accepted.context_kind),
+        joined=frozenset(accepted.joined),
+        left=frozenset(accepted.left),
+        read=accepted.read,
+        message_id=accepted.message_id,
+    )
+
+
+def _accepted(environment: Environment, sync: CohortSync, actor: str) -> AcceptedSync:
     # In the order of acceptance, by this machine's clock.
     id_ = f"{time.time_ns():016x}-{secrets.token_hex(6)}"
     return AcceptedSync(
         id=id_,
-        environment=environment,
+        environment=environment.ref,
+        environment_ms=environment.created_ms,
         source=sync.cohort.source,
         name=sync.cohort.name,
         context_kind=sync.cohort.context_kind,
@@ -303,9 +311,7 @@ def _accepted(environment: EnvironmentRef, sync: CohortSync, actor: str) -> Acce
     )
 
 
-def _applied(environment: Environment, sync: CohortSync) -> AppliedSync | None:
-    if not sync.message_id:
-        return None
+def _applied(environment: Environment, sync: CohortSync) -> AppliedSync:
     return AppliedSync(
         environment=environment.ref,
         environment_ms=environment.created_ms,

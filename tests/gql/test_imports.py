@@ -191,7 +191,7 @@ def test_rules_and_prerequisites_on_what_does_not_exist_after_the_import_are_kep
             "kept the prerequisite 'gone', which does not exist",
             "kept the segment 'nope' of rule 'on-s-nope-new', which does not exist",
             "kept the segment 'going' of rule 'on-going', which does not exist",
-            "kept the segment 'nope' of rule 2, which does not exist",
+            "kept the segment 'nope' of rule '#2', which does not exist",
         ],
         "new": ["kept the segment 'nope' of rule 'r', which does not exist"],
     }
