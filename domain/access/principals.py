@@ -53,12 +53,14 @@ class Principal:
         member: Whose token it is; None if it is nobody's.
         rights: He may do what each of these allows, and nothing if there are none: an SDK key only evaluates. Of a
             member the first are all that he has; those of a token that is restricted follow.
+        asked_by: The access token that he showed, where he asked before and what he showed may be gone.
     """
 
     actor: str
     credential: Credential | None = None
     member: Member | None = None
     rights: tuple[Rights, ...] = ()
+    asked_by: ActingToken | None = None
 
     @property
     def id(self) -> str:
@@ -80,7 +82,9 @@ class Principal:
     def acting_token(self) -> ActingToken | None:
         """The access token that he shows, as the audit log names it."""
         shown = self.credential
-        return None if shown is None or not shown.is_access_token else ActingToken(shown.public_id, shown.name)
+        if shown is None:
+            return self.asked_by
+        return ActingToken(shown.public_id, shown.name) if shown.is_access_token else None
 
     @property
     def evaluates_only_in(self) -> EnvironmentRef | None:
@@ -191,6 +195,6 @@ OPERATOR = Principal(actor="token/command-line", rights=_EVERYTHING)
 """Whoever can read and write the store itself needs no token."""
 
 
-def on_behalf_of(actor: str) -> Principal:
-    """Return the service itself, at what somebody asked for before and was allowed then."""
-    return replace(SYSTEM, actor=actor)
+def on_behalf_of(actor: str, access_token: ActingToken | None) -> Principal:
+    """Return the service itself, at what somebody asked for before, by an access token, and was allowed then."""
+    return replace(SYSTEM, actor=actor, asked_by=access_token)

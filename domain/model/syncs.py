@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 
 from domain.keys import EnvironmentRef
+from domain.model.changes import ActingToken
 from domain.model.lists import ListCounts
 from domain.model.segments import SyncSource
 
@@ -26,6 +27,7 @@ class AcceptedSync:
         read: How many people it names, and which of them were left out.
         message_id: What tells the message from the tool's others.
         actor: Who sent it.
+        access_token: By which access token.
     """
 
     id: str
@@ -39,6 +41,7 @@ class AcceptedSync:
     read: ListCounts
     message_id: str
     actor: str
+    access_token: ActingToken | None = None
     version: int = 1
 
     @property

@@ -90,18 +90,22 @@ class Cohort:
         Raises:
             InvalidInputError: Others have the keys that it may have, or its members are of another kind.
         """
-        for key in self.possible_keys:
-            found = snapshot.segments.get(key)
-            if found is not None and self._owns(found.segment):
-                if found.segment.member_kind != self.context_kind:
-                    text = f"the segment {key!r} has members of the kind {found.segment.member_kind!r}"
-                    raise InvalidInputError([Violation(("contextKind",), text)])
-                return key
+        for key in self.keys_owned_in(snapshot):
+            kind = snapshot.segments[key].segment.member_kind
+            if kind != self.context_kind:
+                text = f"the segment {key!r} has members of the kind {kind!r}"
+                raise InvalidInputError([Violation(("contextKind",), text)])
+            return key
         for key in self.possible_keys:
             if key not in snapshot.segments and key not in taken:
                 return key
         text = f"the segment {self.possible_keys[-1]!r} is not this cohort's"
         raise InvalidInputError([Violation(("cohortId",), text)])
+
+    def keys_owned_in(self, snapshot: Snapshot) -> list[str]:
+        """Return the key of its segment in an environment; none if it has none there."""
+        keys = (key for key in self.possible_keys if key in snapshot.segments)
+        return [key for key in keys if self._owns(snapshot.segments[key].segment)]
 
     def check_key(self, snapshot: Snapshot, key: str) -> None:
         """Refuse a key that is not its segment's any more.

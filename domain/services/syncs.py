@@ -94,10 +94,10 @@ class SyncService:
             await self._sync(principal, stored, syncs[0])
             return
         kept = await self._keep(principal, stored, syncs)
-        refused = await self._apply_kept({*map(_cohort_of, kept)}, {accepted.id: principal for accepted in kept})
-        for error in refused.values():
-            raise error
+        refused = await self._apply_kept({*map(_cohort_of, kept)})
         for accepted in kept:
+            if accepted.id in refused:
+                raise refused[accepted.id]
             if await self._store.find(AcceptedSync, accepted.id) is not None:
                 raise UnavailableError(_NOT_YET)
             # Another process, which may have been quicker, tells only its log why it could not apply it.
@@ -139,18 +139,14 @@ class SyncService:
     async def _keep(
         self, principal: Principal, environment: Environment, syncs: Sequence[CohortSync]
     ) -> Sequence[AcceptedSync]:
-        kept = [_accepted(environment, sync, principal.actor) for sync in syncs]
+        kept = [_accepted(environment, sync, principal) for sync in syncs]
         await self._store.commit(Commit(writes=tuple(Save(accepted, None) for accepted in kept), entry=None))
         return kept
 
-    async def _apply_kept(
-        self, cohorts: Collection[_Cohort] | None = None, senders: Mapping[str, Principal] | None = None
-    ) -> Mapping[str, DomainError]:
+    async def _apply_kept(self, cohorts: Collection[_Cohort] | None = None) -> Mapping[str, DomainError]:
         """Apply what is kept of some cohorts or (None) of all; return why some of it, by id, cannot be applied.
 
-        Args:
-            cohorts: Which cohorts.
-            senders: Who sent what, by id, where they still wait; what others sent is applied on their behalf.
+        It is applied on behalf of who sent it, who was allowed to when it was kept.
         """
         refused: dict[str, DomainError] = {}
         held: set[_Cohort] = set()
@@ -161,7 +157,7 @@ class SyncService:
             place = _cohort_of(accepted)
             if place in held or not (cohorts is None or place in cohorts):
                 continue
-            sender = (senders or {}).get(accepted.id) or on_behalf_of(accepted.actor)
+            sender = on_behalf_of(accepted.actor, accepted.access_token)
             try:
                 if error := await self._apply(sender, accepted):
                     refused[accepted.id] = error
@@ -218,12 +214,23 @@ class SyncService:
             await self._sync(principal, environment, _sync_of(accepted))
         except (UnavailableError, VersionConflictError):
             raise
-        except DomainError as error:  # what it was accepted for is gone
+        except DomainError as error:  # what it was accepted for is gone, or became another thing
             _log.warning("a message on %s cannot be applied: %s", accepted.source.cohort_id, error.message)
             refused = error
+            await self._record(principal, accepted, error)
         with contextlib.suppress(VersionConflictError):  # another process applied it
             await self._store.commit(Commit(writes=(Delete(accepted),), entry=None))
         return refused
+
+    async def _record(self, principal: Principal, accepted: AcceptedSync, refusal: DomainError) -> None:
+        """Leave a failed change in the records of a cohort's list, if it has one, that says why it failed."""
+        cohort = _sync_of(accepted).cohort
+        with contextlib.suppress(DomainError):  # the refusal itself, too: it ends the change
+            snapshot = await self._now(accepted.environment)
+            for key in cohort.keys_owned_in(snapshot):
+                new = NewListChange(segment_key=key, mode=ListMode.MERGE, action=SYNC)
+                async with self._changes.running(principal, accepted.environment, new):
+                    raise refusal
 
     async def _sync(self, principal: Principal, environment: Environment, sync: CohortSync) -> None:
         """Apply it in its turn, once: tools send several messages of one cohort at a time, and some twice."""
@@ -293,7 +300,7 @@ def _sync_of(accepted: AcceptedSync) -> CohortSync:
     )
 
 
-def _accepted(environment: Environment, sync: CohortSync, actor: str) -> AcceptedSync:
+def _accepted(environment: Environment, sync: CohortSync, sender: Principal) -> AcceptedSync:
     # In the order of acceptance, by this machine's clock.
     id_ = f"{time.time_ns():016x}-{secrets.token_hex(6)}"
     return AcceptedSync(
@@ -307,7 +314,8 @@ def _accepted(environment: Environment, sync: CohortSync, actor: str) -> Accepte
         left=tuple(sync.left),
         read=sync.read,
         message_id=sync.message_id or id_,
-        actor=actor,
+        actor=sender.actor,
+        access_token=sender.acting_token,
     )
 
 

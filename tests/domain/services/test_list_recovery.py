@@ -387,6 +387,33 @@ async def test_no_batch_overtakes_what_was_accepted_of_its_cohort(
     assert waiting.source.cohort_id == "other", "nobody waits for other cohorts"
 
 
+async def test_a_message_that_another_one_made_impossible_is_recorded_and_no_answer_to_others(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    await here.syncs.accept(owner, PRODUCTION, replace(message("acme", message_id="1"), context_kind="org"))
+    await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="2"))
+    both = [CohortMembers(user_keys=["b"], cohort_id=c, cohort_name="", is_member=True) for c in ("c", "other")]
+    await here.syncs.take_in(
+        owner, PRODUCTION, CohortMessage(integration="amplitude", members=both, context_kind="org")
+    )
+    assert await members(store, SYNCED) == ["acme", "b"]
+    changes = await store.list_all(ListChange, (await store.get(Segment, SYNCED)).list_id)
+    assert [change.state.name for change in changes] == ["COMPLETED", "FAILED", "COMPLETED"]
+    assert "members of the kind 'org'" in (changes[1].error or "")
+    assert {change.actor for change in changes} == {owner.actor}
+
+
+async def test_a_batch_is_not_acknowledged_though_another_process_refused_it_first(
+    here: Process, store: Store, owner: Principal
+) -> None:
+    """Its cohort got members of another kind, by a message that was kept just before."""
+    await here.syncs.accept(owner, PRODUCTION, replace(message("acme", message_id="1"), context_kind="org"))
+
+    late = Process(DyingStore(store, "commit", then=here.syncs.apply_accepted))
+    with pytest.raises(UnavailableError, match="as a whole"):
+        await late.syncs.take_in(owner, PRODUCTION, of_cohorts("c", "other"))
+
+
 async def test_a_batch_that_cannot_be_applied_yet_is_kept_and_not_acknowledged(
     here: Process, store: Store, owner: Principal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -455,7 +482,6 @@ async def test_what_was_accepted_for_an_environment_is_not_applied_to_the_next_t
     environments = EnvironmentService(store, snapshots, EnvironmentEditor(store, snapshots))
     await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="1"))
     await environments.delete(owner, PRODUCTION)
-    await asyncio.sleep(0.01)
     await environments.create(owner, "default", NewPlace(name="Production"))
     await here.syncs.accept(owner, PRODUCTION, message("bob", message_id="2"))
     await here.syncs.apply_accepted()
