@@ -29,12 +29,14 @@ _SEPARATOR = 2
 
 _NO_FIELDS = {
     # What identifies the entity, what every change changes, and what nobody reads.
-    *("id", "version", "salt", "list_uid", "key", "flag_key", "project", "environment"),
+    *("id", "version", "list_uid", "key", "flag_key", "project", "environment"),
     *("public_id", "member_id", "created_ms"),
     # What is told apart.
     *("rules", "targets", "context_targets", "included", "excluded", "included_contexts", "excluded_contexts"),
 }
 
+_DEALT = "salt"
+"""Tells nothing of what is new or gone; where it changes, rollouts split anew."""
 _REMOVALS = "removals"
 _PLAIN = (bool, int, float, str, list, dict)
 
@@ -81,7 +83,7 @@ def changed_fields(
     thing_type: Any = type(after if before is None else before)
     found: list[tuple[FieldChange, int]] = []
     for name, api_name, default in _declared(thing_type):
-        if name in _NO_FIELDS:
+        if name in _NO_FIELDS or (name == _DEALT and (before is None or after is None)):
             continue
         values = [default if thing is None else getattr(thing, name) for thing in (before, after)]
         if values[0] is values[1]:  # most fields of most changes, and quickly told

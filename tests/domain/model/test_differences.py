@@ -8,6 +8,7 @@ from domain.json import Json
 from domain.model.differences import Room, changed_fields
 from domain.model.flags import Flag
 from domain.model.targeting import Variation
+from tests.builders import a_segment
 
 
 def told(before: str, after: str, stayed: Sequence[int] | None = None) -> list[tuple[str, Json, Json]]:
@@ -52,3 +53,11 @@ def test_variations_that_came_or_serve_something_else_are_told_by_their_places(
     after: str, expected: list[tuple[str, Json, Json]]
 ) -> None:
     assert told("abcd", after) == expected
+
+
+def test_a_salt_is_told_where_it_changes() -> None:
+    old, new = (a_segment(key="s", salt=salt) for salt in ("q1", "q2"))
+    told_of = [
+        changed_fields(before, after, Room(9_999)) for before, after in ((None, new), (old, None), (old, new))
+    ]
+    assert ["salt" in [change.path for change in changes] for changes in told_of] == [False, False, True]
