@@ -51,6 +51,8 @@ class HeadLimitingProtocol(StallLimitingProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer a request, or refuse it if its head came quickly enough, but is too large."""
+        if self.parser.should_upgrade():
+            return  # it is read once more, without that
         limit, app = process_settings().max_header_bytes, self.app
         # What came may be a body for the most part.
         if self._size > limit and (len(self.url) > _LONGEST_URL or self._head_bytes() > limit):
@@ -74,9 +76,6 @@ class HeadLimitingProtocol(StallLimitingProtocol):
         """Answer a request; what uvicorn refuses, in our words."""
         refusal: Any = _refuse_connection
         super()._start_asgi_task(cycle, refusal if app is service_unavailable else app)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: the request is answered, and logged, as others are."""
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body, which has limits of its own."""

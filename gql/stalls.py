@@ -8,8 +8,7 @@ from contextlib import suppress
 from typing import ClassVar
 from weakref import WeakSet
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from gql.pipelining import PipeliningProtocol
 from gql.settings import process_settings
 
 if sys.platform != "win32":
@@ -22,7 +21,7 @@ _PROGRESS = 16_384
 """What is fewer bytes is no progress: else a client that reads one now and then would hold a connection."""
 
 
-class StallLimitingProtocol(HttpToolsProtocol):
+class StallLimitingProtocol(PipeliningProtocol):
     """uvicorn's HTTP, which ends connections whose answers wait and are not read.
 
     All connections of an event loop have one timer, so that those that are read cost nothing.

@@ -56,12 +56,10 @@ def test_a_head_has_one_host(strict: Server, version: str, hosts: int, status: i
 
 def test_who_asks_for_a_websocket_is_told_that_there_is_none_in_one_line_of_the_log(strict: Server) -> None:
     lines = strict.output().count("\n")
-    head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
-    with socket.create_connection(("127.0.0.1", strict.port), timeout=8) as connection:
-        connection.sendall(f"{head}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
-        top, _, body = connection.recv(65_536).decode().partition("\r\n\r\n")
-    assert top.split()[1] == "400"
-    [error] = json.loads(body)["errors"]
+    head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+    status, text = answer(strict, f"{head}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+    assert status == 400
+    [error] = json.loads(text.partition("\r\n\r\n")[2])["errors"]
     assert error["message"].startswith("Subscriptions are not offered")
     time.sleep(0.5)  # until all that will be written is written
     assert strict.output().count("\n") == lines + 1
