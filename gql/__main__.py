@@ -64,6 +64,10 @@ StoreOption = Annotated[
 AcknowledgeOption = Annotated[
     bool, typer.Option("--acknowledge-removal", help="Let it remove most of a large list that flags use.")
 ]
+AcknowledgeDeletionOption = Annotated[
+    bool,
+    typer.Option("--acknowledge-removal", help="Let it delete large lists with members that flags use."),
+]
 CommentOption = Annotated[str, typer.Option(help="Why, for the audit log.")]
 ProjectOption = Annotated[str, typer.Option(help="The project's key.")]
 EnvironmentOption = Annotated[str, typer.Option(help="The environment's key.")]
@@ -120,7 +124,7 @@ def import_(  # noqa: PLR0913 - a command's options
     environment: EnvironmentOption = "production",
     *,
     mode: Annotated[Mode, typer.Option(help="Whether to keep what the file does not mention.")] = Mode.MERGE,
-    acknowledge_removal: AcknowledgeOption = False,
+    acknowledge_removal: AcknowledgeDeletionOption = False,
     comment: CommentOption = "",
     store: StoreOption = None,
 ) -> None:

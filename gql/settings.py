@@ -108,7 +108,7 @@ class Settings(BaseSettings):
         TEXT_LIMIT, ge=1, description="Characters of a text of keys or emails to resolve."
     )
     max_import_bytes: int = Field(
-        268_435_456, ge=1, description="Bytes of a file of members for a large list, unpacked."
+        268_435_456, ge=1, description="Bytes of an uploaded file of members for a large list, unpacked."
     )
     max_removal_percent: int = Field(
         DEFAULT_REMOVAL_PERCENT,

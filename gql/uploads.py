@@ -1,4 +1,7 @@
-"""Files that come in over HTTP, plain or packed by gzip, and never more of them than the settings allow."""
+"""Files of members, plain or packed by gzip: over HTTP never more than the settings allow.
+
+The command line reads them without a limit: who is there has the store.
+"""
 
 import asyncio
 import gzip

@@ -43,25 +43,27 @@ class VariationRemoval:
 
 
 def variation_users(targeting: Targeting, key: str, index: int) -> list[tuple[str, str]]:
-    """Return what in a targeting names a variation of the flag `key`, each place with its kind and path.
+    """Return what in a targeting names a variation of the flag `key`, each place with its kind and key.
+
+    A place's key is its flag's, `flag/rule` that of a rule.
 
     A share of weight 0 counts, and so does what stands in reserve: it would serve the variation one edit later.
     """
     users = [
-        ("prerequisite", targeting.id)
+        ("prerequisite", targeting.flag_key)
         for prerequisite in targeting.prerequisites
         if (prerequisite.key, prerequisite.variation) == (key, index)
     ]
     if targeting.flag_key != key:
         return users
     if targeting.off_variation == index:
-        users.append(("offVariation", targeting.id))
+        users.append(("offVariation", key))
     if index in targeting.fallthrough.places:
-        users.append(("fallthrough", targeting.id))
+        users.append(("fallthrough", key))
     if _targets_name(targeting, index):
-        users.append(("targets", targeting.id))
+        users.append(("targets", key))
     users += [
-        ("rule", f"{targeting.id}/{name}")
+        ("rule", f"{key}/{name}")
         for name, rule in zip(rule_names(targeting), targeting.rules, strict=True)
         if index in rule.serves.places
     ]

@@ -38,7 +38,7 @@ def check_losses(losses: Sequence[ListLoss], max_percent: int) -> None:
         names = ", ".join(map(str, found[:_SHOWN]))
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise LimitExceededError(
-            f"percent of the members removed from a list that flags use: {names}{more} "
+            f"percent of the members removed from large lists that flags use: {names}{more} "
             "(acknowledgeRemoval lets it happen)",
             setting="EARLYBIRD_MAX_REMOVAL_PERCENT",
             limit=max_percent,

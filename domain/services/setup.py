@@ -53,14 +53,16 @@ async def set_up_store(store: Store, bootstrap_token: str | None = None) -> Firs
     """
     if await store.list_page(Credential, "", first=1):
         return None
+    now = now_ms()
     kind = CredentialKind.ACCESS_TOKEN
     owner_token = bootstrap_token or new_secret(kind)
     owner = Credential(
-        id=hash_secret(owner_token), kind=kind, name="first-owner", grants=OWNER_GRANTS, created_ms=now_ms()
+        id=hash_secret(owner_token), kind=kind, name="first-owner", grants=OWNER_GRANTS, created_ms=now
     )
-    project = Project(key=DEFAULT_PROJECT, name="Default")
+    project = Project(key=DEFAULT_PROJECT, name="Default", created_ms=now)
     environments = [
-        Environment(project=DEFAULT_PROJECT, key=key, name=name) for key, name in _ENVIRONMENTS.items()
+        Environment(project=DEFAULT_PROJECT, key=key, name=name, created_ms=now)
+        for key, name in _ENVIRONMENTS.items()
     ]
     sdk_keys = [
         key for environment in environments if bootstrap_token is None for key in new_sdk_keys(environment.ref)

@@ -62,11 +62,11 @@ def remove_variations(
 def _users(flag: Flag, index: int, targetings: Sequence[Targeting], snapshots: Snapshots) -> list[UsedBy]:
     """Return what names a variation of a flag: the defaults that were chosen, and targetings."""
     chosen = {flag.defaults.on_variation, flag.defaults.off_variation}
-    defaults = [UsedBy("defaults", flag.id, archived=flag.archived)] if index in chosen else []
+    defaults = [UsedBy("defaults", flag.key, archived=flag.archived)] if index in chosen else []
     return defaults + [
-        UsedBy(kind, path, str(targeting.environment), _is_archived(targeting, snapshots))
+        UsedBy(kind, place, str(targeting.environment), _is_archived(targeting, snapshots))
         for targeting in targetings
-        for kind, path in variation_users(targeting, flag.key, index)
+        for kind, place in variation_users(targeting, flag.key, index)
     ]
 
 

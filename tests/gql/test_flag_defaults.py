@@ -122,7 +122,7 @@ def test_one_that_was_chosen_is_not_removed_and_the_others_follow(server: Server
     refused = update(server, {"removeVariation": {"index": 2}})
     assert refused.code == "IN_USE"
     [default, *_] = refused.errors[0]["extensions"]["users"]
-    assert default == {"kind": "defaults", "key": "default/f", "environment": None, "archived": False}
+    assert default == {"kind": "defaults", "key": "f", "environment": None, "archived": False}
     update(server, {"removeVariation": {"index": 0}})
     assert defaults(server) == begun_in_a_new_environment(server) == (1, 1)
     newest = '{ auditLog(first: 1, action: "updateFlag") { nodes { changes { fields { path } } } } }'

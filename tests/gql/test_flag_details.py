@@ -233,8 +233,8 @@ def test_a_variation_that_something_names_stays_and_every_place_is_told(server: 
     users = [(user["kind"], user["key"]) for user in found]
     kinds = [kind for kind, _ in users]
     assert kinds == ["offVariation", "fallthrough", "prerequisite", "targets", "rule"]
-    assert users[2] == ("prerequisite", "default/production/other")
-    assert users[4][1].startswith("default/test/flag/")
+    assert users[2] == ("prerequisite", "other")
+    assert users[4][1].startswith("flag/")
     assert update(server, {"addTags": []})["updateFlag"]["flags"][0]["name"] == "Flag"
 
 

@@ -18,7 +18,7 @@ def refused_for(answer: Answer, *lists: str) -> None:
     extensions = answer.errors[0]["extensions"]
     assert (answer.code, extensions["setting"]) == ("LIMIT_EXCEEDED", "EARLYBIRD_MAX_REMOVAL_PERCENT")
     message = answer.errors[0]["message"]
-    assert f"a list that flags use: {', '.join(f'{key!r} (2 of 2)' for key in lists)} (ack" in message
+    assert f"from large lists that flags use: {', '.join(f'{key!r} (2 of 2)' for key in lists)} (ack" in message
 
 
 def test_a_replacing_import_that_deletes_lists_in_use_needs_a_word(server: Server) -> None:

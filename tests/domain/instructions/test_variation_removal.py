@@ -68,13 +68,13 @@ FLAG = a_flag(fallthrough=0, off_variation=0).targeting
     ("targeting", "users"),
     [
         (FLAG, []),
-        (replace(FLAG, off_variation=1), [("offVariation", "shop/production/flag")]),
-        (a_flag(fallthrough=a_rollout(100_000, 0)).targeting, [("fallthrough", "shop/production/flag")]),
-        (a_flag(fallthrough=0, rules=[a_rule(serves=0), a_rule(serves=1, id="r")]).targeting, [("rule", "shop/production/flag/r")]),
-        (a_flag(fallthrough=0, rules=[a_rule(serves=1)]).targeting, [("rule", "shop/production/flag/#0")]),
-        (a_flag(fallthrough=0, targets=[a_target("a", variation=1)]).targeting, [("targets", "shop/production/flag")]),
-        (a_flag(fallthrough=0, context_targets=[a_target("a", variation=1, context_kind="org")]).targeting, [("targets", "shop/production/flag")]),
-        (a_flag(key="other", fallthrough=1, prerequisites=[("flag", 1)]).targeting, [("prerequisite", "shop/production/other")]),
+        (replace(FLAG, off_variation=1), [("offVariation", "flag")]),
+        (a_flag(fallthrough=a_rollout(100_000, 0)).targeting, [("fallthrough", "flag")]),
+        (a_flag(fallthrough=0, rules=[a_rule(serves=0), a_rule(serves=1, id="r")]).targeting, [("rule", "flag/r")]),
+        (a_flag(fallthrough=0, rules=[a_rule(serves=1)]).targeting, [("rule", "flag/#0")]),
+        (a_flag(fallthrough=0, targets=[a_target("a", variation=1)]).targeting, [("targets", "flag")]),
+        (a_flag(fallthrough=0, context_targets=[a_target("a", variation=1, context_kind="org")]).targeting, [("targets", "flag")]),
+        (a_flag(key="other", fallthrough=1, prerequisites=[("flag", 1)]).targeting, [("prerequisite", "other")]),
         (a_flag(key="other", fallthrough=1, prerequisites=[("flag", 0)]).targeting, []),
     ],
 )  # fmt: skip
@@ -86,7 +86,7 @@ def test_targets_that_do_not_count_never_begin_to() -> None:
     alone = a_flag(
         fallthrough=0, targets=[a_target("a", variation=2)], context_targets=[a_target(variation=1)]
     ).targeting
-    assert variation_users(alone, "flag", 1) == [("targets", "shop/production/flag")]
+    assert variation_users(alone, "flag", 1) == [("targets", "flag")]
     ordered = replace(alone, context_targets=(*alone.context_targets, a_target("o", context_kind="org")))
     assert variation_users(ordered, "flag", 1) == []
     after = without_variation(ordered, "flag", 1)

@@ -3,7 +3,8 @@
 import asyncio
 
 from domain.access.credentials import Credential, hash_secret
-from domain.model.projects import Environment
+from domain.clock import now_ms
+from domain.model.projects import Environment, Project
 from domain.ports import Store
 from domain.services.setup import set_up_store
 
@@ -12,6 +13,15 @@ async def test_a_new_store_is_set_up_once_however_many_processes_begin(store: St
     found = await asyncio.gather(*(set_up_store(store) for _ in range(5)))
     assert len([secrets for secrets in found if secrets]) == 1
     assert [e.key for e in await store.list_all(Environment, "default")] == ["production", "test"]
+
+
+async def test_it_is_told_when_the_project_and_its_environments_were_created(store: Store) -> None:
+    began = now_ms()
+    await set_up_store(store)
+    created = [project.created_ms for project in await store.list_all(Project, "")]
+    created += [environment.created_ms for environment in await store.list_all(Environment, "default")]
+    assert len(created) == 3
+    assert all(began <= created_ms <= now_ms() for created_ms in created)
 
 
 async def test_the_bootstrap_token_becomes_the_owner_and_is_stored_hashed(store: Store) -> None:
