@@ -12,9 +12,9 @@ from domain.access.roles import Grants
 from domain.access.sight import AccessSight, SeenToken
 from domain.access.suggestions import suggestions
 from domain.clock import now_ms
+from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.pages import Page, PageRequest, cut_page
-from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
 from domain.services.editing import Decision, below_input

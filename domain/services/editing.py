@@ -14,6 +14,7 @@ from domain.access.directory import AccessDirectory
 from domain.access.needs import change_of
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.commits import Commit, Delete, Entity, Save, kind_of
 from domain.errors import (
     AlreadyExistsError,
     DomainError,
@@ -33,7 +34,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Commit, Delete, Entity, Save, Store, kind_of
+from domain.ports import Store
 from domain.services.access import Wanted
 from domain.services.audit import FindBefore, told_by
 from domain.services.snapshots import SnapshotService

@@ -7,6 +7,7 @@ from enum import Enum
 
 from domain.access.actions import FlagAction
 from domain.access.principals import Principal
+from domain.commits import Save
 from domain.errors import Violation
 from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
@@ -20,7 +21,6 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Prerequisite, Targeting
-from domain.ports import Save
 from domain.services.editing import (
     Decision,
     Edit,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from domain.access.principals import Principal
+from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, NotFoundError
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
@@ -15,7 +16,6 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.targeting import Targeting
-from domain.ports import Delete, Save
 from domain.services.editing import (
     Decision,
     Edit,

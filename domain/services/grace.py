@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from domain.access.credentials import Credential
 from domain.clock import now_ms
+from domain.commits import Delete, Save
 from domain.errors import Violation
-from domain.ports import Delete, Save
 from domain.services.editing import Writes
 
 GRACE_DAYS_LIMIT = 90

@@ -7,10 +7,11 @@ from domain.access.credentials import NewSdkKey, new_sdk_keys
 from domain.access.needs import Change
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, Commit, Delete, Entity, Save
 from domain.errors import Violation
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
-from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
+from domain.ports import Store
 from domain.services.access import Wanted
 from domain.services.audit import told_by
 from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, below_input, check_comment
