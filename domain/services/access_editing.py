@@ -24,7 +24,7 @@ from domain.errors import (
 )
 from domain.model.changes import AuditEntry
 from domain.services.audit import told_by
-from domain.services.editing import Decision, Outcome, Writes, check_comment, check_version
+from domain.services.edits import Decision, Outcome, Writes, check_comment, check_version
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 

@@ -17,7 +17,7 @@ from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.pages import Page, PageRequest, cut_page
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grace import grace_violations, superseded
 from domain.services.grants import NewGrants, read_policy
 from domain.services.token_rules import (

@@ -14,7 +14,7 @@ from domain.keys import EnvironmentRef
 from domain.ports import Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.repeating import repeat
 
 _STORE_SECONDS = 60.0

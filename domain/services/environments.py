@@ -17,7 +17,8 @@ from domain.model.segments import Segment
 from domain.model.targeting import Targeting, VariationOrRollout
 from domain.ports import Store
 from domain.services.catalog import EnvironmentCatalog
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, Writes, below_input
 from domain.services.gone_lists import records_of
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService

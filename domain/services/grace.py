@@ -7,7 +7,7 @@ from domain.access.credentials import Credential
 from domain.clock import now_ms
 from domain.commits import Delete, Save
 from domain.errors import Violation
-from domain.services.editing import Writes
+from domain.services.edits import Writes
 
 GRACE_DAYS_LIMIT = 90
 _LIMIT_MS = GRACE_DAYS_LIMIT * 86_400_000

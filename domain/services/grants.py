@@ -14,7 +14,7 @@ from domain.access.suggestions import Suggestions
 from domain.commits import Save
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.limits import too_many
-from domain.services.editing import Writes
+from domain.services.edits import Writes
 
 R = TypeVar("R", str, ProjectGrant)
 

@@ -35,7 +35,8 @@ from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
 from domain.ports import Store
 from domain.services.access import Wanted
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, check_comment
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, check_comment
 from domain.services.list_effects import (
     ChangedList,
     Effect,

@@ -10,7 +10,7 @@ from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
-from domain.services.editing import resource
+from domain.services.edits import resource
 from domain.services.running_changes import RunningChange
 
 

@@ -16,7 +16,7 @@ from domain.model.projects import Environment, Project
 from domain.ports import Store
 from domain.services.access import Wanted
 from domain.services.audit import describe_changes
-from domain.services.editing import NamedInstruction, apply_all, below_input, check_comment, check_version
+from domain.services.edits import NamedInstruction, apply_all, below_input, check_comment, check_version
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 

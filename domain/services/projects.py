@@ -14,7 +14,8 @@ from domain.model.projects import Environment, Project
 from domain.ports import Store
 from domain.services.access import Wanted
 from domain.services.audit import told_by
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, below_input, check_comment
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
 from domain.services.grants import without_project
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version

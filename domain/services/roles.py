@@ -16,7 +16,7 @@ from domain.keys import key_from_name
 from domain.pages import Page, PageRequest, cut_page
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grants import read_policy
 
 

@@ -10,7 +10,7 @@ from domain.errors import NotFoundError
 from domain.keys import EnvironmentRef
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grace import grace_violations, superseded
 
 

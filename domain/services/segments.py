@@ -27,10 +27,10 @@ from domain.keys import EnvironmentRef, key_from_name
 from domain.model.contexts import is_context_kind
 from domain.model.segments import Segment, new_list_uid
 from domain.ports import Store
-from domain.services.editing import (
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import (
     Decision,
     Edit,
-    EnvironmentEditor,
     NamedInstruction,
     Snapshots,
     apply_all,

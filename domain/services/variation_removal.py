@@ -10,7 +10,7 @@ from domain.instructions.flag_details import AddVariation, FlagDetailInstruction
 from domain.instructions.variation_removal import VariationRemoval, variation_users, without_variation
 from domain.model.flags import Flag
 from domain.model.targeting import Targeting
-from domain.services.editing import NamedInstruction, Snapshots
+from domain.services.edits import NamedInstruction, Snapshots
 
 _NEW = -1
 """The place, before, of what was not there."""

@@ -9,7 +9,7 @@ from domain.access.principals import Principal
 from domain.access.sight import AccessSight
 from domain.commits import Entity, Save
 from domain.services.access_editing import AccessEdit
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.snapshots import SnapshotService
 
 

@@ -17,7 +17,7 @@ from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError,
 from domain.ports import Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.access_tokens import AccessTokenService, TokenReset
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_policy, allow
 from tests.domain.services.access import a_token_of, principal_of, saving

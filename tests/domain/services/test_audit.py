@@ -18,7 +18,8 @@ from domain.ports import Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
-from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, NamedInstruction
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.projects import ProjectService

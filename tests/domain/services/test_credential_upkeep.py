@@ -14,7 +14,7 @@ from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictE
 from domain.ports import EVERY_ENTRY, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.credential_upkeep import CredentialUpkeep
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore

@@ -18,7 +18,8 @@ from domain.ports import Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots
 from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
 from domain.services.running_changes import RunningChange

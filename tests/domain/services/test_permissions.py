@@ -22,7 +22,8 @@ from domain.pages import PageRequest
 from domain.ports import Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.catalog import CatalogService
-from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, NamedInstruction
 from domain.services.environments import EnvironmentService
 from domain.services.filters import PlaceFilter
 from domain.services.import_plan import ImportMode

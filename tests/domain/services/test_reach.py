@@ -24,7 +24,8 @@ from domain.model.segments import Segment, SegmentRule, TargetList
 from domain.model.targeting import Clause
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, NamedInstruction
 from domain.services.flag_copies import FlagCopy, FlagCopyService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService

@@ -21,7 +21,8 @@ from domain.model.projects import Environment
 from domain.ports import Store
 from domain.services.access import LOOKS_A_SECOND
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision, EnvironmentEditor
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision
 from domain.services.evaluation import Caller, Where
 from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
