@@ -13,7 +13,8 @@ from domain.access.escalation import escalations
 from domain.access.needs import Surroundings, change_of, directory_with, needs
 from domain.access.principals import Permission, Principal
 from domain.access.resources import Level, Resource
-from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenToken
+from domain.access.seen import SeenMember, SeenRole, SeenToken
+from domain.access.sight import AccessSight
 from domain.commits import ACCESS_SCOPE, Commit
 from domain.errors import (
     ForbiddenError,

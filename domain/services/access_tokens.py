@@ -9,7 +9,8 @@ from domain.access.members import Member, new_id
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import Grants
-from domain.access.sight import AccessSight, SeenToken
+from domain.access.seen import SeenToken
+from domain.access.sight import AccessSight
 from domain.access.suggestions import suggestions
 from domain.clock import now_ms
 from domain.commits import Delete, Save

@@ -6,7 +6,8 @@ from domain.access.actions import MemberAction
 from domain.access.members import Member, email_violation, kept_email
 from domain.access.principals import Principal
 from domain.access.roles import Grants
-from domain.access.sight import AccessSight, SeenMember
+from domain.access.seen import SeenMember
+from domain.access.sight import AccessSight
 from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, Violation
 from domain.instructions.limits import text_violations

@@ -7,7 +7,8 @@ from domain.access.actions import RoleAction
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Role
-from domain.access.sight import AccessSight, SeenRole
+from domain.access.seen import SeenRole
+from domain.access.sight import AccessSight
 from domain.access.suggestions import Suggestions, suggestions
 from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, InUseError, UsedBy, UsedByToken, Violation

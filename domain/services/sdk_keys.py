@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from domain.access.credentials import CredentialKind, NewSdkKey, new_secret
 from domain.access.principals import Principal
-from domain.access.sight import AccessSight, SeenSdkKey
+from domain.access.seen import SeenSdkKey
+from domain.access.sight import AccessSight
 from domain.commits import Save
 from domain.errors import NotFoundError
 from domain.keys import EnvironmentRef
