@@ -5,7 +5,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.access.sight import SeenToken
+from domain.access.seen import SeenToken
 from domain.errors import NotFoundError
 from domain.services.access_tokens import NewToken, TokenReset, TokenWithSecret
 from domain.services.grace import GRACE_DAYS_LIMIT
@@ -143,7 +143,7 @@ def _token(root: strawberry.Parent[SeenToken]) -> SeenToken:
 
 @strawberry.type(description="A renamed access token.")
 class UpdateAccessTokenPayload:
-    """View of domain.access.sight.SeenToken."""
+    """View of domain.access.seen.SeenToken."""
 
     access_token = strawberry.field(
         resolver=_token, graphql_type=AccessTokenView | None, description="The token after the change."

@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from domain.access.roles import BaseRole
-from domain.access.sight import SeenToken
+from domain.access.seen import SeenToken
 from domain.pages import Page
 from domain.services.access_tokens import TokenFilter
 from gql.audit import AuditEntryConnection, access_token_history
@@ -27,7 +27,7 @@ def _token_id(root: strawberry.Parent[SeenToken]) -> strawberry.ID:
     "member, and only what its own roles and policy allow together, if it has any.",
 )
 class AccessTokenView(Node):
-    """View of domain.access.sight.SeenToken."""
+    """View of domain.access.seen.SeenToken."""
 
     id: strawberry.ID = strawberry.field(resolver=_token_id, description="The global id.")
     resource: str = strawberry.field(

@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from domain.access.actions import AccountAction
 from domain.access.resources import ACCOUNT, resource_of
@@ -26,6 +24,7 @@ from gql.ide import ide_routes
 from gql.logs import RequestLog, configure_logging
 from gql.member_files import member_file_routes
 from gql.metrics import Metrics
+from gql.routing import Application, StraightRoute
 from gql.schema import build_schema
 from gql.segment_targets import segment_target_routes
 from gql.settings import Settings
@@ -33,36 +32,6 @@ from gql.workers import stop_with_parent
 
 _log = logging.getLogger(__name__)
 _START_SECONDS = 2.0
-
-
-class Application(Starlette):
-    """Starlette without its outermost middleware: the log of requests answers what nothing else does."""
-
-    def build_middleware_stack(self) -> ASGIApp:
-        """Compose what stands before the routes."""
-        app: ASGIApp = ExceptionMiddleware(self.router, handlers=self.exception_handlers)
-        for cls, args, kwargs in reversed(self.user_middleware):
-            app = cls(app, *args, **kwargs)
-        return app
-
-
-class StraightRoute:
-    """Middleware that hands the requests of one path to its route: what else stands before routes costs more.
-
-    The route must be an ASGI application that lets no exception pass.
-    """
-
-    def __init__(self, app: ASGIApp, *, route: Route) -> None:
-        self._app = app
-        self._route = route
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or pass it on."""
-        if scope["type"] == "http" and scope["path"] == self._route.path:
-            scope["route"] = self._route
-            await self._route.app(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
 
 
 def _log_failure(running: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ import strawberry
 from strawberry.dataloader import DataLoader
 
 from domain.access.principals import Principal
-from domain.access.sight import SeenMember, SeenRole, SeenSdkKey, SeenToken
+from domain.access.seen import SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.clock import moment
 from domain.errors import DomainError
 from domain.evaluation.usage import EnvironmentSegment

@@ -15,11 +15,11 @@ from domain.services.catalog import EnvironmentCatalog, TagUse
 from domain.services.filters import FlagFilter, PlaceFilter, SegmentFilter
 from gql.audit import AuditEntryConnection, environment_history, project_history
 from gql.connections import After, Connection, First, OrderBy, Query, Tags, page_request, within_page
+from gql.containing import ProjectViewRef, owning_project
 from gql.context import Info
 from gql.contexts import SeenContextConnection, TargetResolutionView, environment_contexts, resolve_targets
 from gql.flags import FlagView
 from gql.nodes import Node, global_id, read_global_id
-from gql.owners import ProjectViewRef, owning_project
 from gql.sdk_keys import SdkKeyView, environment_sdk_keys
 from gql.segments import SegmentView
 from gql.usage import EarlyAccessProgramView

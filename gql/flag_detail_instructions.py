@@ -18,7 +18,7 @@ from domain.instructions.flag_details import (
 )
 from domain.model.flags import ChosenDefaults
 from domain.model.targeting import Variation
-from domain.services.editing import NamedInstruction
+from domain.services.edits import NamedInstruction
 from gql.rule_edits import named_instruction
 from gql.scalars import JSON
 

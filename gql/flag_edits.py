@@ -9,6 +9,7 @@ from domain.model.targeting import ClientSideAvailability
 from domain.services.catalog import EnvironmentCatalog
 from domain.services.flags import ChangedFlag, ChangedFlags, FlagEdit, TargetingEdit, WholeFlag
 from domain.services.new_flags import NewFlag
+from gql.containing import owning_environment
 from gql.context import Info
 from gql.environment_ref import EnvironmentRefInput
 from gql.environments import EnvironmentView
@@ -16,7 +17,6 @@ from gql.flag_detail_instructions import DefaultVariationsInput, FlagDetailInstr
 from gql.flag_instructions import FlagInstructionInput
 from gql.flags import FlagView
 from gql.nodes import global_id
-from gql.owners import owning_environment
 
 
 @strawberry.input(description="A flag to create, in every environment of its project.")

@@ -32,7 +32,7 @@ from domain.model.targeting import (
     VariationOrRollout,
     WeightedVariation,
 )
-from domain.services.editing import NamedInstruction
+from domain.services.edits import NamedInstruction
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,
     RULE_ID,

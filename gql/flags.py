@@ -5,9 +5,9 @@ import strawberry
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import FULL_WEIGHT
 from gql.audit import AuditEntryConnection, flag_history
+from gql.containing import EnvironmentViewRef, owning_environment
 from gql.flag_segments import FlagSegmentConnection, flag_segments
 from gql.nodes import Node, global_id
-from gql.owners import EnvironmentViewRef, owning_environment
 from gql.scalars import JSON
 from gql.targeting import ClauseView, RolloutView
 from gql.viewer_can import viewer_can

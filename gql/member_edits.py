@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from domain.access.sight import SeenMember
+from domain.access.seen import SeenMember
 from domain.services.members import MemberEdit, NewMember
 from gql.context import Info
 from gql.members import MemberView
@@ -81,14 +81,14 @@ def _member(root: strawberry.Parent[SeenMember]) -> SeenMember:
 
 @strawberry.type(description="A created member.")
 class CreateMemberPayload:
-    """View of domain.access.sight.SeenMember."""
+    """View of domain.access.seen.SeenMember."""
 
     member = strawberry.field(resolver=_member, graphql_type=MemberView | None, description="The member.")
 
 
 @strawberry.type(description="A changed member.")
 class UpdateMemberPayload:
-    """View of domain.access.sight.SeenMember."""
+    """View of domain.access.seen.SeenMember."""
 
     member = strawberry.field(
         resolver=_member, graphql_type=MemberView | None, description="The member after the change."
@@ -97,7 +97,7 @@ class UpdateMemberPayload:
 
 @strawberry.type(description="A member with other roles.")
 class AssignRolesPayload:
-    """View of domain.access.sight.SeenMember."""
+    """View of domain.access.seen.SeenMember."""
 
     member = strawberry.field(
         resolver=_member, graphql_type=MemberView | None, description="The member after the change."

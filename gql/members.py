@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from domain.access.roles import BaseRole
-from domain.access.sight import SeenMember, SeenToken
+from domain.access.seen import SeenMember, SeenToken
 from domain.pages import Page, cut_page
 from domain.services.members import MemberFilter
 from gql.audit import AuditEntryConnection, member_history
@@ -32,7 +32,7 @@ def _access_tokens(
 
 @strawberry.type(name="Member", description="A person who may do something here.")
 class MemberView(Node):
-    """View of domain.access.sight.SeenMember."""
+    """View of domain.access.seen.SeenMember."""
 
     id: strawberry.ID = strawberry.field(resolver=_member_id, description="The global id.")
     resource: str = strawberry.field(

@@ -14,8 +14,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from strawberry.types.graphql import OperationType
 
+from domain.commits import Commit
 from domain.errors import ErrorCode
-from domain.ports import CacheStatistics, Commit
+from domain.ports import CacheStatistics
 from domain.services.caches import UnitStatistics
 from domain.services.snapshots import Readiness
 from gql.request_record import NOBODY_LEFT

@@ -41,7 +41,7 @@ from strawberry.types.field import StrawberryField
 from domain.errors import LimitExceededError
 from gql.batches import complete_batch, is_long_batch
 from gql.budget import ResultBudget
-from gql.execution import Completer, completer_of
+from gql.completers import Completer, completer_of
 from gql.limits import document_counts
 
 _Info = strawberry.Info[Any, Any]

@@ -7,7 +7,7 @@ import strawberry
 
 from domain.access.credentials import CredentialKind
 from domain.instructions.details import AddTags, PlaceInstruction, RemoveTags, UpdateName
-from domain.services.editing import NamedInstruction
+from domain.services.edits import NamedInstruction
 from domain.services.places import NewPlace, PlaceEdit
 from gql.rule_edits import named_instruction
 

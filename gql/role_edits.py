@@ -6,7 +6,7 @@ import strawberry
 
 from domain.access.policies import Effect, NewStatement
 from domain.access.roles import BasePermissions, BaseRole, ProjectGrant, ProjectRole
-from domain.access.sight import SeenRole
+from domain.access.seen import SeenRole
 from domain.services.grants import NewGrants
 from domain.services.roles import NewRole, RoleEdit
 from gql.context import Info
@@ -163,14 +163,14 @@ def _role(root: strawberry.Parent[SeenRole]) -> SeenRole:
 
 @strawberry.type(description="A created custom role.")
 class CreateRolePayload:
-    """View of domain.access.sight.SeenRole."""
+    """View of domain.access.seen.SeenRole."""
 
     role = strawberry.field(resolver=_role, graphql_type=RoleView | None, description="The role.")
 
 
 @strawberry.type(description="A changed custom role.")
 class UpdateRolePayload:
-    """View of domain.access.sight.SeenRole."""
+    """View of domain.access.seen.SeenRole."""
 
     role = strawberry.field(resolver=_role, graphql_type=RoleView | None, description="The role after the change.")
 

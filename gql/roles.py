@@ -6,7 +6,7 @@ import strawberry
 
 from domain.access.policies import Effect, Statement
 from domain.access.roles import BasePermissions, BaseRole, ProjectRole
-from domain.access.sight import SeenRole
+from domain.access.seen import SeenRole
 from domain.pages import Page
 from gql.audit import AuditEntryConnection, role_history
 from gql.connections import After, Connection, First, Query, page_request
@@ -108,7 +108,7 @@ def _role_id(root: strawberry.Parent[SeenRole]) -> strawberry.ID:
     description="A custom role. A deny beats an allow within it; of several roles the most permissive wins.",
 )
 class RoleView(Node):
-    """View of domain.access.sight.SeenRole."""
+    """View of domain.access.seen.SeenRole."""
 
     id: strawberry.ID = strawberry.field(resolver=_role_id, description="The global id.")
     resource: str = strawberry.field(

@@ -5,7 +5,7 @@ from typing import Annotated
 import strawberry
 
 from domain.access.credentials import CredentialKind
-from domain.access.sight import SeenSdkKey
+from domain.access.seen import SeenSdkKey
 from domain.services.grace import GRACE_DAYS_LIMIT
 from domain.services.sdk_keys import SdkKeyWithSecret
 from gql.context import Info

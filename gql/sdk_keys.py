@@ -5,7 +5,7 @@ from datetime import datetime
 import strawberry
 
 from domain.access.credentials import CredentialKind
-from domain.access.sight import SeenSdkKey
+from domain.access.seen import SeenSdkKey
 from domain.services.catalog import EnvironmentCatalog
 from gql.audit import AuditEntryConnection, sdk_key_history
 from gql.context import Info
@@ -30,7 +30,7 @@ def _key_id(root: strawberry.Parent[SeenSdkKey]) -> strawberry.ID:
 
 @strawberry.type(name="SdkKey", description="A secret that opens evaluation in an environment.")
 class SdkKeyView(Node):
-    """View of domain.access.sight.SeenSdkKey."""
+    """View of domain.access.seen.SeenSdkKey."""
 
     id: strawberry.ID = strawberry.field(resolver=_key_id, description="The global id.")
     kind: CredentialKind = strawberry.field(description="Whether it is for servers or for clients.")

@@ -20,7 +20,7 @@ from domain.instructions.segments import (
 )
 from domain.model.segments import SegmentRule
 from domain.model.targeting import DEFAULT_CONTEXT_KIND
-from domain.services.editing import NamedInstruction
+from domain.services.edits import NamedInstruction
 from gql.moments import epoch_ms_or_none
 from gql.rule_edits import (
     CLAUSE_CONVERSIONS,

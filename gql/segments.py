@@ -9,9 +9,9 @@ from domain.model.segments import ScheduledRemoval, SegmentKind, TargetedContext
 from domain.pages import Page, cut_page
 from gql.audit import AuditEntryConnection, segment_history
 from gql.connections import After, Connection, First, page_request
+from gql.containing import EnvironmentViewRef, owning_environment
 from gql.enums import register_enum
 from gql.nodes import Node, global_id
-from gql.owners import EnvironmentViewRef, owning_environment
 from gql.segment_lists import LargeListView, large_list
 from gql.targeting import ClauseView, TargetList
 from gql.usage import SegmentUsageView, segment_usage

@@ -3,7 +3,7 @@
 import strawberry
 
 from domain.access.principals import Principal, PrincipalKind
-from domain.access.sight import SeenMember, SeenSdkKey, SeenToken
+from domain.access.seen import SeenMember, SeenSdkKey, SeenToken
 from domain.services.permissions import PermissionDecision, PermissionRequest
 from gql.access_tokens import AccessTokenView
 from gql.context import Info

@@ -16,6 +16,7 @@ import orjson
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn
 
+from domain.commits import Entity, kind_of
 from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
@@ -23,7 +24,7 @@ from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.seen_contexts import SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import Entity, EnvironmentState, kind_of
+from domain.ports import EnvironmentState
 
 Document: TypeAlias = dict[str, Any]
 Text: TypeAlias = str | bytes

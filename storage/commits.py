@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from domain.commits import Commit, Save, kind_of
 from domain.errors import (
     AlreadyExistsError,
     RevisionConflictError,
@@ -15,7 +16,6 @@ from domain.errors import (
     VersionConflictError,
 )
 from domain.model.changes import AuditEntry
-from domain.ports import Commit, Save, kind_of
 
 T = TypeVar("T")
 QUEUE_SECONDS = 10.0

@@ -6,8 +6,9 @@ from functools import partial
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, cast
 
+from domain.commits import Commit
 from domain.errors import DomainError, UnavailableError
-from domain.ports import Commit, Store
+from domain.ports import Store
 
 
 class StoreMeter(Protocol):

@@ -25,6 +25,7 @@ from domain.access.principals import Permission
 from domain.access.resources import Resource, resource_of
 from domain.access.roles import Grants, Role
 from domain.access.uses import CredentialUse
+from domain.commits import Delete, Entity, Save
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
@@ -33,7 +34,6 @@ from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.syncs import AcceptedSync, AppliedSync
 from domain.model.targeting import Targeting
-from domain.ports import Delete, Entity, Save
 
 
 @dataclass(frozen=True, slots=True)

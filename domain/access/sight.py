@@ -2,20 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TypeAlias
 
 from domain.access.actions import MemberAction, RoleAction, TokenAction
-from domain.access.credentials import Credential, CredentialKind
+from domain.access.credentials import Credential
 from domain.access.directory import AccessDirectory
 from domain.access.members import Member, fold_email
-from domain.access.policies import Statement
 from domain.access.principals import Principal
 from domain.access.resources import resource_of
 from domain.access.rights import GrantedPolicy, PolicySource
-from domain.access.roles import BasePermissions, BaseRole, Grants, ProjectGrant, Role
+from domain.access.roles import Grants, ProjectGrant
+from domain.access.seen import AccessNode, SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.access.uses import CredentialUses
-from domain.clock import moment, now_ms
 from domain.keys import EnvironmentRef
 from domain.model.changes import ActingToken, AuditEntry
 
@@ -28,12 +25,12 @@ class AccessSight:
     principal: Principal
     uses: CredentialUses
 
-    def members(self) -> list["SeenMember"]:
+    def members(self) -> list[SeenMember]:
         """Return the members, by email."""
         found = (self.member(member_id) for member_id in self.directory.members)
         return sorted((member for member in found if member), key=lambda member: member.sort_key)
 
-    def member(self, member_id: str | None) -> "SeenMember | None":
+    def member(self, member_id: str | None) -> SeenMember | None:
         """Find a member, by id."""
         found = self.directory.members.get(member_id or "")
         own = self.principal.member
@@ -42,53 +39,53 @@ class AccessSight:
             return None
         return SeenMember(found, self)
 
-    def member_with(self, email: str) -> "SeenMember | None":
+    def member_with(self, email: str) -> SeenMember | None:
         """Find a member, by email."""
         found = self.directory.member_with(email)
         return None if found is None else self.member(found.id)
 
-    def roles(self) -> list["SeenRole"]:
+    def roles(self) -> list[SeenRole]:
         """Return the custom roles, by key."""
         return self.roles_among(sorted(self.directory.roles))
 
-    def roles_among(self, keys: Iterable[str]) -> list["SeenRole"]:
+    def roles_among(self, keys: Iterable[str]) -> list[SeenRole]:
         """Return the custom roles of some keys, in their order."""
         return [role for key in keys if (role := self.role(key)) is not None]
 
-    def role(self, key: str) -> "SeenRole | None":
+    def role(self, key: str) -> SeenRole | None:
         """Find a custom role, by key."""
         found = self.directory.roles.get(key)
         if found is None or not self.principal.may(RoleAction.VIEW, found.resource):
             return None
         return SeenRole(found)
 
-    def tokens(self) -> list["SeenToken"]:
+    def tokens(self) -> list[SeenToken]:
         """Return the access tokens, by name."""
         return self._tokens(self.directory.credentials.values())
 
-    def tokens_of(self, member: Member) -> list["SeenToken"]:
+    def tokens_of(self, member: Member) -> list[SeenToken]:
         """Return a member's access tokens, by name."""
         return self._tokens(c for c in self.directory.credentials.values() if c.member_id == member.id)
 
-    def token(self, public_id: str) -> "SeenToken | None":
+    def token(self, public_id: str) -> SeenToken | None:
         """Find an access token, by its public id."""
         return next(iter(self._tokens(self.directory.secrets_of(public_id))), None)
 
-    def sdk_keys(self, environment: EnvironmentRef) -> list["SeenSdkKey"]:
+    def sdk_keys(self, environment: EnvironmentRef) -> list[SeenSdkKey]:
         """Return the SDK keys of an environment, those of servers first; none if it is not seen."""
         if not self.sees_project(environment.project):
             return []
         found = [c for c in self.directory.credentials.values() if c.environment == environment]
         return sorted((SeenSdkKey(c, self) for c in found), key=lambda key: key.sort_key)
 
-    def sdk_key(self, public_id: str) -> "SeenSdkKey | None":
+    def sdk_key(self, public_id: str) -> SeenSdkKey | None:
         """Find an SDK key, by its public id."""
         for found in self.directory.secrets_of(public_id):
             if found.environment is not None and self.sees_project(found.environment.project):
                 return SeenSdkKey(found, self)
         return None
 
-    def node(self, type_name: str, entity_id: str) -> "AccessNode | None":
+    def node(self, type_name: str, entity_id: str) -> AccessNode | None:
         """Find what has a global id, by the name of its type, one of `ACCESS_NODES`, and its own id."""
         return ACCESS_NODES[type_name](self, entity_id)
 
@@ -99,19 +96,19 @@ class AccessSight:
         return bool(is_there) and self.node(type_name, entity_id) is None
 
     @property
-    def own_member(self) -> "SeenMember | None":
+    def own_member(self) -> SeenMember | None:
         """The member who looks: everybody sees himself."""
         member = self.principal.member
         return None if member is None else SeenMember(member, self)
 
     @property
-    def own_token(self) -> "SeenToken | None":
+    def own_token(self) -> SeenToken | None:
         """The access token that is shown."""
         shown = self.principal.credential
         return None if shown is None or not shown.is_access_token else SeenToken(shown, self)
 
     @property
-    def own_sdk_key(self) -> "SeenSdkKey | None":
+    def own_sdk_key(self) -> SeenSdkKey | None:
         """The SDK key that is shown."""
         shown = self.principal.credential
         return None if shown is None or shown.is_access_token else SeenSdkKey(shown, self)
@@ -149,236 +146,15 @@ class AccessSight:
                 return self.sees_project(granted.project or "")
         return True
 
-    def _tokens(self, credentials: Iterable[Credential]) -> list["SeenToken"]:
+    def _tokens(self, credentials: Iterable[Credential]) -> list[SeenToken]:
         found = [SeenToken(c, self) for c in credentials if c.is_access_token and not c.superseded]
         return sorted(filter(self._sees_token, found), key=lambda token: token.sort_key)
 
-    def _sees_token(self, token: "SeenToken") -> bool:
+    def _sees_token(self, token: SeenToken) -> bool:
         member = self.directory.member_of(token.credential)
         is_orphan = member is None and not token.is_service
         return not is_orphan and self.principal.may(TokenAction.VIEW, token.credential.resource(member))
 
-
-@dataclass(frozen=True, slots=True)
-class SeenMember:
-    """A member, with what is seen of his roles and tokens."""
-
-    member: Member
-    sight: AccessSight
-
-    @property
-    def id(self) -> str:
-        """Identify the member."""
-        return self.member.id
-
-    @property
-    def resource(self) -> str:
-        """The member in the words of policies, without tags."""
-        return str(resource_of("member", self.sort_key))
-
-    @property
-    def email(self) -> str:
-        """The email."""
-        return self.member.email
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        return self.member.name
-
-    @property
-    def version(self) -> int:
-        """Grows with every change."""
-        return self.member.version
-
-    @property
-    def sort_key(self) -> str:
-        """Order members by email; no two have the same."""
-        return fold_email(self.member.email)
-
-    @property
-    def base_role(self) -> BaseRole:
-        """What the member may do everywhere."""
-        return self.member.grants.base_role
-
-    @property
-    def custom_roles(self) -> list["SeenRole"]:
-        """The custom roles."""
-        return self.sight.roles_among(self.member.grants.custom_roles)
-
-    @property
-    def project_roles(self) -> list[ProjectGrant]:
-        """The roles in projects."""
-        return self.sight.project_roles(self.member.grants)
-
-    @property
-    def tokens(self) -> list["SeenToken"]:
-        """The member's access tokens, by name."""
-        return self.sight.tokens_of(self.member)
-
-
-@dataclass(frozen=True, slots=True)
-class SeenRole:
-    """A custom role."""
-
-    role: Role
-
-    @property
-    def id(self) -> str:
-        """Identify the role: its key."""
-        return self.role.id
-
-    @property
-    def resource(self) -> str:
-        """The role in the words of policies."""
-        return str(self.role.resource)
-
-    @property
-    def key(self) -> str:
-        """The key."""
-        return self.role.key
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        return self.role.name
-
-    @property
-    def description(self) -> str:
-        """The description."""
-        return self.role.description
-
-    @property
-    def base_permissions(self) -> BasePermissions:
-        """What it allows beside its policy."""
-        return self.role.base_permissions
-
-    @property
-    def policy(self) -> tuple[Statement, ...]:
-        """The statements of its policy."""
-        return self.role.policy.statements
-
-    @property
-    def version(self) -> int:
-        """Grows with every change."""
-        return self.role.version
-
-
-@dataclass(frozen=True, slots=True)
-class _SeenCredential:
-    credential: Credential
-    sight: AccessSight
-
-    @property
-    def id(self) -> str:
-        """Identify it: its id says nothing of the secret."""
-        return self.credential.public_id
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        return self.credential.name
-
-    @property
-    def created_at(self) -> datetime | None:
-        """When it was created, if that is known."""
-        return _moment(self.credential.created_ms)
-
-    @property
-    def expires_at(self) -> datetime | None:
-        """From when on it opens nothing, if it expires."""
-        return _moment(self.credential.expires_ms)
-
-    @property
-    def last_used_at(self) -> datetime | None:
-        """About when it was last shown, if it was."""
-        return _moment(self.sight.uses.last_used_ms(self.id))
-
-
-@dataclass(frozen=True, slots=True)
-class SeenToken(_SeenCredential):
-    """An access token, with what is seen of whose it is and of its roles."""
-
-    @property
-    def version(self) -> int:
-        """Grows with every change."""
-        return self.credential.version
-
-    @property
-    def sort_key(self) -> str:
-        """Order tokens by name, in any case."""
-        return f"{self.name.casefold()}\0{self.id}"
-
-    @property
-    def resource(self) -> str:
-        """The token in the words of policies, without tags; with `*` for a member who is not seen."""
-        if self.is_service:
-            return str(resource_of("service-token", self.id))
-        member = self.member
-        return str(resource_of("member", "*" if member is None else member.sort_key).child("token", self.id))
-
-    @property
-    def is_service(self) -> bool:
-        """Whether it is a service's, and no member's."""
-        return self.credential.is_of_service
-
-    @property
-    def member(self) -> SeenMember | None:
-        """Whose it is."""
-        return self.sight.member(self.credential.member_id)
-
-    @property
-    def base_role(self) -> BaseRole | None:
-        """What it may do everywhere; None if it has no roles of its own."""
-        grants = self.credential.grants
-        return None if grants is None else grants.base_role
-
-    @property
-    def custom_roles(self) -> list[SeenRole]:
-        """Its custom roles."""
-        return self.sight.roles_among((self.credential.grants or Grants()).custom_roles)
-
-    @property
-    def project_roles(self) -> list[ProjectGrant]:
-        """Its roles in projects."""
-        return self.sight.project_roles(self.credential.grants or Grants())
-
-    @property
-    def policy(self) -> tuple[Statement, ...] | None:
-        """The statements of its own policy, if it has one."""
-        return None if self.credential.policy is None else self.credential.policy.statements
-
-    @property
-    def manages_tokens(self) -> bool:
-        """Whether it may manage all tokens of its member, whatever roles it has."""
-        return self.credential.manages_tokens
-
-    @property
-    def previous_secret_expires_at(self) -> datetime | None:
-        """From when on no secret that it had opens it any more, if one still does."""
-        secrets = self.sight.directory.secrets_of(self.id)
-        ends = [c.expires_ms for c in secrets if c.superseded and c.expires_ms is not None]
-        return _moment(max((end for end in ends if end > now_ms()), default=None))
-
-
-@dataclass(frozen=True, slots=True)
-class SeenSdkKey(_SeenCredential):
-    """An SDK key."""
-
-    @property
-    def kind(self) -> CredentialKind:
-        """Whether it is for servers or for clients."""
-        return self.credential.kind
-
-    @property
-    def sort_key(self) -> tuple[bool, bool, int, str]:
-        """Order keys: servers' first, of a kind the one that does not expire, then those that do so last."""
-        expires_ms = self.credential.expires_ms
-        is_client = self.kind is CredentialKind.CLIENT_SDK_KEY
-        return is_client, expires_ms is not None, -(expires_ms or 0), self.id
-
-
-AccessNode: TypeAlias = SeenMember | SeenRole | SeenToken | SeenSdkKey
 
 ACCESS_NODES: Mapping[str, Callable[[AccessSight, str], AccessNode | None]] = {
     "Member": AccessSight.member,
@@ -387,7 +163,3 @@ ACCESS_NODES: Mapping[str, Callable[[AccessSight, str], AccessNode | None]] = {
     "SdkKey": AccessSight.sdk_key,
 }
 """How things that concern access are found, by the names of their types in the graph."""
-
-
-def _moment(at_ms: int | None) -> datetime | None:
-    return None if at_ms is None else moment(at_ms)

@@ -20,13 +20,14 @@ from domain.access.roles import Role
 from domain.access.sight import AccessSight
 from domain.access.uses import CredentialUses
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, E, Entity
 from domain.errors import NotFoundError, UnauthenticatedError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
 from domain.model.lists import ListChange
 from domain.model.projects import Environment, Project
-from domain.ports import ACCESS_SCOPE, E, Entity, Store
+from domain.ports import Store
 
 T = TypeVar("T", Project, Environment, Credential, Member, Role)
 C = TypeVar("C", AuditEntry, ListChange)

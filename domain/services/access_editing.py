@@ -13,7 +13,9 @@ from domain.access.escalation import escalations
 from domain.access.needs import Surroundings, change_of, directory_with, needs
 from domain.access.principals import Permission, Principal
 from domain.access.resources import Level, Resource
-from domain.access.sight import AccessSight, SeenMember, SeenRole, SeenToken
+from domain.access.seen import SeenMember, SeenRole, SeenToken
+from domain.access.sight import AccessSight
+from domain.commits import ACCESS_SCOPE, Commit
 from domain.errors import (
     ForbiddenError,
     InvalidInputError,
@@ -22,9 +24,8 @@ from domain.errors import (
     Violation,
 )
 from domain.model.changes import AuditEntry
-from domain.ports import ACCESS_SCOPE, Commit
 from domain.services.audit import told_by
-from domain.services.editing import Decision, Outcome, Writes, check_comment, check_version
+from domain.services.edits import Decision, Outcome, Writes, check_comment, check_version
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 

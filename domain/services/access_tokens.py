@@ -9,15 +9,16 @@ from domain.access.members import Member, new_id
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import Grants
-from domain.access.sight import AccessSight, SeenToken
+from domain.access.seen import SeenToken
+from domain.access.sight import AccessSight
 from domain.access.suggestions import suggestions
 from domain.clock import now_ms
+from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, NotFoundError, Violation
 from domain.pages import Page, PageRequest, cut_page
-from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grace import grace_violations, superseded
 from domain.services.grants import NewGrants, read_policy
 from domain.services.token_rules import (

@@ -12,12 +12,13 @@ from domain.access.credentials import Credential
 from domain.access.principals import Principal
 from domain.access.resources import resource_of
 from domain.access.sight import ACCESS_NODES, AccessSight
+from domain.commits import ACCESS_SCOPE, PROGRESS, Delete, Entity, Save, kind_of, subject_of
 from domain.errors import InvalidInputError, Violation
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, ChangesPage, EntityChange, EntryFilter
 from domain.model.differences import Room, changed_fields, changed_rules, changed_targets
 from domain.pages import PageRequest, Stretch, cut_stretch, page_bounds, stretch_of
-from domain.ports import ACCESS_SCOPE, PROGRESS, Delete, Entity, Save, Store, kind_of, subject_of
+from domain.ports import Store
 from domain.services.access import AccessService, SeenProjects
 
 CHANGES_LIMIT = 200

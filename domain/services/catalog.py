@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 
 from domain.access.directory import project_resource
 from domain.access.principals import Principal
-from domain.access.sight import ACCESS_NODES, AccessNode
+from domain.access.seen import AccessNode
+from domain.access.sight import ACCESS_NODES
 from domain.evaluation.dependencies import FlagSegmentNode, segment_dependencies
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EarlyAccessProgram, EnvironmentSegment

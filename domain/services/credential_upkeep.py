@@ -8,12 +8,13 @@ from domain.access.resources import ACCOUNT
 from domain.access.sight import AccessSight
 from domain.access.uses import CredentialUse
 from domain.clock import now_ms
+from domain.commits import Commit, Delete, Save
 from domain.errors import AlreadyExistsError, VersionConflictError
 from domain.keys import EnvironmentRef
-from domain.ports import Commit, Delete, Save, Store
+from domain.ports import Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.repeating import repeat
 
 _STORE_SECONDS = 60.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from domain.access.credentials import Credential, NewSdkKey, new_sdk_keys
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, Delete, Entity, Save
 from domain.errors import AlreadyExistsError, InvalidInputError, NotFoundError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
@@ -14,9 +15,10 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting, VariationOrRollout
-from domain.ports import ACCESS_SCOPE, Delete, Entity, Save, Store
+from domain.ports import Store
 from domain.services.catalog import EnvironmentCatalog
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, Writes, below_input
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, Writes, below_input
 from domain.services.gone_lists import records_of
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version
 from domain.services.snapshots import SnapshotService

@@ -7,6 +7,7 @@ from enum import Enum
 
 from domain.access.actions import FlagAction
 from domain.access.principals import Principal
+from domain.commits import Save
 from domain.errors import Violation
 from domain.evaluation.references import named_segments
 from domain.evaluation.snapshot import Snapshot
@@ -20,16 +21,8 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import DEFAULT_CONTEXT_KIND, FlagRule, Prerequisite, Targeting
-from domain.ports import Save
-from domain.services.editing import (
-    Decision,
-    Edit,
-    EnvironmentEditor,
-    Snapshots,
-    below_input,
-    edit_scope,
-    resource,
-)
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, below_input, edit_scope, resource
 from domain.services.environments import first_targeting
 from domain.services.flags import ChangedFlag, check_flag_version, find_flag
 from domain.services.prerequisites import circle_of

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from domain.access.principals import Principal
+from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, NotFoundError
 from domain.evaluation.snapshot import Snapshot
 from domain.flag_data import write_targeting
@@ -15,12 +15,12 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.targeting import Targeting
-from domain.ports import Delete, Save
-from domain.services.editing import (
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import (
     Decision,
     Edit,
-    EnvironmentEditor,
     NamedInstruction,
+    Outcome,
     Snapshots,
     apply_all,
     below_input,
@@ -33,8 +33,6 @@ from domain.services.new_flags import NewFlag
 from domain.services.prerequisites import added_prerequisite_violations, refuse_if_prerequisite
 from domain.services.target_limit import TargetLimit
 from domain.services.variation_removal import remove_variations
-
-Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

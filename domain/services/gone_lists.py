@@ -6,10 +6,11 @@ A list's id is never used again, so nobody reads what is still kept of one that 
 import contextlib
 from collections.abc import Sequence
 
+from domain.commits import Commit, Delete
 from domain.errors import VersionConflictError
 from domain.model.lists import ListChange
 from domain.model.segments import Segment, segment_id_of
-from domain.ports import Commit, Delete, Store
+from domain.ports import Store
 
 
 async def records_of(store: Store, segment: Segment) -> Sequence[Delete]:

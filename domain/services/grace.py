@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from domain.access.credentials import Credential
 from domain.clock import now_ms
+from domain.commits import Delete, Save
 from domain.errors import Violation
-from domain.ports import Delete, Save
-from domain.services.editing import Writes
+from domain.services.edits import Writes
 
 GRACE_DAYS_LIMIT = 90
 _LIMIT_MS = GRACE_DAYS_LIMIT * 86_400_000

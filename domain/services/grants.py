@@ -11,10 +11,10 @@ from domain.access.policies import NewStatement, Policy, parse_policy
 from domain.access.roles import BaseRole, Grants, ProjectGrant
 from domain.access.sight import AccessSight
 from domain.access.suggestions import Suggestions
+from domain.commits import Save
 from domain.errors import InvalidInputError, Violation
 from domain.instructions.limits import too_many
-from domain.ports import Save
-from domain.services.editing import Writes
+from domain.services.edits import Writes
 
 R = TypeVar("R", str, ProjectGrant)
 

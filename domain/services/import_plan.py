@@ -6,13 +6,14 @@ from enum import Enum
 from functools import cached_property
 from typing import Any, TypeVar
 
+from domain.commits import Delete, Entity, Save
 from domain.flag_data import FlagData, ReadFlag, ReadSegment, write_segment, write_targeting
 from domain.json import Json, same_json
 from domain.keys import EnvironmentRef
 from domain.model.flags import EnvironmentFlag, Flag
 from domain.model.segments import Segment, new_list_uid
 from domain.model.targeting import Targeting, Variation
-from domain.ports import Delete, Entity, EnvironmentState, Save
+from domain.ports import EnvironmentState
 from domain.services.import_notes import ReferenceNotes
 
 T = TypeVar("T")

@@ -20,7 +20,8 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment
 from domain.model.targeting import Targeting
 from domain.ports import EnvironmentState, Store
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, check_comment
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, check_comment
 from domain.services.gone_lists import records_of
 from domain.services.import_plan import ImportedItem, ImportMode, ImportOutcome, ImportPlan
 from domain.services.list_guard import DEFAULT_REMOVAL_PERCENT, ListLoss, check_losses

@@ -16,6 +16,7 @@ from domain.access.actions import SegmentAction
 from domain.access.needs import Change
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.commits import Commit, Delete, Save, kind_of
 from domain.errors import (
     AlreadyExistsError,
     DomainError,
@@ -32,9 +33,10 @@ from domain.keys import EnvironmentRef
 from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
-from domain.ports import Commit, Delete, Save, Store, kind_of
+from domain.ports import Store
 from domain.services.access import Wanted
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, check_comment
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, check_comment
 from domain.services.list_effects import (
     ChangedList,
     Effect,

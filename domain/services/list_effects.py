@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from domain.clock import now_ms
+from domain.commits import Save
 from domain.errors import NotFoundError
 from domain.evaluation.snapshot import Snapshot
 from domain.evaluation.usage import EnvironmentSegment
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
-from domain.ports import Save
-from domain.services.editing import resource
+from domain.services.edits import resource
 from domain.services.running_changes import RunningChange
 
 

@@ -4,10 +4,11 @@ import contextlib
 from dataclasses import replace
 
 from domain.clock import now_ms
+from domain.commits import Commit, Delete
 from domain.errors import VersionConflictError
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
-from domain.ports import Commit, Delete, Store
+from domain.ports import Store
 from domain.services.running_changes import RunningChange, save_change
 from domain.services.tries import Tries
 

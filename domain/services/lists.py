@@ -11,6 +11,7 @@ from typing import IO
 
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.commits import kind_of
 from domain.errors import (
     ForbiddenError,
     InvalidInputError,
@@ -24,7 +25,7 @@ from domain.model.changes import AuditEntry
 from domain.model.lists import ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.pages import Page, PageRequest, page_bounds, page_of
-from domain.ports import KeySpool, Store, kind_of
+from domain.ports import KeySpool, Store
 from domain.services.list_changes import ListChanges, NewListChange
 from domain.services.list_effects import ChangedList, Effect, change_resource, next_generation
 from domain.services.list_files import FileReading, read_list_file

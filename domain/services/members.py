@@ -6,14 +6,15 @@ from domain.access.actions import MemberAction
 from domain.access.members import Member, email_violation, kept_email
 from domain.access.principals import Principal
 from domain.access.roles import Grants
-from domain.access.sight import AccessSight, SeenMember
+from domain.access.seen import SeenMember
+from domain.access.sight import AccessSight
+from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, Violation
 from domain.instructions.limits import text_violations
 from domain.pages import Page, PageRequest, cut_page
-from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grants import NewGrants
 
 

@@ -14,7 +14,8 @@ from domain.access.principals import Permission, Principal
 from domain.access.resources import ACCOUNT, Level, Resource, parse_resource, resource_of, says_tags
 from domain.access.rights import Allowance
 from domain.access.roles import BasePermissions, Role
-from domain.access.sight import AccessSight, SeenMember, SeenToken
+from domain.access.seen import SeenMember, SeenToken
+from domain.access.sight import AccessSight
 from domain.access.suggestions import suggestions
 from domain.clock import now_ms
 from domain.errors import InputPath, InvalidInputError, Violation

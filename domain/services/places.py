@@ -6,16 +6,17 @@ from typing import TypeVar
 
 from domain.access.needs import Change
 from domain.access.principals import Principal
+from domain.commits import ACCESS_SCOPE, Commit, Save, kind_of
 from domain.errors import InputPath, VersionConflictError, Violation
 from domain.instructions.clauses import EditScope
 from domain.instructions.details import PlaceInstruction, new_name_violations, tag_violations
 from domain.keys import key_from_name
 from domain.model.changes import AuditEntry, EntityChange
 from domain.model.projects import Environment, Project
-from domain.ports import ACCESS_SCOPE, Commit, Save, Store, kind_of
+from domain.ports import Store
 from domain.services.access import Wanted
 from domain.services.audit import describe_changes
-from domain.services.editing import NamedInstruction, apply_all, below_input, check_comment, check_version
+from domain.services.edits import NamedInstruction, apply_all, below_input, check_comment, check_version
 from domain.services.snapshots import SnapshotService
 from domain.services.tries import Tries
 

@@ -7,7 +7,7 @@ from domain.evaluation.snapshot import Snapshot
 from domain.instructions.flags import AddPrerequisites, FlagInstruction, ReplacePrerequisites
 from domain.model.flags import EnvironmentFlag
 from domain.model.targeting import Prerequisite, Targeting
-from domain.services.editing import NamedInstruction, Snapshots
+from domain.services.edits import NamedInstruction, Snapshots
 
 
 def refuse_if_prerequisite(snapshots: Snapshots, key: str) -> None:

@@ -7,13 +7,15 @@ from domain.access.credentials import NewSdkKey, new_sdk_keys
 from domain.access.needs import Change
 from domain.access.principals import Principal
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, Commit, Delete, Entity, Save
 from domain.errors import Violation
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
-from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Save, Store
+from domain.ports import Store
 from domain.services.access import Wanted
 from domain.services.audit import told_by
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, below_input, check_comment
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots, below_input, check_comment
 from domain.services.environments import contents_of, forget_contents
 from domain.services.grants import without_project
 from domain.services.places import NewPlace, PlaceEdit, PlaceEditor, check_place_version

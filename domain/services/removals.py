@@ -11,16 +11,16 @@ from typing import TypeVar
 
 from domain.access.principals import SYSTEM, Principal
 from domain.clock import now_ms
+from domain.commits import Save
 from domain.errors import DomainError
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.segments import Segment
-from domain.ports import Save
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots, resource
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Outcome, Snapshots, resource
 from domain.services.repeating import repeat
 from domain.services.snapshots import SnapshotService
 
-Outcome = TypeVar("Outcome")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)

@@ -7,16 +7,17 @@ from domain.access.actions import RoleAction
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Role
-from domain.access.sight import AccessSight, SeenRole
+from domain.access.seen import SeenRole
+from domain.access.sight import AccessSight
 from domain.access.suggestions import Suggestions, suggestions
+from domain.commits import Delete, Save
 from domain.errors import AlreadyExistsError, InUseError, UsedBy, UsedByToken, Violation
 from domain.instructions.details import description_violations, name_violations, new_name_violations
 from domain.keys import key_from_name
 from domain.pages import Page, PageRequest, cut_page
-from domain.ports import Delete, Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor, seen_at
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grants import read_policy
 
 

@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from domain.clock import now_ms
+from domain.commits import Commit, Save
 from domain.errors import DomainError
 from domain.model.changes import AuditEntry
 from domain.model.lists import ListChange, ListChangeState, ListCounts
 from domain.model.segments import Segment
 from domain.model.syncs import AppliedSync
-from domain.ports import Commit, Save, Store
+from domain.ports import Store
 from domain.services.list_files import FileReading
 
 _UPLOAD_SECONDS = 3_600

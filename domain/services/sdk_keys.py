@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from domain.access.credentials import CredentialKind, NewSdkKey, new_secret
 from domain.access.principals import Principal
-from domain.access.sight import AccessSight, SeenSdkKey
+from domain.access.seen import SeenSdkKey
+from domain.access.sight import AccessSight
+from domain.commits import Save
 from domain.errors import NotFoundError
 from domain.keys import EnvironmentRef
-from domain.ports import Save
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision, below_input
+from domain.services.edits import Decision, below_input
 from domain.services.grace import grace_violations, superseded
 
 

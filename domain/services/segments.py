@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from domain.access.principals import Principal
+from domain.commits import Delete, Save
 from domain.errors import (
     AlreadyExistsError,
     InUseError,
@@ -25,11 +26,11 @@ from domain.json import same_json
 from domain.keys import EnvironmentRef, key_from_name
 from domain.model.contexts import is_context_kind
 from domain.model.segments import Segment, new_list_uid
-from domain.ports import Delete, Save, Store
-from domain.services.editing import (
+from domain.ports import Store
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import (
     Decision,
     Edit,
-    EnvironmentEditor,
     NamedInstruction,
     Snapshots,
     apply_all,

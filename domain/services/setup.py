@@ -14,11 +14,12 @@ from domain.access.credentials import (
 from domain.access.principals import Principal
 from domain.access.roles import OWNER_GRANTS
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, Commit, Entity, Save
 from domain.errors import AlreadyExistsError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment, Project
-from domain.ports import ACCESS_SCOPE, Commit, Entity, Save, Store
+from domain.ports import Store
 from domain.services.audit import describe_changes
 
 DEFAULT_PROJECT = "default"

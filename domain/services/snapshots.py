@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, Commit
 from domain.errors import InvalidInputError, NotFoundError, UnavailableError, Violation
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.projects import Environment
-from domain.ports import ACCESS_SCOPE, Commit, Store
+from domain.ports import Store
 from domain.services.access import AccessService
 from domain.services.asked_store import asked_store
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from domain.access.principals import Principal, on_behalf_of
 from domain.clock import now_ms
+from domain.commits import Commit, Delete, Save, kind_of
 from domain.errors import (
     AlreadyExistsError,
     DomainError,
@@ -29,7 +30,7 @@ from domain.model.lists import ListMode
 from domain.model.projects import Environment
 from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
-from domain.ports import Commit, Delete, Save, Store, kind_of
+from domain.ports import Store
 from domain.services.cohorts import Cohort, CohortMessage, CohortSync
 from domain.services.list_changes import SYNC, ListChanges, NewListChange
 from domain.services.list_effects import Effect, next_generation

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from domain.commits import Save
 from domain.errors import InUseError, UsedBy
 from domain.instructions.clauses import EditScope
 from domain.instructions.flag_details import AddVariation, FlagDetailInstruction, RemoveVariation
 from domain.instructions.variation_removal import VariationRemoval, variation_users, without_variation
 from domain.model.flags import Flag
 from domain.model.targeting import Targeting
-from domain.ports import Save
-from domain.services.editing import NamedInstruction, Snapshots
+from domain.services.edits import NamedInstruction, Snapshots
 
 _NEW = -1
 """The place, before, of what was not there."""

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from domain.commits import Commit
 from domain.model.changes import AuditEntry, EntryFilter, first_entry_id
-from domain.ports import Commit
 from storage.codec import Document, decode
 from storage.mongo.client import Database
 

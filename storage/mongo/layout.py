@@ -14,10 +14,10 @@ import bson
 from pymongo import DeleteOne, ReplaceOne
 from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
 
+from domain.commits import Commit, Entity, kind_of
 from domain.errors import InvalidInputError, Violation
 from domain.model.changes import AuditEntry
 from domain.model.lists import ListChange
-from domain.ports import Commit, Entity, kind_of
 from storage.codec import KINDS, Document, encode
 from storage.commits import Row, check_versions, entry_of, grown, rows_of
 from storage.mongo.client import Database, Session, is_duplicate

@@ -11,7 +11,7 @@ from typing import TypeVar, cast
 
 from pymongo.errors import PyMongoError
 
-from domain.ports import Commit
+from domain.commits import Commit
 from storage.mongo.client import Connected, Database, Session, begin_transaction, is_duplicate
 from storage.mongo.layout import REVISIONS, apply, by_collection, plan, read_revisions
 from storage.mongo.standalone import JOURNAL, Standalone

@@ -20,8 +20,8 @@ import pymongo
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
+from domain.commits import Commit
 from domain.errors import UnavailableError
-from domain.ports import Commit
 from storage.mongo.client import Connected, Session
 from storage.mongo.layout import StoredWrite, apply, by_collection, plan, read_revisions
 

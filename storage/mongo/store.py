@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import orjson
 
+from domain.commits import Commit, E, kind_of
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
@@ -16,7 +17,7 @@ from domain.model.lists import ListChange
 from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting
-from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
+from domain.ports import EVERY_ENTRY, EnvironmentState
 from storage.codec import EnvironmentDecoder, decode, decode_entries
 from storage.commits import CommitQueue
 from storage.mongo.client import Connected, Session, connect, driver_errors

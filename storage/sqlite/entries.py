@@ -6,8 +6,8 @@ from typing import Any
 
 import aiosqlite
 
+from domain.commits import Commit
 from domain.model.changes import EntryFilter, first_entry_id
-from domain.ports import Commit
 from storage.codec import encode_text
 from storage.commits import entry_of
 from storage.sqlite.connection import fetch

@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 import aiosqlite
 import orjson
 
+from domain.commits import Commit, E, kind_of
 from domain.errors import NotFoundError, UnavailableError
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.lists import ListChange
 from domain.model.seen_contexts import EVERY_CONTEXT, ContextFilter, SeenContext
-from domain.ports import EVERY_ENTRY, Commit, E, EnvironmentState, kind_of
+from domain.ports import EVERY_ENTRY, EnvironmentState
 from storage.codec import EnvironmentDecoder, decode_entries, decode_text, encode_text
 from storage.commits import CommitQueue, Row, check_versions, grown, rows_of
 from storage.sqlite import contexts as seen_contexts

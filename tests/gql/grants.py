@@ -12,9 +12,9 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret, n
 from domain.access.policies import NewStatement, parse_policy
 from domain.access.principals import OPERATOR
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
-from domain.ports import Entity, Save
+from domain.commits import Entity, Save
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.snapshots import SnapshotService
 from storage import open_store
 from tests.servers import Answer, Server

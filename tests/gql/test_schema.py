@@ -24,7 +24,7 @@ from domain.access.policies import Statement
 from domain.access.principals import Principal
 from domain.access.rights import Allowance, GrantedPolicy, Rights
 from domain.access.roles import ProjectGrant
-from domain.access.sight import SeenMember, SeenRole, SeenSdkKey, SeenToken
+from domain.access.seen import SeenMember, SeenRole, SeenSdkKey, SeenToken
 from domain.evaluation.dependencies import FlagSegmentNode
 from domain.evaluation.results import Evaluation, EvaluationReason
 from domain.evaluation.snapshot import SegmentMembership

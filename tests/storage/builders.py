@@ -2,6 +2,7 @@
 
 from typing import Any, TypeAlias
 
+from domain.commits import Commit, Delete, Entity, Save
 from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
@@ -9,7 +10,6 @@ from domain.model.flags import Flag
 from domain.model.projects import Project
 from domain.model.segments import Segment
 from domain.model.targeting import Targeting, Variation
-from domain.ports import Commit, Delete, Entity, Save
 
 SHOP = EnvironmentRef("shop", "production")
 Write: TypeAlias = Save | Delete

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from domain.commits import Entity
 from domain.json import Json, same_json
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
 from domain.model.segments import Segment, SegmentRule
 from domain.model.targeting import Clause, Targeting
-from domain.ports import Entity
 from storage.codec import EnvironmentDecoder, decode, decode_text, encode, encode_text
 from tests.storage.builders import SHOP, a_flag, a_segment, a_targeting, an_entry
 

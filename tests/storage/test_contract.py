@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.access.credentials import Credential, CredentialKind
+from domain.commits import ACCESS_SCOPE, Commit, Delete, Entity
 from domain.errors import (
     AlreadyExistsError,
     NotFoundError,
@@ -19,7 +20,7 @@ from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import Segment
 from domain.model.targeting import Clause, FlagRule, Target, Targeting, Variation
-from domain.ports import ACCESS_SCOPE, Commit, Delete, Entity, Store
+from domain.ports import Store
 from tests.storage.builders import (
     SHOP,
     a_commit,

@@ -4,8 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from domain.access.credentials import Credential, CredentialKind
+from domain.commits import ACCESS_SCOPE, Delete
 from domain.model.changes import ChangesPage, EntityChange, EntryFilter, FieldChange
-from domain.ports import ACCESS_SCOPE, Delete, Store
+from domain.ports import Store
 from tests.storage.builders import (
     SHOP,
     a_commit,

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
+from domain.commits import Commit
 from domain.errors import UnavailableError
 from domain.model.flags import Flag
 from domain.model.segments import Segment
-from domain.ports import Commit, Store
+from domain.ports import Store
 from storage.mongo import standalone as journal
 from storage.mongo.client import Database
 from storage.mongo.layout import StoredWrite, apply, plan

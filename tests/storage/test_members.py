@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from domain.clock import now_ms
+from domain.commits import Delete
 from domain.keys import EnvironmentRef
 from domain.model.lists import ListChange, ListChangeState, ListMode
-from domain.ports import Delete, Store
+from domain.ports import Store
 from storage.mongo.members import MEMBERS, Members
 from tests.storage.builders import a_commit, create, replace_at
 from tests.storage.conftest import OpenStore

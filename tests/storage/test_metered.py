@@ -4,10 +4,11 @@ import inspect
 
 import pytest
 
+from domain.commits import Commit, Save
 from domain.errors import NotFoundError, UnavailableError
 from domain.model.changes import AuditEntry
 from domain.model.projects import Project
-from domain.ports import Commit, Save, Store
+from domain.ports import Store
 from storage.metered import metered
 
 

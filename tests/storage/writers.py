@@ -8,9 +8,10 @@ from typing import Any
 
 from pymongo import monitoring
 
+from domain.commits import Commit, Save
 from domain.errors import VersionConflictError
 from domain.model.flags import Flag
-from domain.ports import Commit, Save, Store
+from domain.ports import Store
 from storage import open_store
 from tests.storage.builders import SHOP, a_commit, a_flag, a_segment
 

@@ -16,13 +16,13 @@ from domain.access.needs import NEEDED, Change, Surroundings, needs
 from domain.access.policies import Policy
 from domain.access.principals import Permission
 from domain.access.roles import Grants, Role
+from domain.commits import PROGRESS, Entity
 from domain.keys import EnvironmentRef
 from domain.model.changes import ChangesPage
 from domain.model.flags import Flag
 from domain.model.projects import Environment, Project
 from domain.model.segments import ScheduledRemoval, Segment, SegmentTarget, TargetList
 from domain.model.targeting import Targeting, Variation
-from domain.ports import PROGRESS, Entity
 from tests.domain.access.builders import a_policy, allow
 
 SHOP = EnvironmentRef("shop", "production")

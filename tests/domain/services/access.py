@@ -7,9 +7,9 @@ from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.members import Member
 from domain.access.principals import Principal
 from domain.access.sight import AccessSight
-from domain.ports import Entity, Save
+from domain.commits import Entity, Save
 from domain.services.access_editing import AccessEdit
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.snapshots import SnapshotService
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from domain.access.principals import Principal
+from domain.commits import Commit, Save
 from domain.json import Json
 from domain.keys import EnvironmentRef
 from domain.model.segments import Segment
-from domain.ports import Commit, Save
 from domain.services.editing import EnvironmentEditor
 from domain.services.evaluation import ContextEvaluations, Where
 from domain.services.import_plan import ImportMode

@@ -12,11 +12,12 @@ from domain.access.members import Member
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Grants, Role
 from domain.access.sight import AccessSight
+from domain.commits import Delete, Entity, Save
 from domain.errors import AlreadyExistsError, ForbiddenError, InvalidInputError, UnauthenticatedError
-from domain.ports import Delete, Entity, Save, Store
+from domain.ports import Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.access_tokens import AccessTokenService, TokenReset
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.snapshots import SnapshotService
 from tests.domain.access.builders import a_policy, allow
 from tests.domain.services.access import a_token_of, principal_of, saving

@@ -9,15 +9,17 @@ from domain.access.credentials import Credential, CredentialKind
 from domain.access.principals import SYSTEM, Principal
 from domain.access.rights import Rights
 from domain.clock import now_ms
+from domain.commits import Save
 from domain.instructions.segments import EditTargets, TargetAction
 from domain.model.changes import AuditEntry, EntityChange
 from domain.model.segments import TargetList
 from domain.pages import PageRequest
-from domain.ports import Save, Store
+from domain.ports import Store
 from domain.services.access import AccessService
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.audit import CHANGES_LIMIT, ENTRY_CHARACTERS, AuditFilter, AuditService
-from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, NamedInstruction
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService
 from domain.services.projects import ProjectService

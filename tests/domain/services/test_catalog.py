@@ -11,7 +11,8 @@ from domain.instructions.details import UpdateName
 from domain.keys import EnvironmentRef
 from domain.ports import Store
 from domain.services.catalog import CatalogService
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import NamedInstruction
 from domain.services.environments import EnvironmentService
 from domain.services.places import PlaceEdit
 from domain.services.projects import ProjectService

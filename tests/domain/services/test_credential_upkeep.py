@@ -9,11 +9,12 @@ from domain.access.credentials import Credential, CredentialKind, new_sdk_keys
 from domain.access.principals import Principal
 from domain.access.uses import CredentialUse
 from domain.clock import now_ms
+from domain.commits import ACCESS_SCOPE, Commit, Delete, Save
 from domain.errors import AlreadyExistsError, UnavailableError, VersionConflictError
-from domain.ports import ACCESS_SCOPE, EVERY_ENTRY, Commit, Delete, Save, Store
+from domain.ports import EVERY_ENTRY, Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.credential_upkeep import CredentialUpkeep
-from domain.services.editing import Decision
+from domain.services.edits import Decision
 from domain.services.setup import PRODUCTION
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore

@@ -6,11 +6,12 @@ from typing import Any, cast
 import pytest
 
 from domain.access.principals import Principal
+from domain.commits import Commit, Save
 from domain.errors import DomainError, UnavailableError
 from domain.json import Json
 from domain.model.lists import ListChange, ListMode
 from domain.model.segments import Segment
-from domain.ports import Commit, Save, Store
+from domain.ports import Store
 from domain.services.editing import EnvironmentEditor
 from domain.services.gone_lists import discard_gone_lists
 from domain.services.import_plan import ImportMode

@@ -4,10 +4,11 @@ import asyncio
 from typing import Any, cast
 
 from domain.access.principals import Principal
+from domain.commits import Commit, Save
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.flags import Flag
-from domain.ports import Commit, Save, Store
+from domain.ports import Store
 from domain.services.editing import EnvironmentEditor
 from domain.services.import_plan import ImportMode, ImportOutcome
 from domain.services.imports import ImportService

@@ -11,7 +11,8 @@ from domain.instructions.flag_targets import EditFlagTargets
 from domain.instructions.segments import EditTargets, TargetAction
 from domain.model.segments import TargetList
 from domain.services.contexts import ContextService
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import NamedInstruction
 from domain.services.flags import FlagService, TargetingEdit
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService

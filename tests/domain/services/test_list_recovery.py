@@ -12,11 +12,12 @@ import pytest
 from domain.access.principals import ANONYMOUS, Principal
 from domain.access.roles import BaseRole, Grants
 from domain.clock import now_ms
+from domain.commits import Commit, Delete, Save
 from domain.errors import ForbiddenError, InUseError, InvalidInputError, UnauthenticatedError, UnavailableError
 from domain.model.lists import START_IMPORT, ListChange, ListChangeState, ListCounts, ListMode
 from domain.model.segments import Segment
 from domain.model.syncs import ACCEPTED_SYNCS, APPLIED_SYNCS, AcceptedSync, AppliedSync
-from domain.ports import Commit, Delete, Save, Store
+from domain.ports import Store
 from domain.services import running_changes as running_module
 from domain.services import syncs as syncs_module
 from domain.services.cohorts import CohortMembers, CohortMessage

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from domain.access.principals import Principal
+from domain.commits import Commit, Save
 from domain.errors import ImportOverError, InUseError
 from domain.model.lists import ListChange, ListMode
-from domain.ports import Commit, Save, Store
+from domain.ports import Store
 from domain.services import list_uploads
 from domain.services.editing import EnvironmentEditor
 from domain.services.list_changes import ListChanges, NewListChange

@@ -10,14 +10,16 @@ import pytest
 
 from domain.access.principals import ANONYMOUS, Principal
 from domain.clock import now_ms
+from domain.commits import Commit, Delete, Save
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.model.lists import ListChange, ListChangeState, ListMode
 from domain.model.segments import Segment
-from domain.ports import Commit, Delete, Save, Store
+from domain.ports import Store
 from domain.services import list_changes as changes_module
 from domain.services import running_changes as running_module
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import Decision, Edit, EnvironmentEditor, Snapshots
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, Edit, Snapshots
 from domain.services.list_changes import ListChanges
 from domain.services.lists import ListService
 from domain.services.running_changes import RunningChange

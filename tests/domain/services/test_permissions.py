@@ -15,13 +15,15 @@ from domain.access.needs import Surroundings
 from domain.access.policies import NewStatement
 from domain.access.principals import Principal
 from domain.access.roles import BasePermissions, BaseRole, Grants
+from domain.commits import Delete
 from domain.errors import UnauthenticatedError
 from domain.instructions.details import AddTags
 from domain.pages import PageRequest
-from domain.ports import Delete, Store
+from domain.ports import Store
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.catalog import CatalogService
-from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, NamedInstruction
 from domain.services.environments import EnvironmentService
 from domain.services.filters import PlaceFilter
 from domain.services.import_plan import ImportMode

@@ -18,7 +18,8 @@ from domain.model.projects import Environment
 from domain.model.targeting import Targeting, Variation
 from domain.ports import Store
 from domain.services.access_editing import AccessEditor
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import NamedInstruction
 from domain.services.environments import EnvironmentService
 from domain.services.flags import FlagEdit, FlagService, TargetingEdit
 from domain.services.import_plan import ImportMode

@@ -14,6 +14,7 @@ from domain.access.credentials import Credential, CredentialKind
 from domain.access.policies import NewStatement, parse_policy
 from domain.access.principals import OPERATOR, Principal
 from domain.access.roles import BasePermissions, Grants, Role
+from domain.commits import Save
 from domain.errors import DomainError, ForbiddenError
 from domain.instructions.details import AddTags, RemoveTags, UpdateName
 from domain.instructions.segments import AddRule, EditTargets, TargetAction
@@ -21,10 +22,10 @@ from domain.keys import EnvironmentRef
 from domain.model.lists import ListMode
 from domain.model.segments import Segment, SegmentRule, TargetList
 from domain.model.targeting import Clause
-from domain.ports import Save
 from domain.services.access_editing import AccessEdit, AccessEditor
 from domain.services.cohorts import CohortMembers, CohortMessage
-from domain.services.editing import Decision, EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision, NamedInstruction
 from domain.services.flag_copies import FlagCopy, FlagCopyService
 from domain.services.import_plan import ImportMode
 from domain.services.imports import ImportService

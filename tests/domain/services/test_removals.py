@@ -13,7 +13,8 @@ from domain.model.changes import AuditEntry, EntryFilter
 from domain.model.segments import Segment, TargetList
 from domain.ports import Store
 from domain.services import removals
-from domain.services.editing import EnvironmentEditor, NamedInstruction
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import NamedInstruction
 from domain.services.evaluation import Caller, Where
 from domain.services.import_plan import ImportMode, ImportOutcome
 from domain.services.imports import ImportReport, ImportService

@@ -12,15 +12,17 @@ import pytest
 
 from domain.access.credentials import Credential, CredentialKind, hash_secret
 from domain.access.principals import Principal
+from domain.commits import ACCESS_SCOPE, Commit, Delete, Save
 from domain.errors import NotFoundError, UnavailableError
 from domain.evaluation.snapshot import Snapshot
 from domain.keys import EnvironmentRef
 from domain.model.changes import AuditEntry
 from domain.model.projects import Environment
-from domain.ports import ACCESS_SCOPE, Commit, Delete, Save, Store
+from domain.ports import Store
 from domain.services.access import LOOKS_A_SECOND
 from domain.services.access_editing import AccessEdit, AccessEditor
-from domain.services.editing import Decision, EnvironmentEditor
+from domain.services.editing import EnvironmentEditor
+from domain.services.edits import Decision
 from domain.services.evaluation import Caller, Where
 from domain.services.flags import FlagService
 from domain.services.import_plan import ImportMode
