@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.gql.lists import create, load, look, start
-from tests.gql.sockets import SECRET, head_of, status_of_one_more
+from tests.gql.sockets import SECRET, answers_one_more, head_of
 from tests.servers import TOKEN, Server
 
 SECONDS = 1
@@ -87,10 +87,10 @@ def test_connections_over_the_limit_are_refused_until_others_close(tmp_path: Pat
         with ExitStack() as idle:
             for _ in range(2):
                 idle.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            assert status_of_one_more(server) == 200
+            answers_one_more(server, 200)
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            assert status_of_one_more(server) == 503
-        assert status_of_one_more(server) == 200
+            answers_one_more(server, 503)
+        answers_one_more(server, 200)
 
 
 @pytest.mark.parametrize(
@@ -179,9 +179,9 @@ def test_connections_that_say_nothing_are_closed_and_others_find_room(curt: Serv
         idle = [
             silent.enter_context(socket.create_connection(("127.0.0.1", curt.port), timeout=8)) for _ in range(3)
         ]
-        assert status_of_one_more(curt) == 503
+        answers_one_more(curt, 503)
         assert all(map(closes, idle))
-        assert status_of_one_more(curt) == 200
+        answers_one_more(curt, 200)
 
 
 def alive(connection: socket.socket) -> None:
