@@ -12,9 +12,7 @@ from tests.servers import Answer, Server
 OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def delete(server: Server, key: str, **properties: Any) -> Answer:
