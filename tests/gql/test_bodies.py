@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,8 +40,9 @@ def send(  # noqa: PLR0913, PLR0917 - the parts of a request
             for piece in pieces:
                 connection.sendall(piece)
                 time.sleep(pause)
-        top, _, body = connection.recv(65_536).decode().partition("\r\n\r\n")
-    return int(top.split()[1]), json.loads(body), top.lower()
+        response = HTTPResponse(connection)
+        response.begin()
+        return response.status, json.load(response), str(response.headers).lower()
 
 
 @pytest.mark.parametrize(
