@@ -27,6 +27,13 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
         yield running, printed
 
 
+@pytest.fixture
+def empty(server: Server) -> None:
+    """Take all flags and segments out of the service; for the tests of modules that say so by a pytestmark."""
+    server.import_flags({})
+    server.import_flags({}, environment="test")
+
+
 def a_flag(key: str, **properties: Any) -> dict[str, Any]:
     """A flag that is on and serves true to everybody."""
     return {

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 
 from tests.gql.conftest import a_flag, a_rule_on_segments, data_of
+from tests.gql.flags import PRODUCTION
 from tests.servers import TOKEN, Answer, Server
 
-PLACE = {"project": "default", "environment": "production"}
 CREATE = "mutation ($input: CreateSegmentInput!) { createSegment(input: $input) { segment { kind memberCount } } }"
 START = """mutation ($input: StartSegmentImportInput!) {
   startSegmentImport(input: $input) { uploadUrl segmentImport { id state generation } } }"""
@@ -21,17 +21,17 @@ EVALUATE = """query ($key: String!, $context: JSON!) { evaluate(
 
 
 def create(server: Server, key: str, kind: str = "user") -> None:
-    new = {"environment": PLACE, "name": key, "key": key, "largeList": {"contextKind": kind}}
+    new = {"environment": PRODUCTION, "name": key, "key": key, "largeList": {"contextKind": kind}}
     assert server.post(CREATE, input=new)["createSegment"]["segment"]["kind"] == "LARGE_LIST"
 
 
 def delete(server: Server, key: str) -> None:
     text = "mutation ($input: DeleteSegmentInput!) { deleteSegment(input: $input) { revision } }"
-    assert server.post(text, input={"environment": PLACE, "segmentKey": key})["deleteSegment"]
+    assert server.post(text, input={"environment": PRODUCTION, "segmentKey": key})["deleteSegment"]
 
 
 def start(server: Server, key: str, mode: str = "MERGE", **options: Any) -> Answer:
-    return server.post(START, input={"environment": PLACE, "segmentKey": key, "mode": mode, **options})
+    return server.post(START, input={"environment": PRODUCTION, "segmentKey": key, "mode": mode, **options})
 
 
 def put(url: str, content: bytes | str, token: str = TOKEN, media_type: str = "text/csv") -> httpx.Response:
@@ -55,7 +55,12 @@ def look(server: Server, key: str, member: str = "ann") -> dict[str, Any]:
 def edit(server: Server, mutation: str, key: str, keys: list[str] | None = None, **options: bool) -> Answer:
     kind = f"{mutation[0].upper()}{mutation[1:]}Input"
     text = f"mutation ($input: {kind}!) {{ {mutation}(input: $input) {{ segment {{ memberCount }} revision }} }}"
-    given = {"environment": PLACE, "segmentKey": key, **({"keys": keys} if keys is not None else {}), **options}
+    given = {
+        "environment": PRODUCTION,
+        "segmentKey": key,
+        **({"keys": keys} if keys is not None else {}),
+        **options,
+    }
     return server.post(text, input=given)
 
 

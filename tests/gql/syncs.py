@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from tests.gql.lists import LIST
+from tests.gql.segments import update
 from tests.servers import TOKEN, Server
 
 PATH = "/api/v2/segment-targets/"
@@ -41,7 +42,7 @@ def once_it_has(server: Server, key: str, completed: int) -> dict[str, Any]:
         segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
         states = [change["state"] for change in segment["largeList"]["imports"]] if segment else []
         if states.count("COMPLETED") == completed:
-            time.sleep(0.5)  # what is served follows what is stored
+            update(server, key)  # changes nothing, and is answered once what is stored is served
             segment = server.post(LIST, key=key, member="ann")["environment"]["segment"]
             return {**segment, **segment["largeList"]}
         assert time.monotonic() < deadline, states

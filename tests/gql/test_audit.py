@@ -25,10 +25,7 @@ SEGMENT = """{ environment(project: "default", key: "production") { segment(key:
   id history(first: 50) { nodes { action } } } } }"""
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def log(server: Server, **wanted: Any) -> list[dict[str, Any]]:

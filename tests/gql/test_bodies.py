@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ import pytest
 
 from gql.pipelining import MOST_WAITING
 from tests.gql.lists import create, load, look, start
-from tests.gql.sockets import SECRET, head_of, status_of_one_more
+from tests.gql.sockets import SECRET, answers_one_more, head_of
 from tests.servers import TOKEN, Server
 
 SECONDS = 1
@@ -40,8 +41,9 @@ def send(  # noqa: PLR0913, PLR0917 - the parts of a request
             for piece in pieces:
                 connection.sendall(piece)
                 time.sleep(pause)
-        top, _, body = connection.recv(65_536).decode().partition("\r\n\r\n")
-    return int(top.split()[1]), json.loads(body), top.lower()
+        response = HTTPResponse(connection)
+        response.begin()
+        return response.status, json.load(response), str(response.headers).lower()
 
 
 @pytest.mark.parametrize(
@@ -88,10 +90,10 @@ def test_connections_over_the_limit_are_refused_until_others_close(tmp_path: Pat
         with ExitStack() as idle:
             for _ in range(2):
                 idle.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            assert status_of_one_more(server) == 200
+            answers_one_more(server, 200)
             idle.enter_context(socket.create_connection(("127.0.0.1", server.port)))
-            assert status_of_one_more(server) == 503
-        assert status_of_one_more(server) == 200
+            answers_one_more(server, 503)
+        answers_one_more(server, 200)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +182,9 @@ def test_connections_that_say_nothing_are_closed_and_others_find_room(curt: Serv
         idle = [
             silent.enter_context(socket.create_connection(("127.0.0.1", curt.port), timeout=8)) for _ in range(3)
         ]
-        assert status_of_one_more(curt) == 503
+        answers_one_more(curt, 503)
         assert all(map(closes, idle))
-        assert status_of_one_more(curt) == 200
+        answers_one_more(curt, 200)
 
 
 def alive(connection: socket.socket) -> None:

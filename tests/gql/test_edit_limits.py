@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from tests.gql.conftest import a_flag, data_of
+from tests.gql.flags import PRODUCTION, violations
 from tests.servers import Answer, Server
 
-PRODUCTION = {"project": "default", "environment": "production"}
 SEGMENT = {"environment": PRODUCTION, "segmentKey": "s"}
 FLAG = {"environment": PRODUCTION, "flagKey": "f"}
 PROJECT_FLAG = {"project": "default", "flagKey": "f"}
@@ -24,12 +24,6 @@ BOOLEAN = {"value": True}
 def mutate(server: Server, mutation: str, wish: dict[str, Any]) -> Answer:
     title = mutation[0].upper() + mutation[1:]
     return server.post(f"mutation ($i: {title}Input!) {{ {mutation}(input: $i) {{ __typename }} }}", i=wish)
-
-
-def violations(answer: Answer) -> dict[str, str]:
-    assert answer.code == "BAD_USER_INPUT"
-    found = answer.errors[0]["extensions"]["violations"]
-    return {".".join(map(str, v["path"])): v["message"] for v in found}
 
 
 @pytest.fixture(scope="module")

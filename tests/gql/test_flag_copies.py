@@ -15,10 +15,7 @@ CLAUSE = {"attribute": "plan", "op": "in", "values": ["pro"]}
 RULE = {"id": "by-plan", "clauses": [CLAUSE], "variation": 0}
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def copy(

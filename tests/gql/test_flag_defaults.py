@@ -15,10 +15,7 @@ DEFAULTS = "defaults { onVariation offVariation }"
 BEGUN = f"offVariation fallthrough {{ variation {{ index }} }} {DEFAULTS}"
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def abc(server: Server, **properties: Any) -> Answer:

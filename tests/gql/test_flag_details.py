@@ -7,11 +7,7 @@ import pytest
 from tests.gql.flags import ADA, FLAG, create, mutate, target, violations
 from tests.servers import Answer, Server
 
-
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def update(server: Server, *instructions: dict[str, Any], **properties: Any) -> Answer:

@@ -11,10 +11,7 @@ from tests.servers import Server
 OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def test_a_new_flag_is_off_in_every_environment_and_serves_its_last_variation(server: Server) -> None:

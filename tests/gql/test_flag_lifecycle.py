@@ -8,11 +8,7 @@ from tests.gql.conftest import a_flag, data_of
 from tests.gql.flags import ADA, create, mutate
 from tests.servers import Server
 
-
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def change(server: Server, mutation: str, key: str) -> list[dict[str, Any]]:

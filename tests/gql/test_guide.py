@@ -15,10 +15,7 @@ PROGRAM = {"description": "Early access to the new dashboard.", "tags": ["eap"]}
 OPTED_IN = {"contextKind": "user", "attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def opted_in(*values: str) -> dict[str, Any]:

@@ -3,11 +3,15 @@
 import json
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
+from http.client import HTTPResponse
+from pathlib import Path
 
 import pytest
 
+from tests.gql.sockets import answers_one_more
 from tests.servers import Server, printed_secrets
 
 LIMIT = 2_000
@@ -15,9 +19,9 @@ LIMIT = 2_000
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A service for heads of 2 kB and two connections, which made its own secrets."""
+    """A service for heads of 2 kB, which made its own secrets."""
     store = f"sqlite:///{tmp_path_factory.mktemp('strict')}/x.db"
-    with Server(store, token=None, max_header_bytes=str(LIMIT), max_connections="2") as server:
+    with Server(store, token=None, max_header_bytes=str(LIMIT)) as server:
         server.client.close()
         yield server
 
@@ -54,23 +58,39 @@ def test_a_head_has_one_host(strict: Server, version: str, hosts: int, status: i
     assert answer(strict, f"GET /healthz HTTP/{version}\r\n{HOST * hosts}{CLOSE}\r\n")[0] == status
 
 
+def lines_so_far(server: Server) -> int:
+    """Count the lines of the log when the one of a request of ours is there, and with it all before."""
+    mark = uuid.uuid4().hex
+    head = f"GET /graphql?query={{__typename}} HTTP/1.1\r\n{HOST}{CLOSE}X-Request-Id: {mark}\r\n\r\n"
+    answer(server, head)
+    deadline = time.monotonic() + 20
+    while mark not in (text := server.output()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    return text.count("\n")
+
+
 def test_who_asks_for_a_websocket_is_told_that_there_is_none_in_one_line_of_the_log(strict: Server) -> None:
-    lines = strict.output().count("\n")
-    head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
-    status, text = answer(strict, f"{head}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-    assert status == 400
-    [error] = json.loads(text.partition("\r\n\r\n")[2])["errors"]
+    lines = lines_so_far(strict)
+    head = "GET /graphql HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13"
+    with socket.create_connection(("127.0.0.1", strict.port), timeout=8) as connection:
+        connection.sendall(f"{head}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+        response = HTTPResponse(connection)
+        response.begin()
+        [error] = json.load(response)["errors"]
+    assert response.status == 400
     assert error["message"].startswith("Subscriptions are not offered")
-    time.sleep(0.5)  # until all that will be written is written
-    assert strict.output().count("\n") == lines + 1
+    assert lines_so_far(strict) == lines + 2, "its own, and ours"
 
 
-def test_who_is_one_too_many_learns_by_which_setting(strict: Server) -> None:
-    with ExitStack() as opened:
+def test_who_is_one_too_many_learns_by_which_setting(tmp_path: Path) -> None:
+    with Server(f"sqlite:///{tmp_path}/x.db", max_connections="2") as server, ExitStack() as opened:
+        server.client.close()
+        answers_one_more(server, 200)
         for _ in range(2):
-            opened.enter_context(socket.create_connection(("127.0.0.1", strict.port)))
-        status, text = answer(strict, f"GET /healthz HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n")
-    assert status == 503
+            opened.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+        answers_one_more(server, 503)
+        _, text = answer(server, f"GET /healthz HTTP/1.1\r\nHost: x\r\n{CLOSE}\r\n")
     assert "EARLYBIRD_MAX_CONNECTIONS" in text
 
 

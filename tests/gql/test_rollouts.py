@@ -10,10 +10,7 @@ from tests.servers import Server
 OPTED_IN = {"attribute": "eap-opt-in", "op": "in", "values": ["yes"]}
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def test_a_rollout_is_read_as_it_was_written_by_a_rule_and_by_the_fallthrough(server: Server) -> None:

@@ -19,10 +19,7 @@ STUDENT = {"kind": "user", "key": "stu", "email": "stu@college.edu"}
 PEOPLE = [{"kind": "user", "key": f"user-{n}", "tier": "enterprise"} for n in range(200)]
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
-    server.import_flags({}, environment="test")
+pytestmark = pytest.mark.usefixtures("empty")
 
 
 def individuals(which: str, *keys: str, **more: Any) -> dict[str, Any]:

@@ -10,9 +10,11 @@ from tests.servers import Server
 KEYS = [f"u{n}" for n in range(15_001)]
 
 
-@pytest.fixture(autouse=True)
-def empty(server: Server) -> None:
-    server.import_flags({})
+pytestmark = pytest.mark.usefixtures("empty", "segment")
+
+
+@pytest.fixture
+def segment(server: Server) -> None:
     create(server, "s")
 
 

@@ -17,7 +17,8 @@ from starlette.requests import Request
 
 from gql.bodies import BodyLimits
 from gql.uploads import TooLargeError, TooSlowError, receive_upload
-from tests.gql.lists import CREATE, PLACE, START, create, delete, edit, load, look, put, start, target
+from tests.gql.flags import PRODUCTION
+from tests.gql.lists import CREATE, START, create, delete, edit, load, look, put, start, target
 from tests.servers import TOKEN, Server
 
 CANCEL = "mutation ($id: ID!) { cancelSegmentImport(input: {importId: $id}) { segmentImport { state } } }"
@@ -117,9 +118,9 @@ def test_an_import_takes_one_file(server: Server) -> None:
 def test_statuses_tell_what_is_wrong(secrets: tuple[Server, dict[str, str]]) -> None:
     server, printed = secrets
     owner = printed["owner token"]
-    new = {"environment": PLACE, "name": "told", "key": "told", "largeList": {"contextKind": "user"}}
+    new = {"environment": PRODUCTION, "name": "told", "key": "told", "largeList": {"contextKind": "user"}}
     server.post(CREATE, input=new)
-    wanted = {"environment": PLACE, "segmentKey": "told", "mode": "MERGE"}
+    wanted = {"environment": PRODUCTION, "segmentKey": "told", "mode": "MERGE"}
     url = server.post(START, input=wanted)["startSegmentImport"]["uploadUrl"]
     sdk_key = printed["server SDK key, production"]
     export = "/segment-exports/default/production/told"

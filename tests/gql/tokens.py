@@ -1,6 +1,7 @@
 """Access tokens over HTTP: made, listed and tried as a client does."""
 
 import base64
+import time
 from typing import Any
 
 from tests.gql.grants import change
@@ -34,6 +35,14 @@ def lives(service: Server, secret: str) -> bool:
     answer = service.post("{ __typename }", token=secret)
     assert not answer.errors or answer.code == "UNAUTHENTICATED"
     return not answer.errors
+
+
+def once_it_is_dead(service: Server, secret: str) -> None:
+    """Wait for the end of a secret: it comes by the clock."""
+    deadline = time.monotonic() + 20
+    while lives(service, secret):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def sees_project(service: Server, secret: str) -> bool:

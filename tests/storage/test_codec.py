@@ -5,7 +5,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.commits import Entity
@@ -53,7 +53,7 @@ def everything_of(declared: object) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("value_type", [*get_args(Entity), AuditEntry])
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(data=st.data())
 def test_decoding_gives_back_what_was_encoded(value_type: type[Any], data: st.DataObject) -> None:
     value = data.draw(everything_of(value_type))
@@ -61,7 +61,6 @@ def test_decoding_gives_back_what_was_encoded(value_type: type[Any], data: st.Da
     assert decode_text(value_type, encode_text(value)) == value
 
 
-@settings(deadline=None)
 @given(JSONS)
 def test_json_values_keep_their_types_and_names(value: Json) -> None:
     flag = decode_text(Flag, encode_text(a_flag(values=(value,))))

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.access.actions import ACTIONS
@@ -54,7 +54,7 @@ def policies_about(draw: st.DrawFn, resource: Resource) -> Policy:
     return a_drawn_policy(statements)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(data=st.data())
 def test_what_is_had_by_comparison_is_had_in_each_case(data: st.DataObject) -> None:
     resource = data.draw(resources())

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.access.actions import ACTIONS
@@ -74,7 +74,6 @@ def rights(draw: st.DrawFn) -> Rights:
     return rights_of(*draw(st.lists(policies(), max_size=3)))
 
 
-@settings(deadline=None)  # all actions of all types
 @given(st.lists(rights(), max_size=2), resources())
 def test_the_actions_on_a_thing_are_those_that_the_gate_lets_pass_in_their_order(
     drawn: list[Rights], resource: Resource
@@ -84,7 +83,6 @@ def test_the_actions_on_a_thing_are_those_that_the_gate_lets_pass_in_their_order
     assert somebody.actions_on(resource) == [action for action in known if somebody.may(action, resource)]
 
 
-@settings(deadline=None)
 @given(policies(), resources())
 def test_one_pass_over_a_policy_finds_what_it_decides_action_by_action(policy: Policy, resource: Resource) -> None:
     decided = {action for action in ALL_ACTIONS if policy.decide(action, resource).allows}

@@ -195,14 +195,14 @@ def check_against_reference(world: World) -> None:
             assert (compiled, repr(compiled.value)) == (naive, repr(naive.value))
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=1_000)
 @given(seeds())
 def test_order_and_repetition_change_nothing(seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - repeatable, not secret
     check_any_order(random_world(rng), rng)
 
 
-@settings(max_examples=1_500, deadline=None)
+@settings(max_examples=1_500)
 @given(seeds())
 def test_the_compiled_evaluator_agrees_with_a_naive_one(seed: int) -> None:
     check_against_reference(random_world(random.Random(seed)))  # noqa: S311 - repeatable, not secret
@@ -235,7 +235,7 @@ def both(first: Mapping[str, T], second: Mapping[str, T]) -> dict[str, list[T]]:
     return {key: [found[key] for found in (first, second) if key in found] for key in {**first, **second}}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seeds(), seeds())
 def test_a_snapshot_that_takes_over_what_did_not_change_answers_as_a_new_one(one: int, other: int) -> None:
     rng = random.Random(one)  # noqa: S311 - repeatable, not secret

@@ -1,11 +1,8 @@
-"""Reading flag data: lenient where Go is, and every wrong type is told with its place (LaunchDarkly semantics 1)."""
-
-from typing import Any
+"""Reading flag data: lenient where Go is (LaunchDarkly semantics 1)."""
 
 import pytest
 
-from domain.errors import InvalidInputError
-from domain.flag_data import FlagData, ReadFlag, ReadSegment, read_flag_data
+from domain.flag_data import FlagData
 from domain.json import Json
 from domain.model.targeting import (
     Clause,
@@ -16,26 +13,15 @@ from domain.model.targeting import (
     VariationOrRollout,
     WeightedVariation,
 )
-from tests.builders import ENVIRONMENT, a_context, a_snapshot_of
-
-
-def read(data: Json) -> FlagData:
-    return read_flag_data(data, ENVIRONMENT)
-
-
-def read_flag(**properties: Json) -> ReadFlag:
-    return read({"flags": {"flag": properties}}).flags["flag"]
-
-
-def read_segment(**properties: Json) -> ReadSegment:
-    return read({"segments": {"segment": properties}}).segments["segment"]
-
-
-def violations_of(data: Json, path: tuple[str | int, ...] = ()) -> list[str]:
-    with pytest.raises(InvalidInputError) as caught:
-        read_flag_data(data, ENVIRONMENT, path)
-    return [str(violation) for violation in caught.value.violations]
-
+from tests.builders import a_context, a_snapshot_of
+from tests.domain.flag_data.reading import (
+    FLAG_PROPERTIES,
+    SEGMENT_PROPERTIES,
+    read,
+    read_flag,
+    read_segment,
+    violations_of,
+)
 
 # Collections
 
@@ -128,14 +114,6 @@ def test_an_empty_flag_is_off_and_serves_nothing() -> None:
     assert targeting.fallthrough == VariationOrRollout()
     assert flag.flag.variations == ()
     assert (flag.deleted, flag.notes, flag.given) == (False, (), frozenset())
-
-
-FLAG_PROPERTIES = (
-    "key", "version", "deleted", "on", "variations", "offVariation", "fallthrough", "prerequisites", "targets",
-    "contextTargets", "rules", "salt", "trackEvents", "trackEventsFallthrough", "debugEventsUntilDate",
-    "clientSideAvailability", "clientSide", "samplingRatio", "excludeFromSummaries", "migration", "name",
-    "description", "tags",
-)  # fmt: skip
 
 
 def test_null_is_absence_everywhere_in_a_flag() -> None:
@@ -301,12 +279,6 @@ def test_a_tombstone_says_that_the_item_is_gone(properties: dict[str, Json]) -> 
 # Segments
 
 
-SEGMENT_PROPERTIES = (
-    "key", "version", "deleted", "salt", "included", "excluded", "includedContexts", "excludedContexts", "rules",
-    "unbounded", "unboundedContextKind", "generation", "name", "description", "tags",
-)  # fmt: skip
-
-
 def test_null_is_absence_everywhere_in_a_segment() -> None:
     assert read_segment(**dict.fromkeys(SEGMENT_PROPERTIES)) == read_segment()
 
@@ -333,115 +305,3 @@ def test_a_list_without_a_generation_is_told_from_generation_0() -> None:
 
 def test_the_members_of_a_list_are_users_by_default() -> None:
     assert read_segment(unbounded=True).segment.member_kind == "user"
-
-
-# Wrong types
-
-
-def at(path: str, value: Any) -> Json:
-    """Make data that has a value at a path; numbers are places in lists."""
-    for step in reversed(path.split(".")):
-        value = [value] if step == "0" else {step: value}
-    made: Json = value
-    return made
-
-
-RULE, CLAUSE, ROLLOUT = "flags.f.rules.0", "flags.f.rules.0.clauses.0", "flags.f.fallthrough.rollout"
-TEXTS = (
-    "flags.f.key", "flags.f.salt", "flags.f.name", "flags.f.description", "flags.f.prerequisites.0.key",
-    "flags.f.contextTargets.0.contextKind", "flags.f.targets.0.values.0", "flags.f.tags.0", f"{RULE}.id",
-    f"{RULE}.description", f"{CLAUSE}.op", f"{CLAUSE}.attribute", f"{CLAUSE}.contextKind", f"{ROLLOUT}.kind",
-    f"{ROLLOUT}.contextKind", f"{ROLLOUT}.bucketBy", "segments.s.key", "segments.s.salt", "segments.s.included.0",
-    "segments.s.excluded.0", "segments.s.includedContexts.0.contextKind", "segments.s.excludedContexts.0.values.0",
-    "segments.s.unboundedContextKind", "segments.s.rules.0.id", "segments.s.rules.0.bucketBy",
-    "segments.s.rules.0.rolloutContextKind", "segments.s.name", "segments.s.description",
-)  # fmt: skip
-INTEGERS = (
-    "flags.f.version", "flags.f.offVariation", "flags.f.debugEventsUntilDate", "flags.f.samplingRatio",
-    "flags.f.migration.checkRatio", "flags.f.prerequisites.0.variation", "flags.f.targets.0.variation",
-    "flags.f.contextTargets.0.variation", f"{RULE}.variation", "flags.f.fallthrough.variation", f"{ROLLOUT}.seed",
-    f"{ROLLOUT}.variations.0.variation", f"{ROLLOUT}.variations.0.weight", "segments.s.version",
-    "segments.s.generation", "segments.s.rules.0.weight",
-)  # fmt: skip
-TRUTHS = (
-    "flags.f.on", "flags.f.deleted", "flags.f.trackEvents", "flags.f.trackEventsFallthrough", "flags.f.clientSide",
-    "flags.f.excludeFromSummaries", "flags.f.clientSideAvailability.usingMobileKey",
-    "flags.f.clientSideAvailability.usingEnvironmentId", f"{RULE}.trackEvents", f"{CLAUSE}.negate",
-    f"{ROLLOUT}.variations.0.untracked", "segments.s.deleted", "segments.s.unbounded",
-)  # fmt: skip
-LISTS = (
-    "flags.f.variations", "flags.f.prerequisites", "flags.f.targets", "flags.f.contextTargets", "flags.f.rules",
-    "flags.f.tags", "flags.f.targets.0.values", f"{RULE}.clauses", f"{CLAUSE}.values", f"{ROLLOUT}.variations",
-    "segments.s.included", "segments.s.excluded", "segments.s.includedContexts", "segments.s.excludedContexts",
-    "segments.s.rules", "segments.s.rules.0.clauses", "segments.s.tags", "segments.s.includedContexts.0.values",
-)  # fmt: skip
-OBJECTS = (
-    "flags.f", "flags.f.fallthrough", "flags.f.clientSideAvailability", "flags.f.migration", ROLLOUT,
-    "flags.f.prerequisites.0", "flags.f.targets.0", "flags.f.contextTargets.0", RULE, CLAUSE, f"{RULE}.rollout",
-    f"{ROLLOUT}.variations.0", "segments.s", "segments.s.rules.0", "segments.s.rules.0.clauses.0",
-    "segments.s.includedContexts.0", "segments.s.excludedContexts.0",
-)  # fmt: skip
-WRONG: tuple[tuple[tuple[str, ...], tuple[Json, ...], str], ...] = (
-    (TEXTS, (1, True, [], {}), "a string"),
-    (INTEGERS, ("1", True, 1.5, 2**63, 1e300, [], {}), "a whole number"),
-    (TRUTHS, (0, "true", [], {}), "true or false"),
-    (LISTS, (1, "a", True, {}), "a list"),
-    (OBJECTS, (1, "a", True, []), "an object"),
-)
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [(path, value, expected) for paths, values, expected in WRONG for path in paths for value in values],
-)
-def test_a_wrong_type_is_refused_with_its_place(path: str, value: Json, expected: str) -> None:
-    (violation,) = violations_of(at(path, value))
-    place, _, message = violation.rpartition(": ")
-    assert place == path.replace(".0", "[0]")
-    assert message.startswith(expected)
-
-
-def test_all_violations_are_told_at_once() -> None:
-    data: Json = {
-        "flags": {"a": {"on": 1, "rules": [{}, {"clauses": [{"op": 2}]}]}, "b": 3},
-        "flagValues": {"a": 1},
-        "segments": {"s": {"included": ["x", 4], "rules": 5}},
-    }
-    assert [violation.rpartition(": ")[0] for violation in violations_of(data)] == [
-        "flags.a.on", "flags.a.rules[1].clauses[0].op", "flags.b", "flagValues.a", "segments.s.included[1]",
-        "segments.s.rules",
-    ]  # fmt: skip
-
-
-def test_a_bad_tag_is_refused_with_its_place() -> None:
-    (violation,) = violations_of({"flags": {"a": {"tags": ["ok", "not ok"]}}})
-    assert violation.startswith("flags.a.tags[1]: 'not ok' is not a tag: 1 to 256 letters")
-
-
-# Notes
-
-
-def test_properties_that_nobody_knows_are_ignored_and_noted() -> None:
-    flag, segment = read_flag(rule=[], On=True), read_segment(members=[])
-    assert flag.notes == ("ignored the property 'On'", "ignored the property 'rule'")
-    assert segment.notes == ("ignored the property 'members'",)
-    assert flag.targeting.on is False
-
-
-def test_operators_that_nobody_knows_are_kept_and_noted() -> None:
-    rules: list[Json] = [{"clauses": [{"op": "sortOf"}, {"op": "in"}, {"op": "segmentMatch"}]}]
-    flag, segment = read_flag(rules=rules), read_segment(rules=rules)
-    assert [clause.op for clause in flag.targeting.rules[0].clauses] == ["sortOf", "in", "segmentMatch"]
-    assert flag.notes == segment.notes == ("kept the operator 'sortOf', which is unknown and never matches",)
-
-
-def test_rules_that_share_an_id_are_noted() -> None:
-    rules: list[Json] = [{"id": id_, "clauses": [], "variation": 0} for id_ in ("x", "y", "", "x", "")]
-    note = "kept 2 rules with the id 'x': edits call each by its place, as in '#0'"
-    assert read_flag(rules=rules, variations=[1]).notes == (note,)
-    assert note in read_segment(rules=rules).notes
-
-
-def test_known_properties_are_not_noted() -> None:
-    assert read_flag(**dict.fromkeys(FLAG_PROPERTIES)).notes == ()
-    assert read_segment(**dict.fromkeys(SEGMENT_PROPERTIES)).notes == ()

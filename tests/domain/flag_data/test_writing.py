@@ -52,7 +52,7 @@ def check_round_trip(data: Json) -> dict[str, Json]:
     return written
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seeds())
 def test_what_is_written_is_read_again_and_evaluates_the_same(seed: int) -> None:
     world = random_world(random.Random(seed))  # noqa: S311 - repeatable, not secret
@@ -62,7 +62,7 @@ def test_what_is_written_is_read_again_and_evaluates_the_same(seed: int) -> None
         assert before.evaluate_all(before.flags, one) == after.evaluate_all(after.flags, other)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(seeds())
 def test_launchdarklys_strict_reader_reads_what_is_written(seed: int) -> None:
     world = random_world(random.Random(seed))  # noqa: S311 - repeatable, not secret

@@ -24,6 +24,7 @@ from domain.services.snapshots import SnapshotService
 from domain.services.target_limit import TargetLimit
 from storage.key_spool import TemporaryKeySpool
 from tests.domain.services.conftest import FickleStore
+from tests.domain.services.interposed import Interposed
 from tests.domain.services.waiting import eventually
 
 BETA = f"{PRODUCTION}/beta"
@@ -55,39 +56,23 @@ class Process:
         await self.imports.import_flag_data(self.owner, PRODUCTION, {"segments": segments}, mode)
 
 
-class BusyStore:
-    """A store where others do something first, once, when one of certain calls comes."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.awaited: tuple[str, ...] = ()
-
-    def interrupt(self, others: Callable[[], Awaitable[None]], *calls: str) -> None:
-        self.others, self.awaited = others, calls
-
-    def __getattr__(self, name: str) -> Any:
-        async def call(*arguments: Any, **options: Any) -> Any:
-            if name in self.awaited:
-                self.awaited = ()
-                await self.others()
-            return await getattr(self.store, name)(*arguments, **options)
-
-        return getattr(self.store, name) if name == "watch_revisions" else call
-
-
 @pytest.fixture
 def here(fickle: FickleStore, snapshots: SnapshotService, owner: Principal) -> Process:
     return Process(fickle, snapshots, owner)
 
 
-@pytest.fixture
-def busy(store: Store) -> BusyStore:
-    return BusyStore(store)
+Meanwhile = Callable[[str, Callable[[], Awaitable[None]]], Process]
 
 
 @pytest.fixture
-def there(busy: BusyStore, owner: Principal) -> Process:
-    return Process(busy, SnapshotService(cast("Store", busy)), owner)
+def there(store: Store, owner: Principal) -> Meanwhile:
+    """What makes another process, before one of whose calls of the store something else is done, once."""
+
+    def make(name: str, meanwhile: Callable[[], Awaitable[None]]) -> Process:
+        interposed = cast("Store", Interposed(store, name, meanwhile))
+        return Process(interposed, SnapshotService(interposed), owner)
+
+    return make
 
 
 async def members(store: Store) -> list[str]:
@@ -98,31 +83,27 @@ async def members(store: Store) -> list[str]:
 
 
 async def test_a_list_made_while_the_one_before_is_still_being_discarded_keeps_its_members(
-    here: Process, there: Process, busy: BusyStore, store: Store
+    here: Process, there: Meanwhile, store: Store
 ) -> None:
-    await there.create()
-    await there.add("old")
+    await here.create()
+    await here.add("old")
 
     async def make_it_again() -> None:
         await here.create()
         await here.add("new")
 
-    busy.interrupt(make_it_again, "discard_members")
-    await there.delete()
-    assert not busy.awaited
+    await there("discard_members", make_it_again).delete()
     assert await members(store) == ["new"]
 
 
 async def test_a_list_made_while_an_import_is_about_to_make_it_keeps_its_members(
-    here: Process, there: Process, busy: BusyStore, store: Store
+    here: Process, there: Meanwhile, store: Store
 ) -> None:
     async def make_it() -> None:
         await here.create()
         await here.add("new")
 
-    busy.interrupt(make_it, "discard_members", "commit")
-    await there.bring({"key": "beta", "unbounded": True, "generation": 1})
-    assert not busy.awaited
+    await there("commit", make_it).bring({"key": "beta", "unbounded": True, "generation": 1})
     assert await members(store) == ["new"]
 
 
@@ -164,25 +145,26 @@ async def test_an_import_that_ends_a_list_leaves_nothing_of_it(here: Process, st
 
 
 async def test_an_import_of_whatever_generation_leaves_a_list_to_the_change_that_is_filling_it(
-    here: Process, there: Process, busy: BusyStore, store: Store
+    here: Process, there: Meanwhile, store: Store
 ) -> None:
     """It shows nothing of what the change has written so far, and takes nothing of it away."""
     await here.create()
 
+    shown: list[list[str]] = []
+
     async def bring() -> None:
         await here.bring({"key": "beta", "unbounded": True, "generation": 1})
-        assert await members(store) == []
+        shown.append(await members(store))
 
-    busy.interrupt(bring, "add_members")
-    await there.add("ann")
-    assert not busy.awaited
+    await there("add_members", bring).add("ann")
+    assert shown == [[]]
     assert await members(store) == ["ann"]
     await discard_gone_lists(store)
     assert await members(store) == ["ann"]
 
 
 async def test_a_change_of_a_list_that_is_gone_fails_though_there_is_another_one(
-    here: Process, there: Process, busy: BusyStore, store: Store
+    here: Process, there: Meanwhile, store: Store
 ) -> None:
     await here.create()
 
@@ -191,9 +173,8 @@ async def test_a_change_of_a_list_that_is_gone_fails_though_there_is_another_one
         await here.create()
         await here.add("new")
 
-    busy.interrupt(make_another, "add_members")
     with pytest.raises(DomainError):
-        await there.add("late")
+        await there("add_members", make_another).add("late")
     assert await members(store) == ["new"]
     assert len(await store.list_ids()) == 1
 

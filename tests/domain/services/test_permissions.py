@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.access.actions import ACTIONS
@@ -78,7 +78,6 @@ async def test_a_thing_tells_what_the_gate_would_let_pass_whatever_the_policy(
         "proj/default;old,web:env/production;old,web:segment/t",
     ]
 
-    @settings(deadline=None)  # some hundred questions each time
     @given(st.data())
     def check(data: st.DataObject) -> None:
         statements: list[NewStatement] = []

@@ -152,7 +152,7 @@ async def take_steps(policy: str, steps: Sequence[tuple[str, str, Sequence[str]]
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@settings(max_examples=20, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # each takes long
+@settings(max_examples=20, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # each takes long
 @given(steps=st.lists(STEPS, min_size=4, max_size=10))
 def test_no_sequence_of_allowed_edits_widens_a_policy_s_reach(
     policy: str, steps: list[tuple[str, str, Sequence[str]]]
