@@ -49,7 +49,7 @@ class AccessTokenView(Node):
     )
     manages_tokens: bool = strawberry.field(
         description="Whether it may manage all tokens of its member, though it has roles of its own: somebody "
-        "else made it for him, and did not say which."
+        "else made it for him, and did not say which. It does so while the member has the same base role as it."
     )
     created_at: datetime | None = strawberry.field(description="When it was created; null if that is not known.")
     expires_at: datetime | None = strawberry.field(

@@ -58,7 +58,8 @@ class Credential:
         name: No two service tokens have the same.
         expires_ms: From when on it opens nothing, in epoch milliseconds; None if it does not expire.
         superseded: Whether another secret has taken its place, so that it is about to expire.
-        manages_tokens: Whether a member's token may manage all of the member's, whatever roles of its own it has.
+        manages_tokens: Whether a member's token may manage all of the member's, whatever roles of its own it has:
+            as long as the member has the base role that it has.
     """
 
     id: str

@@ -150,7 +150,9 @@ class AccessDirectory:
         whole = self._principal_of_member(member)
         if not credential.is_restricted:
             return replace(whole, credential=credential)
-        if credential.manages_tokens:
+        # Policies tell members apart by their base roles: of another one its maker may not do the same.
+        is_as_made = credential.grants is not None and credential.grants.base_role is member.grants.base_role
+        if credential.manages_tokens and is_as_made:
             own = Rights((*own.granted, member.membership))
         return replace(whole, credential=credential, rights=(*whole.rights, own))
 

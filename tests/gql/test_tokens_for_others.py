@@ -122,6 +122,17 @@ def test_who_may_only_make_tokens_does_not_get_to_delete_any_by_one_that_he_make
     assert {name.partition(" ")[0] for name in denied(refused)} == lacked
 
 
+def test_it_does_not_manage_the_tokens_that_its_member_gets_with_another_base_role(
+    service: Server, member: str
+) -> None:
+    first = made(service, a_maker(service, "manager"), name="first", memberEmail=member)[0]
+    assert not change(service, "assignRoles", "member { id }", memberEmail=member, baseRole="OWNER").errors
+    owners = made(service, name="owner's", memberEmail=member)[1]
+    assert names(service, first) == []
+    refused = change(service, "deleteAccessToken", "__typename", token=first, accessTokenId=owners["id"])
+    assert refused.code == "NOT_FOUND"
+
+
 @pytest.mark.parametrize("own", [{"baseRole": "READER"}, {"policy": READS}])
 def test_one_that_is_restricted_on_purpose_manages_none(service: Server, member: str, own: dict[str, Any]) -> None:
     for maker, whose in ((None, {"memberEmail": member}), (made(service, name="o", memberEmail=member)[0], {})):
