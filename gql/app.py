@@ -45,7 +45,7 @@ def _cors(origins: str) -> Middleware:
         CORSMiddleware,
         allow_origins=[origin.strip() for origin in origins.split(",")],
         allow_methods=["GET", "POST", "PUT"],
-        allow_headers=["Authorization", "Content-Encoding", "Content-Type"],
+        allow_headers=["Authorization", "Content-Encoding", "Content-Type", "X-Request-Id"],
         expose_headers=["Retry-After", "X-Request-Id"],
         max_age=600,
     )

@@ -267,17 +267,18 @@ def _parse_level(text: str, start: int, path: InputPath) -> LevelSpecifier:
         offset = next(index for index, character in enumerate(key) if character in "/,")
         _refuse(path, f"has {key[offset]!r} at character {at + offset + 1}, which no key has")
     at += len(key) + 1
+    # Emails are the same in any case, and those of members are folded; the tags of who has roles are these.
+    is_folded = type_name in {"member", "service-token"}
     globs: list[Glob] = []
     for tag in tags.split(",") if has_tags else ():
         if not tag or ";" in tag or "/" in tag:
             _refuse(path, f"needs a tag at character {at + 1}")
-        globs.append(Glob(tag))
+        globs.append(Glob(tag.casefold() if is_folded else tag))
         at += len(tag) + 1
     if len(globs) > TAGS_LIMIT:
         _refuse(path, f"names {len(globs)} tags of one level, and {TAGS_LIMIT} are the most")
     if any(name.count("*") > WILDCARDS_LIMIT for name in (key, *(glob.text for glob in globs))):
         _refuse(path, f"has more than {WILDCARDS_LIMIT} '*' in a key or a tag")
-    # Emails are the same in any case, and those of members are folded.
     return LevelSpecifier(type_name, Glob(key.casefold() if type_name == "member" else key), tuple(globs))
 
 

@@ -50,14 +50,18 @@ def rights_of(*granted: Policy) -> Rights:
 
 @st.composite
 def resources(draw: st.DrawFn) -> Resource:
-    """Things of any type; emails of members are folded."""
+    """Things of any type; emails of members are folded, and so are base roles, which members and services bear."""
     types = draw(st.sampled_from(RESOURCE_TYPES))
     if types == "acct":
         return resource_of("acct")
     return Resource(
         tuple(
-            Level(name, draw(NAMES.map(str.lower) if name == "member" else NAMES), draw(TAGS))
-            for name in types.split(":")
+            Level(
+                name,
+                draw(NAMES.map(str.lower) if name == "member" else NAMES),
+                frozenset(map(str.lower, tags)) if name in {"member", "service-token"} else tags,
+            )
+            for name, tags in ((name, draw(TAGS)) for name in types.split(":"))
         )
     )
 

@@ -48,6 +48,13 @@ def test_a_project_s_specifier_names_the_project_alone() -> None:
     assert parse_specifier("acct").matches(resource_of("acct"))
 
 
+def test_base_roles_are_named_in_any_case_as_the_api_writes_them() -> None:
+    writer = resource_of("member", "ann@acme.com", ["writer"])
+    assert parse_specifier("member/*;WRITER").matches(writer)
+    assert parse_specifier("member/*;WR*:token/*").matches(writer.child("token", "x"))
+    assert parse_specifier("service-token/*;Admin").matches(resource_of("service-token", "x", ["admin"]))
+
+
 @given(st.data())
 def test_a_specifier_made_from_a_thing_names_it_and_reads_as_it_was_written(data: Any) -> None:
     thing: Resource = data.draw(resources())
