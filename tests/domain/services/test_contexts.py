@@ -23,7 +23,7 @@ from domain.services.setup import PRODUCTION, FirstSecrets
 from domain.services.snapshots import SnapshotService
 from tests.domain.services.conftest import FickleStore
 
-NOW = 1_000_000_000_000
+NOW = 4_000_000_000_000  # later than the environments, which are made at the real time
 MINUTE = 60_000
 DAY = 24 * 60 * MINUTE
 
