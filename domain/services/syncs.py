@@ -218,9 +218,10 @@ class SyncService:
         except DomainError as error:  # what it was accepted for is gone, or became another thing
             _log.warning("a message on %s cannot be applied: %s", accepted.source.cohort_id, error.message)
             refused = error
-            await self._record(principal, accepted, error)
-        with contextlib.suppress(VersionConflictError):  # another process applied it
+        with contextlib.suppress(VersionConflictError):  # somebody else applied it, or recorded why it cannot be
             await self._store.commit(Commit(writes=(Delete(accepted),), entry=None))
+            if refused is not None:
+                await self._record(principal, accepted, refused)
         return refused
 
     async def _record(self, principal: Principal, accepted: AcceptedSync, refusal: DomainError) -> None:

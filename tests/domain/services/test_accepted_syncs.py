@@ -100,6 +100,15 @@ async def test_a_message_that_another_one_made_impossible_is_recorded_and_no_ans
     assert {change.actor for change in changes} == {owner.actor}
 
 
+async def test_of_several_who_find_a_message_impossible_one_records_it(store: Store, owner: Principal) -> None:
+    here = Process(store)
+    await here.syncs.accept(owner, PRODUCTION, replace(message("acme", message_id="1"), context_kind="org"))
+    await here.syncs.accept(owner, PRODUCTION, message("ann", message_id="2"))
+    await asyncio.gather(*[Process(store).syncs.apply_accepted() for _ in range(4)])
+    changes = await store.list_all(ListChange, (await store.get(Segment, SYNCED)).list_id)
+    assert [change.state.name for change in changes] == ["COMPLETED", "FAILED"]
+
+
 async def test_a_batch_is_not_acknowledged_though_another_process_refused_it_first(
     here: Process, store: Store, owner: Principal
 ) -> None:
