@@ -8,6 +8,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 MOST_WAITING = 100
 """How many requests may wait on one connection; no client of HTTP sends so many ahead of their answers."""
 
+_CONNECTION = frozenset({b"connection", b"proxy-connection"})
+
 
 class PipeliningProtocol(HttpToolsProtocol):
     """uvicorn's HTTP, which takes the body of a request with `Upgrade` for other requests, and any number of them.
@@ -17,6 +19,7 @@ class PipeliningProtocol(HttpToolsProtocol):
     """
 
     _answered: RequestResponseCycle | None = None
+    _is_in_head = False
 
     def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - uvicorn's own
         super().__init__(*arguments, **options)
@@ -28,8 +31,26 @@ class PipeliningProtocol(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's
         return self.parser
 
+    def on_message_begin(self) -> None:
+        """Begin to read a head."""
+        self._is_in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field in; those behind a body are none of the head's (RFC 9110 6.5.1)."""
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request; the answer to one before it must not be this."""
+        if self.cycle is None or self.cycle.response_complete:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
+
     def on_headers_complete(self) -> None:
         """Answer a request in its turn; one too many ends the connection."""
+        self._is_in_head = False
         if self.parser.should_upgrade() or self.transport.is_closing():
             return
         if len(self.pipeline) >= MOST_WAITING:
@@ -61,9 +82,9 @@ class PipeliningProtocol(HttpToolsProtocol):
 
     def head_without_upgrade(self) -> bytes:
         """Return the head that was read last, written without its wish to be upgraded."""
-        asks = b",".join(value for name, value in self.headers if name == b"connection").lower().split(b",")
+        asks = b",".join(value for name, value in self.headers if name in _CONNECTION).lower().split(b",")
         kept = [token for token in map(bytes.strip, asks) if token != b"upgrade"]
-        lines = [b"%s: %s" % (name, value) for name, value in self.headers if name != b"connection"]
+        lines = [b"%s: %s" % (name, value) for name, value in self.headers if name not in _CONNECTION]
         lines += [b"connection: " + b", ".join(kept)] if kept else []
         start = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         return b"\r\n".join([start, *lines, b"", b""])
@@ -82,14 +103,16 @@ class _Parser(httptools.HttpRequestParser):
         Raises:
             HttpParserError: It is no HTTP.
         """
-        parser = self
+        parser, rewritten = self, 0
         while not self._protocol.transport.is_closing():
             try:
                 super(_Parser, parser).feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                if parser.get_method() == b"CONNECT":  # an upgrade by itself; there is no proxy here
+                # A CONNECT is one by itself; a head that still asks would be written again for ever.
+                if parser.get_method() == b"CONNECT" or upgrade.args[0] <= rewritten:
                     raise httptools.HttpParserInvalidMethodError from None
-                data = self._protocol.head_without_upgrade() + data[upgrade.args[0] :]
+                head = self._protocol.head_without_upgrade()
+                data, rewritten = head + data[upgrade.args[0] :], len(head)
                 parser = (
                     self._protocol.parse_anew()
                 )  # this one has read to the end, if the connection was to close

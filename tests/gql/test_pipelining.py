@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.machine import memory_mib
 from gql.pipelining import MOST_WAITING
+from tests.gql.sockets import SECRET
 from tests.servers import Server
 
 TYPENAME = b'{"query":"{ __typename }"}'
@@ -82,6 +83,35 @@ def test_chunked_bodies_of_requests_that_ask_for_an_upgrade_are_read(server: Ser
     head = head.replace(b"Content-Length: 0\r\n", b"")
     chunk = f"{len(TYPENAME):x}\r\n".encode() + TYPENAME + b"\r\n0\r\n\r\n"
     assert answers(server, head + chunk, count=1) == [ASKED]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Proxy-Connection: upgrade",
+        "Connection: upgrade\r\nProxy-Connection: keep-alive, Upgrade",
+        "Connection: a,Upgrade",
+    ],
+)
+def test_every_way_to_ask_for_an_upgrade_is_answered_once(server: Server, fields: str) -> None:
+    asks = f"GET /healthz HTTP/1.1\r\nHost: a\r\nUpgrade: h2c\r\n{fields}\r\n\r\n".encode()
+    assert answers(server, asks * 50 + READY, count=51)[:50] == [{"status": "alive"}] * 50
+
+
+def test_the_answer_to_a_request_is_never_the_refusal_of_what_follows(server: Server) -> None:
+    create = b'{"query":"mutation { createProject(input: {name: \\"Behind\\"}) { project { key } } }"}'
+    head, body = post(create, SECRET)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=8) as connection:
+        connection.sendall(head + body + b"GARBAGE\0\r\n\r\n")
+        assert connection.recv(65_536) == b""
+
+
+def test_fields_behind_a_body_are_none_of_the_head(server: Server) -> None:
+    head, _ = post(b"", "Transfer-Encoding: chunked")
+    body = b'{"query":"{ projects { totalCount } }"}'
+    chunks = f"{len(body):x}\r\n".encode() + body + f"\r\n0\r\n{SECRET}\r\n\r\n".encode()
+    [answer] = answers(server, head.replace(b"Content-Length: 0\r\n", b"") + chunks, count=1)
+    assert "UNAUTHENTICATED" in str(answer)
 
 
 def test_a_connect_is_no_request(server: Server) -> None:
