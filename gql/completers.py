@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
 from datetime import datetime
-from typing import Any, NoReturn, TypeAlias, cast
+from typing import Any, NoReturn, TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -66,11 +66,10 @@ def completer_of(
     selection_set = SelectionSetNode(selections=(node,))
     operation = OperationDefinitionNode(operation=OperationType.QUERY, selection_set=selection_set)
     document = DocumentNode(definitions=(operation, *fragments))
-    executor = StrawberryGraphQLCoreExecutionContext.build(schema, document)  # it only collects fields
+    executor: Any = StrawberryGraphQLCoreExecutionContext.build(schema, document)  # it only collects fields
+    executor.async_helpers = None  # bound to it they would be a cycle, which keeps the document
     try:
-        return Compiler(cast("StrawberryGraphQLCoreExecutionContext", executor)).compile_value(
-            return_type, [FieldDetails(node, None)]
-        )
+        return Compiler(executor).compile_value(return_type, [FieldDetails(node, None)])
     except Exception:  # noqa: BLE001 - not plain; or wrong deep inside, where execution may never come
         return None
 
