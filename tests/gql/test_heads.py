@@ -5,7 +5,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -45,8 +45,13 @@ def test_a_head_may_be_as_long_as_the_setting_says_to_the_byte(strict: Server, s
 
 
 def test_a_url_longer_than_any_parser_takes_is_a_head_that_is_too_large(strict: Server) -> None:
-    status, text = answer(strict, f"GET /{'x' * 66_000} HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert status == 431
+    text = ""
+    for _ in range(20):
+        # What is still on its way when the service closes the connection may reset it before the answer is read.
+        with suppress(ConnectionError):
+            status, text = answer(strict, f"GET /{'x' * 66_000} HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert status == 431
+            break
     assert "EARLYBIRD_MAX_HEADER_BYTES" in text
 
 
