@@ -20,20 +20,20 @@ _NAMES = ("email", "age", "tags", "address", "anonymous", "name", "attr/a", "/na
 _REFERENCES = (
     "key", "kind", "email", "age", "tags", "address", "anonymous", "name", "missing", "/email", "/address/city",
     "/address/7", "/address/zip/code", "/tags/0", "/attr~1a", "attr/a", "/email/x",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 _BAD_REFERENCES = ("", "/", "//", "/email/", "/address//city", "/a~2", "/a~")
 TEXTS = (
     "", "a", "b", "abc", "ABC", "a@example.com", "b@example.org", "99", "99.0", "true", "1512543600000", "é",
     "2017-12-06T00:00:00.000-07:00", "2017-12-06T07:00:00Z", "2017-12-06T07:00:00.5Z", "2017-12-06",
     "2017-12-06T07:00:00", "2016-02-29T23:59:59+14:00", "2", "2.0", "2.0.0", "2.0.1", "2.0.0-rc.1", "2-rc", "2.1-rc.2",
     "2.0.0-rc.10", "2.0.0-rc", "2.0.0-1", "2.0.0-alpha+b", "2.0.0+build.7", "v2.0.0", "02.0.0", "2.0.0.0", "2.0.0-01",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 NUMBERS = (0, 1, -1, 7, 99, 99.5, -0.5, 1512543600000, 1512543600001, 0.1, 10**12)
 PATTERNS = ("a", "^a", "c$", "example", "^.*@example\\.(com|org)$", "[", "(a", "^$", "9+", "\\.", "[A-C]{3}")
 _OPERATORS = (
     "in", "in", "in", "startsWith", "endsWith", "contains", "matches", "lessThan", "lessThanOrEqual", "greaterThan",
     "greaterThanOrEqual", "before", "after", "semVerEqual", "semVerLessThan", "semVerGreaterThan", "unknown", "",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 _SALTS = ("", "salt", "x.y")
 
 

@@ -34,11 +34,11 @@ _FLAG_PROPERTIES = _DETAILS | {
     "key", "version", "deleted", "on", "variations", "offVariation", "fallthrough", "prerequisites", "targets",
     "contextTargets", "rules", "salt", "trackEvents", "trackEventsFallthrough", "debugEventsUntilDate",
     "clientSideAvailability", "clientSide", "samplingRatio", "excludeFromSummaries", "migration",
-}  # fmt: skip
+}  # fmt: skip # reads as a table, one case or group a line
 _SEGMENT_PROPERTIES = _DETAILS | {
     "key", "version", "deleted", "salt", "included", "excluded", "includedContexts", "excludedContexts", "rules",
     "unbounded", "unboundedContextKind", "generation",
-}  # fmt: skip
+}  # fmt: skip # reads as a table, one case or group a line
 _VERSION_BITS = 30
 """Leaves a billion changes before the version outgrows GraphQL's Int."""
 _COLLECTIONS = ("flags", "flagValues", "segments")

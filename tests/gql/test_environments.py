@@ -20,13 +20,13 @@ def story(server: Server) -> Server:
         a_flag("c", fallthrough={"rollout": {"variations": [{"variation": 1, "weight": 30000}, {"variation": 0, "weight": 70000}]}}),
         a_flag("d"),
         a_flag("e", description="The last."),
-    ]  # fmt: skip
+    ]  # fmt: skip # reads as a table, one case or group a line
     segments = (
         {"key": "inner", "included": ["u2", "u1", "u1"], "excluded": ["u3"], "tags": ["y"],
          "includedContexts": [{"contextKind": "org", "values": ["o"]}]},
         {"key": "outer", "name": "Outer", "rules": [a_rule_on_segments("inner")], "tags": ["eap"]},
         {"key": "spare"},
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
     server.import_flags(data_of(*flags, segments=segments))
     return server
 
@@ -188,7 +188,7 @@ def test_a_flag_shows_everything_it_targets_by(story: Server) -> None:
             "clauses": [{"contextKind": None, "attribute": "", "op": "segmentMatch", "values": ["outer"], "negate": False}],
             "serves": [{"variation": {"index": 0, "value": True}, "weight": 100000}],
         }],
-    }  # fmt: skip
+    }  # fmt: skip # reads as a table, one case or group a line
     assert answer["c"]["fallthrough"] == [
         {"weight": 30000, "variation": {"index": 1}},
         {"weight": 70000, "variation": {"index": 0}},

@@ -76,7 +76,7 @@ def test_a_malformed_flag_is_an_answer(server: Server) -> None:
         ({"kind": "multi", "user": {"key": 1}, "org": 2}, [["context", "user", "key"], ["context", "org"]]),
         ({"kind": "user", "key": 1, "name": 2, "anonymous": "no"}, [["context", n] for n in ("key", "name", "anonymous")]),
     ],
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 def test_an_invalid_context_lists_every_violation_at_its_path(
     server: Server, context: Any, paths: list[list[str]]
 ) -> None:
@@ -116,7 +116,7 @@ def test_named_flags_come_in_the_order_asked_unknown_ones_included(server: Serve
     answer = server.post(EVALUATE_FLAGS, e=PRODUCTION, c=ADA, k=["b", "gone", "a", "b"])["evaluateFlags"]
     assert [(e["flagKey"], e["value"]) for e in answer["evaluations"]] == [
         ("b", True), ("gone", None), ("a", True),
-    ]  # fmt: skip
+    ]  # fmt: skip # reads as a table, one case or group a line
 
 
 def test_tags_select_flags_that_bear_any_of_them(server: Server) -> None:

@@ -46,7 +46,7 @@ CONDITIONS = (
     "@skip(if: $b) @include(if: $a)",
 )
 # Nulls, wrong types, numbers too large, exceptions and what is no JSON: at any place of an answer.
-ODD: list[Any] = [None, "x", 7, 2**40, 1.5, True, [], {}, [None], ValueError("odd"), object(), datetime(2026, 1, 1, tzinfo=UTC)]  # fmt: skip
+ODD: list[Any] = [None, "x", 7, 2**40, 1.5, True, [], {}, [None], ValueError("odd"), object(), datetime(2026, 1, 1, tzinfo=UTC)]  # fmt: skip # reads as a table, one case or group a line
 
 
 @st.composite

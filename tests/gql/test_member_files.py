@@ -84,7 +84,7 @@ def test_what_holds_nothing_but_spaces_is_no_key(server: Server) -> None:
         ("u" * 2_000_000, "line 1 has more than 1048576 characters"),
         ('ann\n"bob\ncy', "a quote in line 2 is never closed"),
     ],
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 def test_what_cannot_be_told_from_keys_fails_the_file_and_invents_none(content: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message):
         read(content.encode())

@@ -18,9 +18,9 @@ DIRECT, STOCK = build_schema(), build_schema()
 STOCK.runs_directly = False
 
 ENVIRONMENTS = ["", "environment: null", 'environment: {project: "p", environment: "e"}', "environment: $env",
-                'environment: {project: $key, environment: "e"}', "environment: {project: 3}"]  # fmt: skip
+                'environment: {project: $key, environment: "e"}', "environment: {project: 3}"]  # fmt: skip # reads as a table, one case or group a line
 CONTEXTS = ['context: {kind: "user", key: "a", n: 1.0, l: [1, null, $one]}', "context: $one", 'context: "$"',
-            "context: null", "context: 12345678901234567890", "context: {key: $key}"]  # fmt: skip
+            "context: null", "context: 12345678901234567890", "context: {key: $key}"]  # fmt: skip # reads as a table, one case or group a line
 MANY = ["contexts: []", "contexts: $many", "contexts: [$one, {}]", "contexts: $one"]
 FLAG_KEYS = ["", "flagKeys: null", 'flagKeys: ["a"]', 'flagKeys: "a"', "flagKeys: $keys", "flagKeys: [$key]"]
 REST = ["", "atLeastRevision: 3", "atLeastRevision: $rev", "atLeastRevision: 99999999999"]
@@ -31,7 +31,7 @@ DEFINITIONS = {
     "key": ["String!", 'String! = "k"'],
     "keys": ["[String!]", "[String!] = null"],
     "rev": ["Int", "Int = 4"],
-}  # fmt: skip
+}  # fmt: skip # reads as a table, one case or group a line
 VALUES: dict[str, list[Any]] = {
     "env": [None, {"project": "p", "environment": "e"}, {"project": "p"}, "p"],
     "one": [{"key": "v"}, None, [], "x", 7, {"a": {"b": [None, 1.5]}}],
@@ -121,7 +121,7 @@ async def test_direct_and_stock_execution_answer_the_same_bytes(request: tuple[s
         ("query ($one: JSON!) { evaluateFlags(context: $one) { revision } __typename }", False),
         ("query ($one: JSON!) { ... { evaluateFlags(context: $one) { revision } } }", False),
     ],
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 async def test_what_clients_ask_most_is_run_directly(
     query: str, is_direct: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ FIELDS = {
     "evaluateFlags": "evaluateFlags(environment: $e, context: $c, atLeastRevision: $r) { evaluations { value } }",
     "evaluateBatch": "evaluateBatch(environment: $e, contexts: [$c], atLeastRevision: $r) { results { evaluations { value } } }",
     "segmentMemberships": "segmentMemberships(environment: $e, context: $c, atLeastRevision: $r) { isMember }",
-}  # fmt: skip
+}  # fmt: skip # reads as a table, one case or group a line
 
 
 @pytest.fixture(scope="module")

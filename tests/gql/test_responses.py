@@ -107,7 +107,7 @@ ENVIRONMENT = 'environment: {project: "default", environment: "production"}'
         ('{ environment(project: "default", key: "production") { revision } }', False),
         ("{ cacheStatistics { counts { hits } } }", False),
     ],
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 def test_only_evaluations_without_errors_are_kept(server: Server, query: str, kept: bool) -> None:
     server.import_flags(data_of(a_flag("f")))
     first = server.post(query)

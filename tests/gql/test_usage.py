@@ -141,7 +141,7 @@ def test_a_programs_variations_leave_out_what_its_members_do_not_get(server: Ser
         a_flag("for-members", rules=[a_rule_on_segments("eap-x"), a_rule_on_segments("eap-x", variation=1, negate=True)]),
         a_flag("for-others", rules=[a_rule_on_segments("eap-x", negate=True)]),
         a_flag("off", on=False, rules=[a_rule_on_segments("eap-x")]),
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
     server.import_flags(data_of(*flags, segments=({"key": "eap-x", "version": 1, "tags": ["eap"]},)))
     [program] = programs(server)["nodes"]
     assert program["variations"] == [{"flag": {"key": "for-members"}, "variations": [{"value": True}]}]
@@ -172,5 +172,5 @@ def test_an_unused_segment_is_one_that_can_be_deleted(server: Server) -> None:
     assert [segment["key"] for segment in found["unused"]["nodes"]] == ["loop", "outer"]
     text = """mutation ($input: DeleteSegmentInput!) { deleteSegment(input: $input) { __typename } }"""
     place = {"project": "default", "environment": "production"}
-    refused = {key: bool(server.post(text, input={"environment": place, "segmentKey": key}).errors) for key in ("inner", "kept", "loop", "outer")}  # fmt: skip
+    refused = {key: bool(server.post(text, input={"environment": place, "segmentKey": key}).errors) for key in ("inner", "kept", "loop", "outer")}  # fmt: skip # reads as a table, one case or group a line
     assert refused == {"inner": True, "kept": True, "loop": False, "outer": False}

@@ -15,7 +15,7 @@ async def writer(mode: str, url: str, number: int) -> AsyncIterator[asyncio.subp
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.storage.writers", mode, url, str(number),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
     try:
         yield process
     finally:

@@ -25,7 +25,7 @@ from tests.processor import ProcessorTime
 
 MALFORMED = EvaluationErrorKind.MALFORMED_FLAG
 FREE = a_context(tier="free")
-SCALARS: list[Json] = ["a", "ab", "2.0.0", "2020-01-01T00:00:00Z", True, False, 0, 1, 1.0, 2**53, 2**53 + 1, None, {"a": 1}, ["a"]]  # fmt: skip
+SCALARS: list[Json] = ["a", "ab", "2.0.0", "2020-01-01T00:00:00Z", True, False, 0, 1, 1.0, 2**53, 2**53 + 1, None, {"a": 1}, ["a"]]  # fmt: skip # reads as a table, one case or group a line
 
 
 def test_a_clause_matches_and_does_not_where_it_is_negated() -> None:

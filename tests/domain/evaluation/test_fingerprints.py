@@ -28,7 +28,7 @@ def test_what_looks_alike_is_told_apart() -> None:
         (True,), (1,), (1.0,), ("1",), ("true",), (None,), ("",), ("null",), (0,), (False,), (-0.0,), (0.0,),
         ("a,b",), (["a", "b"],), ("a", "b"), ("ab",), ("a", "b", None), ({"a": "b"},), ([],), ({},), (), ("[]",),
         ("\ud800",), ("\\ud800",), ("\u00e9",), ("e\u0301",),
-    ]  # fmt: skip
+    ]  # fmt: skip # reads as a table, one case or group a line
     assert [pair for pair in combinations(alike, 2) if fingerprint(*pair[0]) == fingerprint(*pair[1])] == []
 
 

@@ -29,7 +29,7 @@ def test_versions_order_as_semver_orders_them() -> None:
         "0", "1.0.0-1", "1.0.0-2", "1.0.0-10", "1.0.0--", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
         "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-beta.11.0", "1.0.0-rc.1", "1", "1.0.1", "1.1", "1.9",
         "1.10", "2-rc", "2", "10",
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
     versions = [parse_version(text) for text in ordered]
     assert all(one is not None and other is not None and one < other for one, other in pairwise(versions))
 
@@ -41,7 +41,7 @@ def test_versions_order_as_semver_orders_them() -> None:
         "2.0.0-a_b", "2.x", "2 ", " 2", "2\n", "2.0.0-é", "٢", "9999999999999999999", "2.0.0-9999999999999999999", "-2",
         2, 2.0, None, True, ["2"],
     ],
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 def test_anything_else_is_no_version(value: Json) -> None:
     assert parse_version(value) is None
 

@@ -12,11 +12,11 @@ FLAG_PROPERTIES = (
     "contextTargets", "rules", "salt", "trackEvents", "trackEventsFallthrough", "debugEventsUntilDate",
     "clientSideAvailability", "clientSide", "samplingRatio", "excludeFromSummaries", "migration", "name",
     "description", "tags",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 SEGMENT_PROPERTIES = (
     "key", "version", "deleted", "salt", "included", "excluded", "includedContexts", "excludedContexts", "rules",
     "unbounded", "unboundedContextKind", "generation", "name", "description", "tags",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 
 
 def read(data: Json) -> FlagData:

@@ -126,7 +126,7 @@ def test_a_flag_is_read_whole() -> None:
         trackEventsFallthrough=True, debugEventsUntilDate=5, samplingRatio=0, excludeFromSummaries=True,
         migration={"checkRatio": 3}, name="Name", description="Why", tags=["b", "a", "b"],
         prerequisites=[{"key": "other", "variation": 2}],
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
     targeting = flag.targeting
     assert (targeting.version, targeting.on, targeting.off_variation, targeting.salt) == (7, True, 1, "s")
     assert (targeting.track_events, targeting.track_events_fallthrough) == (True, True)
@@ -288,7 +288,7 @@ def test_a_segment_is_read_whole() -> None:
         version=3, salt="s", included=["a"], excluded=["b"], unbounded=True, unboundedContextKind="org", generation=4,
         includedContexts=[{"contextKind": "org", "values": ["c"]}], excludedContexts=[{}],
         rules=[{"id": "r", "weight": -5, "bucketBy": "/a", "rolloutContextKind": "org"}, {"weight": None}],
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
     segment = found.segment
     assert (segment.version, segment.salt, segment.included, segment.excluded) == (3, "s", ("a",), ("b",))
     assert (segment.unbounded, segment.member_kind, segment.list_reference) == (True, "org", "segment.g4")

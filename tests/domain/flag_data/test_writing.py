@@ -89,14 +89,14 @@ FLAG: dict[str, Json] = {
     "trackEventsFallthrough": True, "debugEventsUntilDate": 5, "samplingRatio": 0, "excludeFromSummaries": True,
     "migration": {"checkRatio": 0}, "clientSideAvailability": {"usingMobileKey": False, "usingEnvironmentId": True},
     "name": "Name", "description": "What for", "tags": ["b", "a"],
-}  # fmt: skip
+}  # fmt: skip # reads as a table, one case or group a line
 SEGMENT: dict[str, Json] = {
     "key": "s", "version": 3, "salt": "t", "included": ["a"], "excluded": ["b"], "unbounded": True, "generation": 0,
     "includedContexts": [{"contextKind": "org", "values": ["c"]}, {"values": ["d"]}], "excludedContexts": [{}],
     "unboundedContextKind": "org", "rules": [{"id": "r", "description": "Why", "weight": 0, "bucketBy": "a",
     "rolloutContextKind": "user", "clauses": [{"attribute": "a", "op": "in", "values": []}]}, {}], "name": "Name",
     "description": "What for", "tags": ["a"],
-}  # fmt: skip
+}  # fmt: skip # reads as a table, one case or group a line
 
 
 def test_every_property_survives() -> None:

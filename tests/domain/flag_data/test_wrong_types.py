@@ -27,32 +27,32 @@ TEXTS = (
     "segments.s.excluded.0", "segments.s.includedContexts.0.contextKind", "segments.s.excludedContexts.0.values.0",
     "segments.s.unboundedContextKind", "segments.s.rules.0.id", "segments.s.rules.0.bucketBy",
     "segments.s.rules.0.rolloutContextKind", "segments.s.name", "segments.s.description",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 INTEGERS = (
     "flags.f.version", "flags.f.offVariation", "flags.f.debugEventsUntilDate", "flags.f.samplingRatio",
     "flags.f.migration.checkRatio", "flags.f.prerequisites.0.variation", "flags.f.targets.0.variation",
     "flags.f.contextTargets.0.variation", f"{RULE}.variation", "flags.f.fallthrough.variation", f"{ROLLOUT}.seed",
     f"{ROLLOUT}.variations.0.variation", f"{ROLLOUT}.variations.0.weight", "segments.s.version",
     "segments.s.generation", "segments.s.rules.0.weight",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 TRUTHS = (
     "flags.f.on", "flags.f.deleted", "flags.f.trackEvents", "flags.f.trackEventsFallthrough", "flags.f.clientSide",
     "flags.f.excludeFromSummaries", "flags.f.clientSideAvailability.usingMobileKey",
     "flags.f.clientSideAvailability.usingEnvironmentId", f"{RULE}.trackEvents", f"{CLAUSE}.negate",
     f"{ROLLOUT}.variations.0.untracked", "segments.s.deleted", "segments.s.unbounded",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 LISTS = (
     "flags.f.variations", "flags.f.prerequisites", "flags.f.targets", "flags.f.contextTargets", "flags.f.rules",
     "flags.f.tags", "flags.f.targets.0.values", f"{RULE}.clauses", f"{CLAUSE}.values", f"{ROLLOUT}.variations",
     "segments.s.included", "segments.s.excluded", "segments.s.includedContexts", "segments.s.excludedContexts",
     "segments.s.rules", "segments.s.rules.0.clauses", "segments.s.tags", "segments.s.includedContexts.0.values",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 OBJECTS = (
     "flags.f", "flags.f.fallthrough", "flags.f.clientSideAvailability", "flags.f.migration", ROLLOUT,
     "flags.f.prerequisites.0", "flags.f.targets.0", "flags.f.contextTargets.0", RULE, CLAUSE, f"{RULE}.rollout",
     f"{ROLLOUT}.variations.0", "segments.s", "segments.s.rules.0", "segments.s.rules.0.clauses.0",
     "segments.s.includedContexts.0", "segments.s.excludedContexts.0",
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 WRONG: tuple[tuple[tuple[str, ...], tuple[Json, ...], str], ...] = (
     (TEXTS, (1, True, [], {}), "a string"),
     (INTEGERS, ("1", True, 1.5, 2**63, 1e300, [], {}), "a whole number"),
@@ -82,7 +82,7 @@ def test_all_violations_are_told_at_once() -> None:
     assert [violation.rpartition(": ")[0] for violation in violations_of(data)] == [
         "flags.a.on", "flags.a.rules[1].clauses[0].op", "flags.b", "flagValues.a", "segments.s.included[1]",
         "segments.s.rules",
-    ]  # fmt: skip
+    ]  # fmt: skip # reads as a table, one case or group a line
 
 
 def test_a_bad_tag_is_refused_with_its_place() -> None:

@@ -77,7 +77,7 @@ FLAG = a_flag(fallthrough=0, off_variation=0).targeting
         (a_flag(key="other", fallthrough=1, prerequisites=[("flag", 1)]).targeting, [("prerequisite", "other")]),
         (a_flag(key="other", fallthrough=1, prerequisites=[("flag", 0)]).targeting, []),
     ],
-)  # fmt: skip
+)  # fmt: skip # reads as a table, one case or group a line
 def test_every_place_that_names_a_variation_is_told(targeting: Targeting, users: list[tuple[str, str]]) -> None:
     assert variation_users(targeting, "flag", 1) == users
 

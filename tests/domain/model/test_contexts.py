@@ -30,7 +30,7 @@ def test_a_context_has_kind_key_and_attributes() -> None:
                 "kind": "org", "key": "acme", "name": "Acme", "size": 3, "tags": ["a"], "in": {"a": 1}, "anonymous": False,
             }
         }
-    )  # fmt: skip
+    )  # fmt: skip # reads as a table, one case or group a line
 
 
 def test_null_attributes_vanish() -> None:
@@ -180,7 +180,7 @@ def test_an_old_user_has_no_kind() -> None:
             "kind": "user", "key": "ann", "email": "a@example.com", "ip": "::1", "tier": "free", "n": [1],
             "anonymous": False,
         }
-    }  # fmt: skip
+    }  # fmt: skip # reads as a table, one case or group a line
 
 
 def test_an_old_users_key_may_be_empty() -> None:
