@@ -200,7 +200,7 @@ def _targets(action: TargetAction, given: FlagTargetsInput) -> EditFlagTargets:
 
 _CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
     "turnOn": partial(SetOn, True),  # noqa: FBT003 - the instruction says which
-    "turnOff": partial(SetOn, False),  # noqa: FBT003 - off
+    "turnOff": partial(SetOn, False),  # noqa: FBT003 - likewise
     "addTargets": partial(_targets, TargetAction.ADD),
     "removeTargets": partial(_targets, TargetAction.REMOVE),
     "replaceTargets": partial(_targets, TargetAction.REPLACE),

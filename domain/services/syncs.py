@@ -101,7 +101,7 @@ class SyncService:
                 raise refused[accepted.id]
             if await self._store.find(AcceptedSync, accepted.id) is not None:
                 raise UnavailableError(_NOT_YET)
-            # Another process, which may have been quicker, tells only its log why it could not apply it.
+            # Whoever else looked at what is kept may have been quicker, and have found it impossible.
             if await self._store.find(AppliedSync, _applied(stored, _sync_of(accepted)).id) is None:
                 raise UnavailableError(_NOT_AT_ALL)
 
